@@ -1,0 +1,211 @@
+//! Addresses and networks.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+/// Where a client is. IPv4 addresses that are mapped into IPv6 are IPv4 addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// An IP address.
+    Ip(IpAddr),
+    /// The proxy names no IP address, as for a Unix domain socket. All such clients are one.
+    Unknown,
+}
+
+impl Address {
+    /// Reads what a proxy says: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, with or
+    /// without a zone (`fe80::1%eth0`).
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Self {
+        let ip = std::str::from_utf8(text).ok().and_then(|text| {
+            let socket = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+            text.parse().ok().or_else(socket).or_else(|| without_zone(text))
+        });
+        ip.map_or(Self::Unknown, |ip: IpAddr| Self::Ip(ip.to_canonical()))
+    }
+
+    /// The network that this address belongs to under `prefixes`: the address with the bits beyond the
+    /// prefix cleared.
+    #[must_use]
+    pub fn network(self, prefixes: Prefixes) -> Self {
+        match self {
+            Self::Ip(IpAddr::V4(ip)) => Self::Ip(masked_v4(ip, prefixes.ipv4).into()),
+            Self::Ip(IpAddr::V6(ip)) => Self::Ip(masked_v6(ip, prefixes.ipv6).into()),
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// `fe80::1%eth0` and `[fe80::1%eth0]:80`: which interface it came in by does not matter.
+fn without_zone(text: &str) -> Option<IpAddr> {
+    let (address, _zone) = text.split_once('%')?;
+    address.trim_start_matches('[').parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+}
+
+/// How many leading bits of an address tell one client from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefixes {
+    /// Of an IPv4 address, 1 to 32.
+    pub ipv4: u8,
+    /// Of an IPv6 address, 1 to 128. A provider gives each customer at least a /64.
+    pub ipv6: u8,
+}
+
+impl Default for Prefixes {
+    fn default() -> Self {
+        Self { ipv4: 32, ipv6: 64 }
+    }
+}
+
+/// A network, written `10.0.0.0/8` or, for one address, `10.0.0.1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    network: IpAddr,
+    prefix: u8,
+}
+
+impl Cidr {
+    /// Whether the address lies in this network. An unknown address lies in none.
+    #[must_use]
+    pub fn contains(&self, address: Address) -> bool {
+        match (self.network, address) {
+            (IpAddr::V4(network), Address::Ip(IpAddr::V4(ip))) => masked_v4(ip, self.prefix) == network,
+            (IpAddr::V6(network), Address::Ip(IpAddr::V6(ip))) => masked_v6(ip, self.prefix) == network,
+            _ => false,
+        }
+    }
+}
+
+/// Why a text is not a network. Its `Display` says what was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CidrError {
+    /// No address, or no number behind the `/`, or a prefix longer than the address.
+    Form,
+    /// Bits beyond the prefix are set; this is the network without them.
+    HostBits(Cidr),
+    /// An IPv6 network of mapped IPv4 addresses.
+    Mapped,
+}
+
+impl fmt::Display for CidrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form => {
+                f.write_str("expected an address or a network, such as `10.0.0.0/8` or `2001:db8::/32`")
+            }
+            Self::HostBits(network) => write!(f, "has bits set beyond its prefix; did you mean `{network}`?"),
+            Self::Mapped => f.write_str("is a network of IPv4 addresses mapped into IPv6; write it as IPv4"),
+        }
+    }
+}
+
+impl std::error::Error for CidrError {}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.network, self.prefix)
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = CidrError;
+
+    fn from_str(text: &str) -> Result<Self, CidrError> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| CidrError::Form)?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| CidrError::Form)?;
+        if prefix > bits {
+            return Err(CidrError::Form);
+        }
+        let network = match address {
+            IpAddr::V4(ip) => masked_v4(ip, prefix).into(),
+            IpAddr::V6(ip) if prefix >= 96 && ip.to_ipv4_mapped().is_some() => return Err(CidrError::Mapped),
+            IpAddr::V6(ip) => masked_v6(ip, prefix).into(),
+        };
+        let cidr = Self { network, prefix };
+        if network == address { Ok(cidr) } else { Err(CidrError::HostBits(cidr)) }
+    }
+}
+
+fn masked_v4(ip: Ipv4Addr, prefix: u8) -> Ipv4Addr {
+    let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+    (u32::from(ip) & mask).into()
+}
+
+fn masked_v6(ip: Ipv6Addr, prefix: u8) -> Ipv6Addr {
+    let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+    (u128::from(ip) & mask).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text.as_bytes())
+    }
+
+    fn ip(text: &str) -> Address {
+        Address::Ip(text.parse().expect(text))
+    }
+
+    #[test]
+    fn whatever_the_proxy_says() {
+        for (text, expected) in [
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("2001:DB8:0:0::0:1", "2001:db8::1"),
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
+            ("::ffff:c000:201", "192.0.2.1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%25eth0]:80", "fe80::1"),
+        ] {
+            assert_eq!(address(text), ip(expected), "{text}");
+        }
+        for text in ["", "/run/envoy.sock", "localhost", "1.2.3.4.5", "256.0.0.1", "%", "[::1"] {
+            assert_eq!(address(text), Address::Unknown, "{text}");
+        }
+        assert_eq!(Address::parse(b"\xff\xfe"), Address::Unknown);
+    }
+
+    #[test]
+    fn a_prefix_groups_addresses() {
+        let prefixes = Prefixes { ipv4: 24, ipv6: 64 };
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.254", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+        ] {
+            assert_eq!(ip(one).network(prefixes) == ip(other).network(prefixes), same, "{one} {other}");
+        }
+        assert_eq!(ip("1.2.3.4").network(Prefixes::default()), ip("1.2.3.4"));
+        assert_eq!(Address::Unknown.network(prefixes), Address::Unknown);
+    }
+
+    #[test]
+    fn networks() {
+        for (cidr, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+            ("10.0.0.1", "10.0.0.1", "10.0.0.2"),
+            ("0.0.0.0/0", "1.2.3.4", "::1"),
+            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
+            ("::/0", "::1", "1.2.3.4"),
+        ] {
+            let cidr: Cidr = cidr.parse().expect(cidr);
+            assert!(cidr.contains(address(inside)), "{cidr} {inside}");
+            assert!(!cidr.contains(address(outside)), "{cidr} {outside}");
+            assert!(!cidr.contains(Address::Unknown));
+        }
+        let refused = |text: &str| text.parse::<Cidr>().expect_err(text);
+        assert!(refused("10.1.2.3/8").to_string().contains("`10.0.0.0/8`"));
+        assert_eq!(refused("::ffff:10.0.0.0/104"), CidrError::Mapped);
+        for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8", "::/129", "x"] {
+            assert_eq!(refused(text), CidrError::Form, "{text}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `match` and `exempt`: which requests a rule is about.
+
+use super::client::header_name;
+use super::node::{Node, Value};
+use super::{ConfigError, not_yet};
+use crate::client::Cidr;
+use crate::scope::{
+    ClientKind, Condition, HostPattern, Matcher, MethodPattern, PathPattern, PatternError, ValueTest,
+};
+
+const FIELDS: [&str; 10] =
+    ["method", "path", "host", "query", "header", "cookie", "client", "address", "any", "not"];
+
+/// Reads a match.
+pub(super) fn read(node: &Node) -> Result<Matcher, ConfigError> {
+    let fields = node.fields(&FIELDS)?;
+    let mut conditions = Vec::new();
+    for (name, node) in fields.iter() {
+        match name {
+            "method" => conditions.push(Condition::Method(patterns(&node, MethodPattern::new)?)),
+            "path" => conditions.push(Condition::Path(patterns(&node, PathPattern::new)?)),
+            "host" => conditions.push(Condition::Host(patterns(&node, HostPattern::new)?)),
+            "client" => conditions.push(Condition::Client(client_kinds(&node)?)),
+            "address" => conditions.push(Condition::Address(networks(&node)?)),
+            "any" => conditions.push(Condition::Any(read_list(&node)?)),
+            "not" => conditions.push(Condition::Not(not_empty(&node)?)),
+            "query" => conditions.extend(tests(&node, |name| Some(name.to_owned()), Condition::Query)?),
+            "cookie" => conditions.extend(tests(&node, |name| Some(name.to_owned()), Condition::Cookie)?),
+            _ => conditions.extend(tests(&node, header_name, Condition::Header)?),
+        }
+    }
+    Ok(Matcher(conditions))
+}
+
+/// Reads a list of matches, none of which may match everything by being empty.
+pub(super) fn read_list(node: &Node) -> Result<Vec<Matcher>, ConfigError> {
+    node.list()?.iter().map(not_empty).collect()
+}
+
+fn not_empty(node: &Node) -> Result<Matcher, ConfigError> {
+    let matcher = read(node)?;
+    if matcher.0.is_empty() {
+        Err(node.error("matches every request; name a condition"))
+    } else {
+        Ok(matcher)
+    }
+}
+
+fn patterns<T>(node: &Node, pattern: fn(&str) -> Result<T, PatternError>) -> Result<Vec<T>, ConfigError> {
+    let pattern = |node: &Node| pattern(node.text("a string or a list")?).map_err(|error| node.error(error));
+    node.one_or_more()?.iter().map(pattern).collect()
+}
+
+fn client_kinds(node: &Node) -> Result<Vec<ClientKind>, ConfigError> {
+    const EXPECTED: &str = "`anonymous` or `authenticated`";
+    let kind = |node: &Node| match node.text(EXPECTED)? {
+        "anonymous" => Ok(ClientKind::Anonymous),
+        "authenticated" => Ok(ClientKind::Authenticated),
+        "bot" => Err(not_yet(node)),
+        _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+    };
+    node.one_or_more()?.iter().map(kind).collect()
+}
+
+fn networks(node: &Node) -> Result<Vec<Cidr>, ConfigError> {
+    let network = |node: &Node| {
+        let text = node.text("an address or a network, or a list")?;
+        text.parse::<Cidr>().map_err(|error| node.error(error))
+    };
+    node.one_or_more()?.iter().map(network).collect()
+}
+
+/// Tests by the name of what they test, which `rename` turns into the one to look for, if there can be one.
+fn tests(
+    node: &Node,
+    rename: fn(&str) -> Option<String>,
+    condition: fn(String, ValueTest) -> Condition,
+) -> Result<Vec<Condition>, ConfigError> {
+    let fields = node.members()?;
+    if fields.is_empty() {
+        return Err(node.error("expected at least one name"));
+    }
+    let named = |(name, node): (&str, Node)| match rename(name) {
+        Some(name) => Ok(condition(name, test(&node)?)),
+        None => Err(node.error_without_value("the field's name is not the name of a header")),
+    };
+    fields.iter().map(named).collect()
+}
+
+fn test(node: &Node) -> Result<ValueTest, ConfigError> {
+    const EXPECTED: &str = "`true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`";
+    match node.value() {
+        Value::Bool(true) => Ok(ValueTest::Truthy),
+        Value::Object(_) => {
+            let fields = node.fields(&["prefix", "suffix", "contains"])?;
+            let mut fields = fields.iter();
+            let (Some((name, part)), None) = (fields.next(), fields.next()) else {
+                return Err(node.error(format_args!("expected {EXPECTED}")));
+            };
+            let text = part.text("a string")?.to_owned();
+            Ok(match name {
+                "prefix" => ValueTest::Prefix(text),
+                "suffix" => ValueTest::Suffix(text),
+                _ => ValueTest::Contains(text),
+            })
+        }
+        Value::Text(_) | Value::List(_) => {
+            let texts = node.one_or_more()?;
+            let texts = texts.iter().map(|node| node.text(EXPECTED).map(str::to_owned));
+            Ok(ValueTest::OneOf(texts.collect::<Result<_, _>>()?))
+        }
+        _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+    }
+}

@@ -1,0 +1,97 @@
+//! From one JSON document to a checked policy, or to an error that names the field.
+
+mod client;
+mod error;
+mod matcher;
+mod node;
+mod response;
+mod scopes;
+
+pub use error::ConfigError;
+use node::{Fields, Node, Value};
+
+use crate::limiter::Policy;
+use crate::response::ResponseRules;
+use crate::store::Capacity;
+
+/// The document that an empty configuration stands for.
+pub const DEFAULT: &str = include_str!("default.json");
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The rules that requests are judged by.
+    pub policy: Policy,
+    /// What clients are told.
+    pub response: ResponseRules,
+    /// How many clients the counters have room for.
+    pub capacity: Capacity,
+}
+
+/// Whether a scope, or the whole policy, is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Enforce,
+    Shadow,
+    Off,
+}
+
+impl Config {
+    /// Reads a document. What it leaves out is as in [`DEFAULT`]; an empty one is the default policy.
+    ///
+    /// # Errors
+    /// If it is not JSON, or a field is unknown or wrong. The error says which, and what was expected.
+    pub fn parse(document: &[u8]) -> Result<Self, ConfigError> {
+        let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
+        let document = parse_json(document)?;
+        let default = parse_json(DEFAULT.as_bytes())?;
+        let default = Node::root(&default).members()?;
+        let fields = ["client", "exempt", "scopes", "response", "store", "mode", "request"];
+        let fields = Node::root(&document).fields(&fields)?;
+        if let Some(request) = fields.get("request") {
+            return Err(not_yet(&request));
+        }
+        let section = |name| fields.get(name).or_else(|| default.get(name));
+        let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
+        let client =
+            section("client").map(|node| client::read(&node, &default)).transpose()?.unwrap_or_default();
+        let exempt =
+            fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
+        let scopes = section("scopes").map(|node| scopes::read(&node, mode)).transpose()?.unwrap_or_default();
+        let response =
+            fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
+        let capacity = fields.get("store").map(|node| read_store(&node)).transpose()?.unwrap_or_default();
+        Ok(Self { policy: Policy { client, exempt, scopes }, response, capacity })
+    }
+}
+
+impl Mode {
+    fn read(node: &Node) -> Result<Self, ConfigError> {
+        const EXPECTED: &str = "`enforce`, `shadow` or `off`";
+        match node.text(EXPECTED)? {
+            "enforce" => Ok(Self::Enforce),
+            "shadow" => Ok(Self::Shadow),
+            "off" => Ok(Self::Off),
+            _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+        }
+    }
+}
+
+fn parse_json(document: &[u8]) -> Result<Value, ConfigError> {
+    serde_json::from_slice(document).map_err(|error| ConfigError::new("", format!("not valid JSON: {error}")))
+}
+
+fn read_store(node: &Node) -> Result<Capacity, ConfigError> {
+    let fields = node.fields(&["capacity", "redis"])?;
+    if let Some(redis) = fields.get("redis").filter(|redis| *redis.value() != Value::Null) {
+        return Err(not_yet(&redis));
+    }
+    let Some(node) = fields.get("capacity") else { return Ok(Capacity::default()) };
+    let clients = node.whole_number(Capacity::MIN, Capacity::MAX)?;
+    Capacity::new(clients).ok_or_else(|| node.error("is out of range"))
+}
+
+/// Part of the grammar, but not built yet: refused rather than ignored.
+fn not_yet(node: &Node) -> ConfigError {
+    node.error_without_value("is not supported yet")
+}

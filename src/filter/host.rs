@@ -1,0 +1,181 @@
+//! Calls to the proxy that may be made while a request is served.
+//!
+//! The SDK's wrappers panic where the proxy answers with a status they do not expect, and copy each header
+//! into strings of their own. These return what there is, as bytes; a call that fails returns nothing.
+#![allow(unsafe_code, reason = "the proxy writes to memory by pointers")]
+
+use std::ptr::{null_mut, slice_from_raw_parts_mut};
+
+use proxy_wasm::types::MapType;
+
+use crate::request::Headers;
+use crate::response::Denial;
+use crate::store::Unavailable;
+use crate::time::Time;
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
+
+/// The WASI id of the clock that never goes back. The proxy-wasm ABI's own clock is the wall clock.
+const MONOTONIC: u32 = 1;
+
+/// gRPC: `RESOURCE_EXHAUSTED`.
+const RESOURCE_EXHAUSTED: i32 = 8;
+const NO_GRPC_STATUS: i32 = -1;
+
+/// What the proxy's access log shows as the reason of the reply.
+const DETAILS: &[u8] = b"tollgate_denied";
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u16;
+    fn random_get(bytes: *mut u8, size: usize) -> u16;
+}
+
+/// The request's headers as one block, see [`Headers`].
+pub(super) fn request_headers() -> Vec<u8> {
+    returned(|data, size| {
+        // SAFETY: the pointers are valid for the call.
+        unsafe { proxy_get_header_map_pairs(MapType::HttpRequestHeaders as u32, data, size) }
+    })
+    .unwrap_or_default()
+}
+
+/// Where the request comes from. Envoy's answer follows `use_remote_address` and `xff_num_trusted_hops`.
+pub(super) fn source_address() -> Vec<u8> {
+    let path = b"source\0address";
+    returned(|data, size| {
+        // SAFETY: the pointers are valid for the call.
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }
+    })
+    .unwrap_or_default()
+}
+
+/// Sets a header of the response, in place of any that has its name.
+pub(super) fn set_response_header(name: &str, value: &str) {
+    let map = MapType::HttpResponseHeaders as u32;
+    // SAFETY: the pointers are valid for the call.
+    unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+/// The monotonic clock, the same for all workers.
+pub(super) fn now() -> Time {
+    let mut nanos = 0;
+    // SAFETY: the pointer is valid for the call.
+    unsafe { clock_time_get(MONOTONIC, 0, &raw mut nanos) };
+    Time::from_nanos(nanos)
+}
+
+/// Random bytes.
+pub(super) fn random() -> Result<[u8; 16], Unavailable> {
+    let mut bytes = [0; 16];
+    // SAFETY: the pointer is valid for the call, for this many bytes.
+    match unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) } {
+        0 => Ok(bytes),
+        _ => Err(Unavailable),
+    }
+}
+
+/// An entry of shared data and its version; `None` if it was never set.
+pub(super) fn shared_data(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+    let mut version = 0;
+    let value = returned(|data, size| {
+        // SAFETY: the pointers are valid for the call.
+        unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version) }
+    });
+    match value {
+        Ok(value) => Ok(Some((value, version))),
+        Err(NOT_FOUND) => Ok(None),
+        Err(_) => Err(Unavailable),
+    }
+}
+
+/// Sets an entry of shared data if it is at this version; returns whether it was.
+pub(super) fn set_shared_data(key: &[u8], value: &[u8], version: u32) -> Result<bool, Unavailable> {
+    // SAFETY: the pointers are valid for the call.
+    match unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) } {
+        OK => Ok(true),
+        CAS_MISMATCH => Ok(false),
+        _ => Err(Unavailable),
+    }
+}
+
+/// Answers the request with a denial.
+pub(super) fn reply(denial: &Denial) {
+    send(denial.status.into(), &denial.headers, &denial.body, NO_GRPC_STATUS);
+}
+
+/// Answers a gRPC call with a denial. The proxy makes its status 200 and its content type gRPC's.
+pub(super) fn reply_grpc(denial: &Denial) {
+    let headers = denial.headers.iter().filter(|(name, _)| *name != "content-type");
+    let headers: Vec<_> = headers.cloned().collect();
+    send(denial.status.into(), &headers, &denial.grpc_message, RESOURCE_EXHAUSTED);
+}
+
+fn send(status: u32, headers: &[(&str, String)], body: &str, grpc_status: i32) {
+    let headers = Headers::encode(headers);
+    // SAFETY: the pointers are valid for the call.
+    unsafe {
+        proxy_send_local_response(
+            status,
+            DETAILS.as_ptr(),
+            DETAILS.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    };
+}
+
+/// What a call returns by pointer and size, or the status with which it failed.
+fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, u32> {
+    let mut data = null_mut();
+    let mut size = 0;
+    match call(&raw mut data, &raw mut size) {
+        OK if data.is_null() => Ok(Vec::new()),
+        // SAFETY: the proxy asked the SDK's `malloc` for this memory, which allocated exactly `size` bytes as a
+        // boxed slice, and has given it away.
+        OK => Ok(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec()),
+        status => Err(status),
+    }
+}

@@ -1,0 +1,90 @@
+//! What is counted for those who run the proxy. Never by client: names are fixed when a configuration is
+//! taken into use.
+
+use std::cell::Cell;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MetricType;
+
+use crate::limiter::{Decision, Judgement, Policy};
+use crate::store::{Events, StoreError};
+
+/// The metrics' ids at the host.
+pub(super) struct Metrics {
+    scopes: Vec<ScopeMetrics>,
+    lost_races: u32,
+    evicted: u32,
+    corrupt: u32,
+    contended: u32,
+    failed: u32,
+    told: Cell<bool>,
+}
+
+struct ScopeMetrics {
+    allowed: u32,
+    denied: u32,
+    shadowed: u32,
+}
+
+impl Metrics {
+    pub(super) fn define(policy: &Policy) -> Self {
+        let scope = |name: &str| {
+            let decision = |decision| counter(&format!("requests.scope.{name}.decision.{decision}"));
+            ScopeMetrics {
+                allowed: decision("allowed"),
+                denied: decision("denied"),
+                shadowed: decision("shadowed"),
+            }
+        };
+        Self {
+            scopes: policy.scopes.iter().map(|found| scope(&found.name)).collect(),
+            lost_races: counter("store.lost_races"),
+            evicted: counter("store.evicted"),
+            corrupt: counter("store.corrupt"),
+            contended: counter("store.contended"),
+            failed: counter("store.failed"),
+            told: Cell::new(false),
+        }
+    }
+
+    pub(super) fn count_decision(&self, decision: &Decision) {
+        for (scope, judgement) in &decision.scopes {
+            let Some(scope) = self.scopes.get(*scope) else { continue };
+            let metric = match judgement {
+                Judgement::Allowed => scope.allowed,
+                Judgement::Denied => scope.denied,
+                Judgement::Shadowed => scope.shadowed,
+            };
+            increment(metric, 1);
+        }
+    }
+
+    pub(super) fn count_events(&self, events: Events) {
+        increment(self.lost_races, events.lost_races);
+        increment(self.evicted, events.evicted);
+        increment(self.corrupt, events.corrupt);
+    }
+
+    /// Counts requests that could not be decided. The log is told once: it would say nothing new.
+    pub(super) fn count_error(&self, error: StoreError) {
+        let (metric, consequence) = match error {
+            StoreError::Contended => (self.contended, "denied"),
+            StoreError::Unavailable => (self.failed, "allowed"),
+        };
+        increment(metric, 1);
+        if !self.told.replace(true) {
+            log::error!("tollgate: {error}; such requests are {consequence} and counted in tollgate.store.*");
+        }
+    }
+}
+
+fn counter(name: &str) -> u32 {
+    hostcalls::define_metric(MetricType::Counter, &format!("tollgate.{name}")).unwrap_or_default()
+}
+
+fn increment(metric: u32, by: u32) {
+    if by > 0 {
+        // An unknown metric is nothing that a request should fail for.
+        let _ = hostcalls::increment_metric(metric, by.into());
+    }
+}

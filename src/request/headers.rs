@@ -1,0 +1,137 @@
+//! A list of headers in the form in which the proxy hands it over, read in place.
+
+/// Headers as one block of bytes, in the proxy-wasm ABI's form: the number of pairs, then the lengths of
+/// each name and value, all `u32` little-endian, then every name and value followed by a NUL.
+///
+/// Nothing is copied or decoded until it is asked for. Names and values are arbitrary bytes; the proxy
+/// hands names over in lower case. A block that is cut short ends where it is cut: what cannot be read is
+/// not there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Headers<'a> {
+    block: &'a [u8],
+}
+
+impl<'a> Headers<'a> {
+    /// Headers in `block`.
+    #[must_use]
+    pub const fn new(block: &'a [u8]) -> Self {
+        Self { block }
+    }
+
+    /// All values of the header `name` (in lower case), in order.
+    pub fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.iter().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The first value of the header `name` (in lower case).
+    #[must_use]
+    pub fn first(&self, name: &str) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+
+    /// All headers, in order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'a> {
+        let mut rest = self.block;
+        let count = take_u32(&mut rest).unwrap_or(0) as usize;
+        let (lengths, pairs) = rest.split_at_checked(count.saturating_mul(8)).unwrap_or_default();
+        Iter { lengths, pairs }
+    }
+
+    /// Writes pairs in the same form.
+    #[must_use]
+    pub fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
+        let pairs = pairs.iter().map(|(name, value)| [name.as_ref(), value.as_ref()]);
+        let size = pairs.clone().flatten().fold(4, |size, text| size + 4 + text.len() + 1);
+        let mut block = Vec::with_capacity(size);
+        put_length(&mut block, pairs.len());
+        for text in pairs.clone().flatten() {
+            put_length(&mut block, text.len());
+        }
+        for text in pairs.flatten() {
+            block.extend_from_slice(text);
+            block.push(0);
+        }
+        block
+    }
+}
+
+impl<'a> IntoIterator for &Headers<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The headers of a block, one after the other. See [`Headers::iter`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    lengths: &'a [u8],
+    pairs: &'a [u8],
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = take_u32(&mut self.lengths)? as usize;
+        let value = take_u32(&mut self.lengths)? as usize;
+        Some((self.take_text(name)?, self.take_text(value)?))
+    }
+}
+
+impl<'a> Iter<'a> {
+    fn take_text(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (text, rest) = self.pairs.split_at_checked(length)?;
+        self.pairs = rest.get(1..)?;
+        Some(text)
+    }
+}
+
+fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u32::from_le_bytes(*number))
+}
+
+/// Texts in a block are far shorter than 4 GiB: the memory of wasm is.
+fn put_length(block: &mut Vec<u8>, length: usize) {
+    block.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIRS: [(&str, &[u8]); 4] =
+        [(":path", b"/a"), ("cookie", b"a=1"), ("x-empty", b""), ("cookie", b"b=\xff")];
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let block = Headers::encode(&PAIRS);
+        let headers = Headers::new(&block);
+        let expected = PAIRS.map(|(name, value)| (name.as_bytes(), value));
+        assert_eq!(headers.iter().collect::<Vec<_>>(), expected);
+        assert_eq!(headers.all("cookie").collect::<Vec<_>>(), [b"a=1", b"b=\xff"]);
+        assert_eq!(headers.first("x-empty"), Some(&b""[..]));
+        assert_eq!(headers.first("Cookie"), None);
+    }
+
+    #[test]
+    fn a_block_cut_short_ends_where_it_is_cut() {
+        let block = Headers::encode(&PAIRS);
+        for length in 0..block.len() {
+            let whole = Headers::new(&block[..length]).iter().count();
+            assert!(whole < PAIRS.len(), "{length}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_lie_are_no_headers() {
+        for block in [&[0xff; 64][..], &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, b'a', 0, b'b', 0]] {
+            assert_eq!(Headers::new(block).iter().count(), 0);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A borrowed view of one request. Bytes, not strings: a client may send anything.
+
+mod headers;
+mod path;
+pub(crate) mod percent;
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+pub use headers::{Headers, Iter};
+use path::EncodedSlash;
+
+/// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
+/// since each answer costs a call to the proxy.
+pub trait Properties {
+    /// Where the request comes from, as the proxy says it: `192.0.2.1:4711`, `[2001:db8::1]:4711`, or without
+    /// a port. Empty if it does not know.
+    fn source_address(&self) -> Vec<u8>;
+}
+
+/// One request's header, as the proxy hands it over.
+pub struct Request<'a> {
+    headers: Headers<'a>,
+    properties: &'a dyn Properties,
+    method: &'a [u8],
+    raw_path: &'a [u8],
+    raw_query: &'a [u8],
+    path: OnceCell<Path<'a>>,
+}
+
+/// The readings of a request's path.
+struct Path<'a> {
+    decoded: Cow<'a, [u8]>,
+    /// Only if an encoded slash makes another reading possible.
+    routed_first: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Request<'a> {
+    /// A view of `headers`, pseudo-headers included.
+    #[must_use]
+    pub fn new(headers: Headers<'a>, properties: &'a dyn Properties) -> Self {
+        let target = headers.first(":path").unwrap_or_default();
+        // A fragment is not the server's business; a proxy that lets one through sends it to no resource.
+        let (target, _fragment) = split_at_byte(target, b'#');
+        let (raw_path, raw_query) = split_at_byte(target, b'?');
+        let method = headers.first(":method").unwrap_or_default();
+        Self { headers, properties, method, raw_path, raw_query, path: OnceCell::new() }
+    }
+
+    /// The method, as sent.
+    #[must_use]
+    pub const fn method(&self) -> &'a [u8] {
+        self.method
+    }
+
+    /// The host that was asked for, without port and trailing dot; empty if there is none.
+    #[must_use]
+    pub fn host(&self) -> &'a [u8] {
+        let authority =
+            self.headers.first(":authority").or_else(|| self.headers.first("host")).unwrap_or_default();
+        let end_of_v6 = authority.iter().rposition(|byte| *byte == b']').unwrap_or(0);
+        let port = authority[end_of_v6..].iter().rposition(|byte| *byte == b':');
+        let host = port.map_or(authority, |port| &authority[..end_of_v6 + port]);
+        host.strip_suffix(b".").unwrap_or(host)
+    }
+
+    /// The readings of the path, in normal form: percent-decoded once, `\` taken as `/`, slashes merged,
+    /// dot-segments resolved, no trailing slash; the root is empty. There is a second reading if the path
+    /// has an encoded slash, which some servers take as part of its segment.
+    pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        let path = self.path.get_or_init(|| Path {
+            decoded: path::normalize(self.raw_path, EncodedSlash::Separates),
+            routed_first: path::has_encoded_slash(self.raw_path)
+                .then(|| path::normalize(self.raw_path, EncodedSlash::Belongs)),
+        });
+        std::iter::once(&*path.decoded).chain(path.routed_first.as_deref())
+    }
+
+    /// All values of the query parameter `name`, decoded, in order.
+    pub fn query<'q>(&'q self, name: &'q [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a, 'q> {
+        self.raw_query.split(|byte| *byte == b'&').filter_map(move |pair| {
+            let (key, value) = split_at_byte(pair, b'=');
+            percent::decode_form(key).eq(name.iter().copied()).then(|| percent::form_text(value))
+        })
+    }
+
+    /// All values of the header `name` (in lower case), without surrounding white space, in order.
+    pub fn header<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.headers.all(name).map(<[u8]>::trim_ascii)
+    }
+
+    /// All values of the cookie `name`, without surrounding white space and quotes, percent-decoded (most
+    /// frameworks encode what they set, not all decode it), in order.
+    pub fn cookie<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a, 'n> {
+        self.headers.all("cookie").flat_map(|cookies| cookies.split(|byte| *byte == b';')).filter_map(
+            move |pair| {
+                let (key, value) = split_at_byte(pair, b'=');
+                (key.trim_ascii() == name).then(|| percent::text(unquoted(value.trim_ascii())))
+            },
+        )
+    }
+
+    /// Where the request comes from, as the proxy says it. See [`Properties::source_address`].
+    #[must_use]
+    pub fn source_address(&self) -> Vec<u8> {
+        self.properties.source_address()
+    }
+
+    /// Whether this is a gRPC call, which wants its refusal as a gRPC status.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        let kind = self.headers.first("content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
+        kind.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    }
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+/// What stands before the first `byte` and after it; all and nothing if there is none.
+fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
+    match text.iter().position(|found| *found == byte) {
+        Some(index) => (&text[..index], &text[index + 1..]),
+        None => (text, b""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl Properties for Nowhere {
+        fn source_address(&self) -> Vec<u8> {
+            Vec::new()
+        }
+    }
+
+    fn with<T>(pairs: &[(&str, &str)], look: impl FnOnce(&Request) -> T) -> T {
+        look(&Request::new(Headers::new(&Headers::encode(pairs)), &Nowhere))
+    }
+
+    fn texts<'a, T: AsRef<[u8]>>(values: impl Iterator<Item = T> + 'a) -> Vec<String> {
+        values.map(|value| String::from_utf8_lossy(value.as_ref()).into_owned()).collect()
+    }
+
+    #[test]
+    fn the_target_is_path_and_query() {
+        for (target, path, value) in [
+            ("/a?b=1", "/a", vec!["1"]),
+            ("/a/?b=1&c=2&b=x+y%2Bz&B=3", "/a", vec!["1", "x y+z"]),
+            ("/a?%62=1&b&b=", "/a", vec!["1", "", ""]),
+            ("/a?b=1=2?3", "/a", vec!["1=2?3"]),
+            ("/a#?b=1", "/a", vec![]),
+            ("/a?b=1#&b=2", "/a", vec!["1"]),
+            ("/a%3Fb=1", "/a?b=1", vec![]),
+            ("?b=1", "", vec!["1"]),
+            ("", "", vec![]),
+            ("*", "/*", vec![]),
+        ] {
+            with(&[(":path", target)], |request| {
+                assert_eq!(texts(request.paths()), [path], "{target}");
+                assert_eq!(texts(request.query(b"b")), value, "{target}");
+            });
+        }
+        with(&[(":path", "/a%2Fb")], |request| assert_eq!(texts(request.paths()), ["/a/b", "/a%2Fb"]));
+    }
+
+    #[test]
+    fn the_host_has_no_port() {
+        for (authority, host) in [
+            ("example.com", "example.com"),
+            ("example.com:8080", "example.com"),
+            ("example.com.:80", "example.com"),
+            ("[2001:db8::1]:80", "[2001:db8::1]"),
+            ("[2001:db8::1]", "[2001:db8::1]"),
+            ("", ""),
+        ] {
+            with(&[(":authority", authority)], |request| assert_eq!(request.host(), host.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_in_all_cookie_headers() {
+        let pairs = [("cookie", "a=1; sessionid=x; b"), ("cookie", "sessionid = \"%79\" ;SESSIONID=z")];
+        with(&pairs, |request| {
+            assert_eq!(texts(request.cookie(b"sessionid")), ["x", "y"]);
+            assert_eq!(texts(request.cookie(b"b")), [""]);
+            assert_eq!(texts(request.cookie(b"none")), [""; 0]);
+        });
+    }
+
+    #[test]
+    fn grpc_is_known_by_its_content_type() {
+        for (kind, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc; charset=x", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            with(&[("content-type", kind)], |request| assert_eq!(request.is_grpc(), grpc, "{kind}"));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What a client is told.
+
+use std::fmt::Write as _;
+
+use crate::limiter::{Decision, Policy, Standing};
+use crate::scope::Scope;
+use crate::time::whole_seconds;
+
+/// How denials and quotas are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseRules {
+    /// The status of a denial, 400 to 599.
+    pub status: u16,
+    /// The body of a denial.
+    pub body: Body,
+    /// The fields that tell the quota.
+    pub ratelimit_headers: Dialect,
+}
+
+impl Default for ResponseRules {
+    fn default() -> Self {
+        Self { status: 429, body: Body::Drf, ratelimit_headers: Dialect::Off }
+    }
+}
+
+/// The body of a denial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// That of Django REST framework: `{"detail":"Request was throttled. …"}`.
+    Drf,
+    /// Problem details (RFC 9457) of the type `quota-exceeded`, which the IETF `RateLimit` draft defines.
+    Problem,
+    /// Always the same text.
+    Text {
+        /// The text.
+        text: String,
+        /// Its `content-type`.
+        content_type: String,
+    },
+}
+
+/// The fields that tell the quota, on allowed and denied replies alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// None.
+    Off,
+    /// `RateLimit-Policy` and `RateLimit`, IETF draft-ietf-httpapi-ratelimit-headers 08 to 11.
+    Draft,
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds), as Envoy's own limiters write them.
+    XRateLimit,
+}
+
+/// A denial to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The HTTP status.
+    pub status: u16,
+    /// The fields, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+    /// The text that goes with the status `RESOURCE_EXHAUSTED` if the request is a gRPC call.
+    pub grpc_message: String,
+}
+
+impl ResponseRules {
+    /// The reply to a denied request: `Retry-After` and the quota fields, and the body. `None` if the request is
+    /// allowed.
+    #[must_use]
+    pub fn denial(&self, policy: &Policy, decision: &Decision) -> Option<Denial> {
+        let wait = whole_seconds(decision.wait?);
+        let message = throttled(wait);
+        let (content_type, body) = match &self.body {
+            Body::Drf => ("application/json".to_owned(), format!(r#"{{"detail":"{message}"}}"#)),
+            Body::Problem => {
+                ("application/problem+json".to_owned(), self.problem(policy, decision, &message))
+            }
+            Body::Text { text, content_type } => (content_type.clone(), text.clone()),
+        };
+        let mut headers = vec![("content-type", content_type), ("retry-after", wait.to_string())];
+        headers.extend(self.quota_headers(policy, decision));
+        Some(Denial { status: self.status, headers, body, grpc_message: message })
+    }
+
+    /// The fields that tell the quota; none if they are off or the request fell under no enforced scope.
+    #[must_use]
+    pub fn quota_headers(&self, policy: &Policy, decision: &Decision) -> Vec<(&'static str, String)> {
+        let Some(standing) = decision.nearest else { return Vec::new() };
+        let Standing { scope, rate, remaining, reset } = standing;
+        let reset = whole_seconds(reset);
+        match self.ratelimit_headers {
+            Dialect::Off => Vec::new(),
+            Dialect::Draft => {
+                let name = policy.scopes.get(scope).map_or("", |scope| &scope.name);
+                let limit = format!(r#""{name}";r={remaining};t={reset}"#);
+                vec![("ratelimit-policy", ratelimit_policy(policy, decision)), ("ratelimit", limit)]
+            }
+            Dialect::XRateLimit => vec![
+                ("x-ratelimit-limit", rate.quota().to_string()),
+                ("x-ratelimit-remaining", remaining.to_string()),
+                ("x-ratelimit-reset", reset.to_string()),
+            ],
+        }
+    }
+
+    fn problem(&self, policy: &Policy, decision: &Decision, message: &str) -> String {
+        let violated = denying(policy, decision).map(|scope| format!(r#""{}""#, scope.name));
+        format!(
+            concat!(
+                r#"{{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","#,
+                r#""title":"Request cannot be satisfied as assigned quota has been exceeded","#,
+                r#""status":{},"detail":"{}","violated-policies":[{}]}}"#
+            ),
+            self.status,
+            message,
+            violated.collect::<Vec<_>>().join(",")
+        )
+    }
+}
+
+/// DRF's sentence, word for word.
+fn throttled(wait: u64) -> String {
+    let plural = if wait == 1 { "" } else { "s" };
+    format!("Request was throttled. Expected available in {wait} second{plural}.")
+}
+
+fn denying<'p>(policy: &'p Policy, decision: &Decision) -> impl Iterator<Item = &'p Scope> {
+    use crate::limiter::Judgement::Denied;
+    let denied = decision.scopes.iter().filter(|(_, judgement)| *judgement == Denied);
+    let mut denied: Vec<usize> = denied.map(|(scope, _)| *scope).collect();
+    denied.sort_unstable();
+    denied.into_iter().filter_map(|scope| policy.scopes.get(scope))
+}
+
+/// Every rate of the enforced scopes that the request fell under, in the policy's order.
+fn ratelimit_policy(policy: &Policy, decision: &Decision) -> String {
+    let mut list = String::new();
+    for (index, scope) in policy.scopes.iter().enumerate() {
+        let applies = scope.enforced && decision.scopes.iter().any(|(found, _)| *found == index);
+        for limit in scope.limits.iter().filter(|_| applies) {
+            let separator = if list.is_empty() { "" } else { ", " };
+            let (name, rate) = (&scope.name, limit.rate);
+            // Writing to a string does not fail.
+            let _ = write!(list, r#"{separator}"{name}";q={};w={}"#, rate.quota(), rate.window_secs());
+        }
+    }
+    list
+}

@@ -1,0 +1,149 @@
+//! Which requests a rule is about.
+
+use memchr::memmem;
+
+use super::{HostPattern, MethodPattern, PathPattern};
+use crate::client::{Cidr, Client};
+use crate::request::Request;
+
+/// How a request that can be read in several ways is read.
+///
+/// A parameter may stand twice, a `%2F` may separate segments or not: which reading counts is the
+/// application's affair. So a limit applies if it would under any reading, and an exemption only if it
+/// would under every one. Negation turns one into the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// At least one reading must match.
+    Possible,
+    /// Every reading must match.
+    Certain,
+}
+
+impl Reading {
+    const fn negated(self) -> Self {
+        match self {
+            Self::Possible => Self::Certain,
+            Self::Certain => Self::Possible,
+        }
+    }
+
+    /// Whether the values, as many as there are, match: there must be one at least.
+    fn holds<T>(self, mut values: impl Iterator<Item = T>, test: impl Fn(T) -> bool) -> bool {
+        match self {
+            Self::Possible => values.any(test),
+            Self::Certain => values.next().is_some_and(|first| test(first) && values.all(test)),
+        }
+    }
+}
+
+/// Conditions that must all hold; with none, every request matches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matcher(pub Vec<Condition>);
+
+/// One condition. Where it has a list, one of it is enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The method.
+    Method(Vec<MethodPattern>),
+    /// The path.
+    Path(Vec<PathPattern>),
+    /// The host.
+    Host(Vec<HostPattern>),
+    /// A query parameter by its decoded name.
+    Query(String, ValueTest),
+    /// A header by its name in lower case.
+    Header(String, ValueTest),
+    /// A cookie by its name.
+    Cookie(String, ValueTest),
+    /// Whether the client presents a credential.
+    Client(Vec<ClientKind>),
+    /// The client's address.
+    Address(Vec<Cidr>),
+    /// One of these matches.
+    Any(Vec<Matcher>),
+    /// This does not match.
+    Not(Matcher),
+}
+
+/// What kind of client sent the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    /// One without a credential.
+    Anonymous,
+    /// One with a credential.
+    Authenticated,
+}
+
+/// A test of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueTest {
+    /// One of `1 true t yes y on`, in any case.
+    Truthy,
+    /// One of these, exactly.
+    OneOf(Vec<String>),
+    /// Starts with this.
+    Prefix(String),
+    /// Ends with this.
+    Suffix(String),
+    /// Contains this.
+    Contains(String),
+}
+
+impl Matcher {
+    /// Whether the request is one that this rule is about.
+    #[must_use]
+    pub fn matches(&self, request: &Request, client: &Client, reading: Reading) -> bool {
+        self.0.iter().all(|condition| condition.holds(request, client, reading))
+    }
+}
+
+impl Condition {
+    fn holds(&self, request: &Request, client: &Client, reading: Reading) -> bool {
+        match self {
+            Self::Method(methods) => methods.iter().any(|method| method.matches(request.method())),
+            Self::Host(hosts) => hosts.iter().any(|host| host.matches(request.host())),
+            Self::Path(patterns) => reading
+                .holds(request.paths(), |path| patterns.iter().any(|pattern| pattern.matches(path, reading))),
+            Self::Query(name, test) => {
+                reading.holds(request.query(name.as_bytes()), |value| test.passes(&value))
+            }
+            Self::Header(name, test) => reading.holds(request.header(name), |value| test.passes(value)),
+            Self::Cookie(name, test) => {
+                reading.holds(request.cookie(name.as_bytes()), |value| test.passes(&value))
+            }
+            Self::Client(kinds) => kinds.iter().any(|kind| kind.is(client)),
+            Self::Address(networks) => {
+                let address = client.address();
+                networks.iter().any(|network| network.contains(address))
+            }
+            Self::Any(matchers) => matchers.iter().any(|matcher| matcher.matches(request, client, reading)),
+            Self::Not(matcher) => !matcher.matches(request, client, reading.negated()),
+        }
+    }
+}
+
+impl ClientKind {
+    fn is(self, client: &Client) -> bool {
+        match self {
+            Self::Anonymous => client.credential().is_none(),
+            Self::Authenticated => client.credential().is_some(),
+        }
+    }
+}
+
+impl ValueTest {
+    fn passes(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Truthy => is_truthy(value.trim_ascii()),
+            Self::OneOf(texts) => texts.iter().any(|text| text.as_bytes() == value),
+            Self::Prefix(text) => value.starts_with(text.as_bytes()),
+            Self::Suffix(text) => value.ends_with(text.as_bytes()),
+            Self::Contains(text) => memmem::find(value, text.as_bytes()).is_some(),
+        }
+    }
+}
+
+fn is_truthy(value: &[u8]) -> bool {
+    const TRUTHY: [&[u8]; 6] = [b"1", b"true", b"t", b"yes", b"y", b"on"];
+    TRUTHY.iter().any(|truthy| value.eq_ignore_ascii_case(truthy))
+}

@@ -1,0 +1,113 @@
+//! Whom a counter counts, as a number that tells nothing about it.
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::hash::Hasher;
+
+/// The key under which fingerprints are made. Whoever does not know it cannot tell which client a
+/// fingerprint stands for, nor find two clients that share one.
+#[derive(Clone, Copy)]
+pub struct Secret([u8; 16]);
+
+impl Secret {
+    /// A secret of these bytes, which should be random.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// A client's 128-bit keyed hash (SipHash-2-4): all that is ever stored of an address or a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// How many bytes a fingerprint takes where it is stored.
+    pub const SIZE: usize = 16;
+
+    pub(crate) const fn from_bytes(bytes: [u8; Self::SIZE]) -> Self {
+        Self(u128::from_le_bytes(bytes))
+    }
+
+    pub(crate) const fn to_bytes(self) -> [u8; Self::SIZE] {
+        self.0.to_le_bytes()
+    }
+
+    /// A number from 0 to `count - 1`, evenly spread.
+    pub(crate) fn place(self, count: u32) -> u32 {
+        let place = ((self.0 >> 64) * u128::from(count)) >> 64;
+        u32::try_from(place).unwrap_or(0)
+    }
+}
+
+/// Takes in what identifies a client, piece by piece.
+///
+/// Each piece is written with its kind and its length, so that no two different lists of pieces read the
+/// same: an address never meets a credential, nor `ab` + `c` a client `a` + `bc`.
+pub struct Fingerprinter(SipHasher24);
+
+impl Fingerprinter {
+    /// Nothing taken in yet.
+    #[must_use]
+    pub fn new(secret: &Secret) -> Self {
+        Self(SipHasher24::new_with_key(&secret.0))
+    }
+
+    /// Takes in one piece of this kind.
+    pub fn piece(&mut self, kind: u8, bytes: &[u8]) {
+        self.0.write_u8(kind);
+        self.0.write(&(bytes.len() as u64).to_le_bytes());
+        self.0.write(bytes);
+    }
+
+    /// The fingerprint of all pieces.
+    #[must_use]
+    pub fn finish(&self) -> Fingerprint {
+        Fingerprint(self.0.finish128().as_u128())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(secret: u8, pieces: &[(u8, &str)]) -> Fingerprint {
+        let mut fingerprinter = Fingerprinter::new(&Secret::new([secret; 16]));
+        for (kind, bytes) in pieces {
+            fingerprinter.piece(*kind, bytes.as_bytes());
+        }
+        fingerprinter.finish()
+    }
+
+    #[test]
+    fn no_two_lists_of_pieces_are_the_same_client() {
+        let lists: [&[(u8, &str)]; 7] = [
+            &[],
+            &[(1, "")],
+            &[(1, "abc")],
+            &[(2, "abc")],
+            &[(1, "a"), (1, "bc")],
+            &[(1, "ab"), (1, "c")],
+            &[(1, "abc"), (1, "")],
+        ];
+        for (index, one) in lists.iter().enumerate() {
+            for other in &lists[..index] {
+                assert_ne!(fingerprint(0, one), fingerprint(0, other), "{one:?} {other:?}");
+            }
+            assert_ne!(fingerprint(0, one), fingerprint(1, one), "the secret matters");
+            assert_eq!(fingerprint(0, one), fingerprint(0, one));
+        }
+    }
+
+    #[test]
+    fn places_are_in_range() {
+        assert_eq!(Fingerprint(u128::MAX).place(1000), 999);
+        assert_eq!(Fingerprint(0).place(1000), 0);
+        assert_eq!(Fingerprint(u128::MAX).place(1), 0);
+    }
+
+    #[test]
+    fn stored_and_read_back() {
+        let one = fingerprint(7, &[(1, "x")]);
+        assert_eq!(Fingerprint::from_bytes(one.to_bytes()), one);
+    }
+}

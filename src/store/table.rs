@@ -1,0 +1,213 @@
+//! A table of fixed capacity over compare-and-set cells.
+
+use super::cell::{self, WAYS};
+use super::record::Record;
+use super::{Cells, Charge, Charged, Events, Fingerprint, Receipt, StoreError, Taken};
+use crate::limit::Verdict;
+use crate::time::Time;
+
+/// How often one step is tried while other workers are faster. Each lost race is another worker's success,
+/// so that even eight workers on one counter come nowhere near it.
+const ATTEMPTS: u32 = 100;
+
+/// How many clients a table keeps counters for at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity(u32);
+
+impl Capacity {
+    /// The smallest capacity.
+    pub const MIN: u32 = 64;
+    /// The largest capacity.
+    pub const MAX: u32 = 1 << 24;
+
+    /// A capacity of `clients`; `None` unless within [`Self::MIN`]`..=`[`Self::MAX`].
+    #[must_use]
+    pub const fn new(clients: u32) -> Option<Self> {
+        if clients < Self::MIN || clients > Self::MAX { None } else { Some(Self(clients)) }
+    }
+
+    /// The most clients.
+    #[must_use]
+    pub const fn clients(self) -> u32 {
+        self.0
+    }
+
+    const fn cells(self) -> u32 {
+        self.0.div_ceil(WAYS)
+    }
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self(65_536)
+    }
+}
+
+/// The counters of many clients in cells that several workers share.
+///
+/// Where a client's counters stand follows from its fingerprint, so that the usual request, whose charges are
+/// all one client's, costs one read and one compare-and-set; a denied one costs only the read.
+#[derive(Debug)]
+pub struct Table<C> {
+    cells: C,
+    capacity: Capacity,
+}
+
+/// One client's counters as they were read.
+struct Loaded<V> {
+    place: u32,
+    bytes: Vec<u8>,
+    version: V,
+    record: Record,
+}
+
+impl<C: Cells> Table<C> {
+    /// A table in these cells, of which it uses the first `capacity / 8`.
+    pub const fn new(cells: C, capacity: Capacity) -> Self {
+        Self { cells, capacity }
+    }
+
+    /// The cells it stands in.
+    pub const fn cells(&self) -> &C {
+        &self.cells
+    }
+
+    /// Takes all charges or none, and says what became of each.
+    ///
+    /// The charges of one client must stand together. If a charge of an enforced scope is denied, nothing is
+    /// taken. Else everything is, except for the charges of shadow scopes of which one is denied.
+    ///
+    /// Between workers each client's charges are one atomic step. Charges of several clients are taken one
+    /// client after the other, and given back if a later one turns out to be denied by then; meanwhile
+    /// others may see a unit too many used, never one too few.
+    ///
+    /// # Errors
+    /// If the cells cannot be reached, or other workers were faster [`ATTEMPTS`] times in a row. Nothing is
+    /// taken then; what had been taken from other clients' counters is given back if that is possible.
+    pub fn charge(&self, charges: &[Charge], now: Time) -> Result<Charged, StoreError> {
+        let mut events = Events::default();
+        let mut verdicts = Vec::with_capacity(charges.len());
+        let mut clients = Vec::with_capacity(2);
+        for charges in charges.chunk_by(|one, next| one.client == next.client) {
+            let mut loaded = self.load(charges[0].client, &mut events)?;
+            verdicts
+                .extend(charges.iter().map(|charge| loaded.record.counter(charge).check(now, charge.cost)));
+            clients.push((charges, loaded));
+        }
+        let mut receipt = Receipt(Vec::with_capacity(charges.len()));
+        if is_denied(charges, &verdicts) {
+            return Ok(Charged { verdicts, receipt, events });
+        }
+        let mut start = 0;
+        for (charges, loaded) in clients {
+            let end = start + charges.len();
+            let taken = self.take(charges, loaded, &mut verdicts[start..end], now, &mut events);
+            match taken {
+                Ok(Some(taken)) => receipt.0.extend(taken),
+                Ok(None) => {
+                    events += self.refund(std::mem::take(&mut receipt), now)?;
+                    break;
+                }
+                Err(error) => {
+                    self.refund(receipt, now)?;
+                    return Err(error);
+                }
+            }
+            start = end;
+        }
+        Ok(Charged { verdicts, receipt, events })
+    }
+
+    /// Gives back what was taken, as far as time has not given it back already.
+    ///
+    /// # Errors
+    /// As for [`Self::charge`]; what could not be given back stays taken until its window is over.
+    #[expect(clippy::needless_pass_by_value, reason = "consumed, so that nothing is given back twice")]
+    pub fn refund(&self, receipt: Receipt, now: Time) -> Result<Events, StoreError> {
+        let mut events = Events::default();
+        for taken in receipt.0.chunk_by(|one, next| one.client == next.client) {
+            self.give_back(taken, now, &mut events)?;
+        }
+        Ok(events)
+    }
+
+    fn give_back(&self, taken: &[Taken], now: Time, events: &mut Events) -> Result<(), StoreError> {
+        let client = taken[0].client;
+        for _ in 0..ATTEMPTS {
+            let mut loaded = self.load(client, events)?;
+            let before = loaded.record.clone();
+            for taken in taken {
+                if let Some(counter) = loaded.record.existing(taken.counter) {
+                    counter.give_back(taken.mark, now, taken.cost);
+                }
+            }
+            if loaded.record == before || self.store(client, &loaded, now, events)? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    /// Takes one client's charges. `None` if another worker has used up an enforced limit meanwhile; the
+    /// verdicts then say so.
+    fn take(
+        &self,
+        charges: &[Charge],
+        mut loaded: Loaded<C::Version>,
+        verdicts: &mut [Verdict],
+        now: Time,
+        events: &mut Events,
+    ) -> Result<Option<Vec<Taken>>, StoreError> {
+        let client = charges[0].client;
+        for _ in 0..ATTEMPTS {
+            let mut taken = Vec::with_capacity(charges.len());
+            for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
+                let mark = loaded.record.counter(charge).take(now, charge.cost);
+                taken.push(Taken { client, counter: charge.counter, mark, cost: charge.cost });
+            }
+            if taken.is_empty() || self.store(client, &loaded, now, events)? {
+                return Ok(Some(taken));
+            }
+            loaded = self.load(client, events)?;
+            for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
+                *verdict = loaded.record.counter(charge).check(now, charge.cost);
+            }
+            if is_denied(charges, verdicts) {
+                return Ok(None);
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    fn load(&self, client: Fingerprint, events: &mut Events) -> Result<Loaded<C::Version>, StoreError> {
+        let place = client.place(self.capacity.cells());
+        let (bytes, version) = self.cells.read(place)?;
+        let record = cell::find(&bytes, client, events);
+        Ok(Loaded { place, bytes, version, record })
+    }
+
+    /// Writes a client's counters back; false if another worker was faster.
+    fn store(
+        &self,
+        client: Fingerprint,
+        loaded: &Loaded<C::Version>,
+        now: Time,
+        events: &mut Events,
+    ) -> Result<bool, StoreError> {
+        let mut made = Events::default();
+        let bytes = cell::replace(&loaded.bytes, client, &loaded.record, now, &mut made);
+        let won = self.cells.write(loaded.place, &bytes, &loaded.version)?;
+        *events += if won { made } else { Events { lost_races: 1, ..Events::default() } };
+        Ok(won)
+    }
+}
+
+fn is_denied(charges: &[Charge], verdicts: &[Verdict]) -> bool {
+    charges.iter().zip(verdicts).any(|(charge, verdict)| charge.enforced && !verdict.is_admitted())
+}
+
+/// A charge of a shadow scope is taken if the scope, were it enforced, would admit the request.
+fn is_taken(charge: &Charge, charges: &[Charge], verdicts: &[Verdict]) -> bool {
+    let mut of_scope = charges.iter().zip(verdicts).filter(|(other, _)| other.scope == charge.scope);
+    charge.enforced || of_scope.all(|(_, verdict)| verdict.is_admitted())
+}
