@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// The core never reads a clock. Inside the proxy the moments come from a monotonic clock, so that
 /// nobody's counter jumps when the machine's wall clock is set; a test or a log replay makes its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
 impl Time {

@@ -93,5 +93,5 @@ fn read_store(node: &Node) -> Result<Capacity, ConfigError> {
 
 /// Part of the grammar, but not built yet: refused rather than ignored.
 fn not_yet(node: &Node) -> ConfigError {
-    node.error_without_value("is not supported yet")
+    node.error("is not supported yet")
 }

@@ -47,9 +47,9 @@ impl Gate {
             return Answer::Allow { quota_headers: Vec::new() };
         }
         let decision = match self.table.charge(&charges, host::now()) {
-            Ok(charged) => {
-                self.metrics.count_events(charged.events);
-                Decision::of(&charges, &charged.verdicts)
+            Ok(outcome) => {
+                self.metrics.count_events(outcome.events);
+                Decision::of(&charges, &outcome.verdicts)
             }
             Err(error) => self.undecided(error),
         };

@@ -47,15 +47,17 @@ impl Metrics {
         }
     }
 
+    /// Counts for each scope what it did to the request. One that would have let a request through which
+    /// another has denied did nothing: it was not charged either.
     pub(super) fn count_decision(&self, decision: &Decision) {
         for (scope, judgement) in &decision.scopes {
             let Some(scope) = self.scopes.get(*scope) else { continue };
-            let metric = match judgement {
-                Judgement::Allowed => scope.allowed,
-                Judgement::Denied => scope.denied,
-                Judgement::Shadowed => scope.shadowed,
-            };
-            increment(metric, 1);
+            match judgement {
+                Judgement::Allowed if decision.is_allowed() => increment(scope.allowed, 1),
+                Judgement::Allowed => {}
+                Judgement::Denied => increment(scope.denied, 1),
+                Judgement::Shadowed => increment(scope.shadowed, 1),
+            }
         }
     }
 
@@ -73,7 +75,7 @@ impl Metrics {
         };
         increment(metric, 1);
         if !self.told.replace(true) {
-            log::error!("tollgate: {error}; such requests are {consequence} and counted in tollgate.store.*");
+            log::error!("{error}; such requests are {consequence} and counted in tollgate.store.*");
         }
     }
 }

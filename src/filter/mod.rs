@@ -31,12 +31,12 @@ impl RootContext for Plugin {
         let document = self.get_plugin_configuration().unwrap_or_default();
         match Gate::open(&document) {
             Ok(gate) => {
-                log::info!("tollgate: {gate}");
+                log::info!("{gate}");
                 self.0 = Some(Rc::new(gate));
                 true
             }
             Err(reason) => {
-                log::error!("tollgate: the configuration is refused: {reason}");
+                log::error!("the configuration is refused: {reason}");
                 false
             }
         }

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 pub use headers::{Headers, Iter};
-use path::EncodedSlash;
 
 /// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
 /// since each answer costs a call to the proxy.
@@ -25,14 +24,7 @@ pub struct Request<'a> {
     method: &'a [u8],
     raw_path: &'a [u8],
     raw_query: &'a [u8],
-    path: OnceCell<Path<'a>>,
-}
-
-/// The readings of a request's path.
-struct Path<'a> {
-    decoded: Cow<'a, [u8]>,
-    /// Only if an encoded slash makes another reading possible.
-    routed_first: Option<Cow<'a, [u8]>>,
+    paths: OnceCell<Vec<Cow<'a, [u8]>>>,
 }
 
 impl<'a> Request<'a> {
@@ -44,7 +36,7 @@ impl<'a> Request<'a> {
         let (target, _fragment) = split_at_byte(target, b'#');
         let (raw_path, raw_query) = split_at_byte(target, b'?');
         let method = headers.first(":method").unwrap_or_default();
-        Self { headers, properties, method, raw_path, raw_query, path: OnceCell::new() }
+        Self { headers, properties, method, raw_path, raw_query, paths: OnceCell::new() }
     }
 
     /// The method, as sent.
@@ -64,16 +56,11 @@ impl<'a> Request<'a> {
         host.strip_suffix(b".").unwrap_or(host)
     }
 
-    /// The readings of the path, in normal form: percent-decoded once, `\` taken as `/`, slashes merged,
-    /// dot-segments resolved, no trailing slash; the root is empty. There is a second reading if the path
-    /// has an encoded slash, which some servers take as part of its segment.
+    /// The path in normal form: percent-decoded once, `\` taken as `/`, slashes merged, dot-segments resolved,
+    /// no trailing slash; the root is empty. There are several if servers would read it in different ways,
+    /// because of an encoded slash or of `//../`.
     pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
-        let path = self.path.get_or_init(|| Path {
-            decoded: path::normalize(self.raw_path, EncodedSlash::Separates),
-            routed_first: path::has_encoded_slash(self.raw_path)
-                .then(|| path::normalize(self.raw_path, EncodedSlash::Belongs)),
-        });
-        std::iter::once(&*path.decoded).chain(path.routed_first.as_deref())
+        self.paths.get_or_init(|| path::readings(self.raw_path)).iter().map(|path| &**path)
     }
 
     /// All values of the query parameter `name`, decoded, in order.

@@ -4,44 +4,54 @@ use std::borrow::Cow;
 
 use super::percent;
 
-/// What an encoded slash stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EncodedSlash {
-    /// A separator, as for servers that decode a path before they route it (Django, PHP).
-    Separates,
-    /// A character of its segment, as for servers that route first (Go, Express).
-    Belongs,
+/// How a path may be read where servers differ.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    /// An encoded slash is a character of its segment, as for servers that route before they decode (Go,
+    /// Express); else it separates segments, as for those that decode first (Django, PHP).
+    slash_belongs: bool,
+    /// Between two slashes stands a segment, which `..` can remove, as in RFC 3986 and for Envoy; else slashes
+    /// are merged first, as by nginx and Go.
+    empty_counts: bool,
 }
 
-/// The normal form of a path: percent-decoded once, `\` taken as `/`, repeated slashes merged, dot-segments
-/// resolved (RFC 3986, 5.2.4; none climbs above the root), without a trailing slash. It starts with `/`, and
-/// the root is empty: `""`, `"/jobs"`, `"/jobs/7"`. An encoded slash that belongs to its segment stays encoded.
-pub(super) fn normalize(raw: &[u8], slash: EncodedSlash) -> Cow<'_, [u8]> {
+/// The normal forms of a path, one for each way to read it that makes a difference: percent-decoded once, `\`
+/// taken as `/`, slashes merged, dot-segments resolved (none climbs above the root), without a trailing slash.
+/// A form starts with `/`, and the root's is empty: `""`, `"/jobs"`, `"/jobs/7"`. An encoded slash that belongs to
+/// its segment stays encoded.
+pub(super) fn readings(raw: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let raw = trim_slashes(raw);
     if is_normal(raw) {
-        return Cow::Borrowed(raw);
+        return vec![Cow::Borrowed(raw)];
     }
-    let decoded: Vec<u8> = match slash {
-        EncodedSlash::Separates => percent::decode(raw).collect(),
-        EncodedSlash::Belongs => percent::decode_except(raw, is_separator).collect(),
-    };
-    let mut normal = Vec::with_capacity(decoded.len() + 1);
-    for segment in decoded.split(|byte| is_separator(*byte)) {
-        match segment {
-            b"" | b"." => {}
-            b".." => normal.truncate(normal.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
-            segment => {
-                normal.push(b'/');
-                normal.extend_from_slice(segment);
-            }
+    let mut readings: Vec<Cow<[u8]>> = Vec::with_capacity(1);
+    for (slash_belongs, empty_counts) in [(false, false), (false, true), (true, false), (true, true)] {
+        let reading = normal_form(raw, Rules { slash_belongs, empty_counts });
+        if !readings.iter().any(|known| **known == reading) {
+            readings.push(Cow::Owned(reading));
         }
     }
-    Cow::Owned(normal)
+    readings
 }
 
-/// Whether the two meanings of an encoded slash can differ.
-pub(super) fn has_encoded_slash(raw: &[u8]) -> bool {
-    raw.windows(3).any(|text| text.eq_ignore_ascii_case(b"%2f") || text.eq_ignore_ascii_case(b"%5c"))
+fn normal_form(raw: &[u8], rules: Rules) -> Vec<u8> {
+    let keep: fn(u8) -> bool = if rules.slash_belongs { is_separator } else { |_| false };
+    let decoded: Vec<u8> = percent::decode_except(raw, keep).collect();
+    let mut segments: Vec<&[u8]> = Vec::new();
+    for segment in decoded.split(|byte| is_separator(*byte)).skip(usize::from(raw.starts_with(b"/"))) {
+        match segment {
+            b"." => {}
+            b".." => drop(segments.pop()),
+            b"" if !rules.empty_counts => {}
+            segment => segments.push(segment),
+        }
+    }
+    let mut normal = Vec::with_capacity(decoded.len() + 1);
+    for segment in segments.into_iter().filter(|segment| !segment.is_empty()) {
+        normal.push(b'/');
+        normal.extend_from_slice(segment);
+    }
+    normal
 }
 
 fn trim_slashes(mut raw: &[u8]) -> &[u8] {
@@ -71,6 +81,10 @@ fn is_normal(raw: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn read(raw: &str) -> Vec<String> {
+        readings(raw.as_bytes()).iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect()
+    }
+
     #[test]
     fn every_spelling_has_one_normal_form() {
         for raw in [
@@ -84,28 +98,30 @@ mod tests {
             "/api/v2/%2e/jobs",
             "/api/v2/y/%2E%2e/jobs/",
             "/%61pi/v2/jobs",
-            "/api%2Fv2/jobs",
-            "/api%2f%2fv2%2Fjobs%2F",
             "\\api\\v2\\jobs",
-            "/api%5Cv2/jobs",
-            "/api/v2/z%2f..%2fjobs",
         ] {
-            let normal = normalize(raw.as_bytes(), EncodedSlash::Separates);
-            assert_eq!(&*normal, b"/api/v2/jobs", "{raw}");
+            assert_eq!(read(raw), ["/api/v2/jobs"], "{raw}");
         }
     }
 
     #[test]
-    fn an_encoded_slash_may_belong_to_its_segment() {
-        for (raw, separates, belongs) in [
-            ("/a%2Fb/c", "/a/b/c", "/a%2Fb/c"),
-            ("/x/..%2fy", "/y", "/x/..%2fy"),
-            ("/x/a%5cb/../y", "/x/a/y", "/x/y"),
-            ("/x/%2e%2e/y", "/y", "/y"),
+    fn where_servers_differ_there_are_several() {
+        for (raw, expected) in [
+            ("/a%2Fb/c", vec!["/a/b/c", "/a%2Fb/c"]),
+            ("/a%5cb", vec!["/a/b", "/a%5cb"]),
+            ("/x/..%2fy", vec!["/y", "/x/..%2fy"]),
+            ("/a//../b", vec!["/b", "/a/b"]),
+            ("/a/%2f../b", vec!["/b", "/a/b", "/a/%2f../b"]),
+            ("/a//b/..", vec!["/a"]),
         ] {
-            assert!(has_encoded_slash(raw.as_bytes()) || separates == belongs);
-            assert_eq!(&*normalize(raw.as_bytes(), EncodedSlash::Separates), separates.as_bytes(), "{raw}");
-            assert_eq!(&*normalize(raw.as_bytes(), EncodedSlash::Belongs), belongs.as_bytes(), "{raw}");
+            assert_eq!(read(raw), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_root_is_empty() {
+        for raw in ["", "/", "//", "/.", "/..", "/a/.."] {
+            assert_eq!(read(raw), [""], "{raw}");
         }
     }
 }

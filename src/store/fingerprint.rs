@@ -28,7 +28,9 @@ impl Fingerprint {
         Self(u128::from_le_bytes(bytes))
     }
 
-    pub(crate) const fn to_bytes(self) -> [u8; Self::SIZE] {
+    /// The fingerprint as it is stored.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; Self::SIZE] {
         self.0.to_le_bytes()
     }
 

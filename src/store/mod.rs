@@ -136,3 +136,15 @@ impl std::ops::AddAssign for Events {
         self.corrupt += more.corrupt;
     }
 }
+
+impl<C: Cells> Cells for &C {
+    type Version = C::Version;
+
+    fn read(&self, cell: u32) -> Result<(Vec<u8>, Self::Version), Unavailable> {
+        (**self).read(cell)
+    }
+
+    fn write(&self, cell: u32, bytes: &[u8], version: &Self::Version) -> Result<bool, Unavailable> {
+        (**self).write(cell, bytes, version)
+    }
+}

@@ -82,7 +82,7 @@ impl<C: Cells> Table<C> {
     /// others may see a unit too many used, never one too few.
     ///
     /// # Errors
-    /// If the cells cannot be reached, or other workers were faster [`ATTEMPTS`] times in a row. Nothing is
+    /// If the cells cannot be reached, or other workers were faster a hundred times in a row. Nothing is
     /// taken then; what had been taken from other clients' counters is given back if that is possible.
     pub fn charge(&self, charges: &[Charge], now: Time) -> Result<Charged, StoreError> {
         let mut events = Events::default();

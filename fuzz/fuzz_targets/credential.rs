@@ -1,0 +1,34 @@
+//! Whatever is presented as a credential: none, or one without white space or quotes around it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tollgate::client::{Client, ClientRules, Source};
+use tollgate::request::{Headers, Properties, Request};
+
+struct Nowhere;
+
+impl Properties for Nowhere {
+    fn source_address(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+fuzz_target!(|values: Vec<(bool, &[u8])>| {
+    let headers: Vec<(&str, &[u8])> = values
+        .iter()
+        .map(|(cookie, value)| (if *cookie { "cookie" } else { "authorization" }, *value))
+        .collect();
+    let block = Headers::encode(&headers);
+    let request = Request::new(Headers::new(&block), &Nowhere);
+    let header =
+        Source::Header { name: "authorization".into(), schemes: vec!["Token".into(), "Bearer".into()] };
+    for source in [header, Source::Cookie("s".into())] {
+        let is_header = matches!(source, Source::Header { .. });
+        let rules = ClientRules { credential_from: vec![source], ..ClientRules::default() };
+        let client = Client::identify(&rules, &request);
+        if let Some(credential) = client.credential() {
+            assert!(!credential.is_empty());
+            assert!(!is_header || !credential.iter().any(u8::is_ascii_whitespace));
+        }
+    }
+});

@@ -1,0 +1,48 @@
+//! Whatever stands in a cell, charging goes on: a client is admitted its quota at most, and once its window is
+//! over it is admitted again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tollgate::limit::Limit;
+use tollgate::store::{Capacity, Cells, Charge, CounterId, Fingerprinter, MemoryCells, Secret, Table};
+use tollgate::time::Time;
+
+fuzz_target!(|input: (u64, u32, u8, &[u8])| {
+    let (now, quota, counter, bytes) = input;
+    let now = Time::from_micros(now >> 9);
+    let rate = tollgate::rate::Rate::new(quota % 100, 60).expect("a rate");
+    let client = Fingerprinter::new(&Secret::new([0; 16])).finish();
+    let charge = Charge {
+        client,
+        counter: CounterId(counter.into()),
+        limit: Limit::sliding_window(rate),
+        cost: 1,
+        scope: 0,
+        enforced: true,
+    };
+    // Bytes that hold this very client, in front of any others.
+    let mut cell = Fingerprinter::new(&Secret::new([0; 16])).finish().to_bytes().to_vec();
+    cell.extend_from_slice(bytes);
+    let cells = MemoryCells::default();
+    for place in 0..8 {
+        let (_, version) = cells.read(place).expect("memory");
+        assert_eq!(cells.write(place, &cell, &version), Ok(true));
+    }
+    let table = Table::new(cells, Capacity::new(64).expect("a capacity"));
+    let admitted = |now| {
+        let outcome = table.charge(&[charge], now).expect("memory");
+        outcome.verdicts[0].is_admitted() && table.refund(outcome.receipt, now).is_ok()
+    };
+    let mut used = 0;
+    while used <= rate.quota() {
+        let outcome = table.charge(&[charge], now).expect("memory");
+        if !outcome.verdicts[0].is_admitted() {
+            break;
+        }
+        used += 1;
+        drop(outcome.receipt);
+    }
+    assert!(used <= rate.quota());
+    let later = Time::from_micros(now.micros() + 2 * 61_000_000);
+    assert_eq!(admitted(later), rate.quota() > 0);
+});

@@ -1,0 +1,45 @@
+//! Any block of headers is a request that can be judged, by a policy that looks everywhere.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use tollgate::config::Config;
+use tollgate::request::{Headers, Properties, Request};
+use tollgate::store::Secret;
+
+static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    let document = br#"{
+        "exempt": [{ "path": "/static/**", "query": { "probe": true } }],
+        "scopes": {
+            "query": { "rate": "5/s", "key": { "query": "k" }, "match": { "query": { "a": true, "b": { "contains": "xy" } } } },
+            "path": { "rate": "5/s", "key": "address", "match": { "path": ["/a/*/c", "/b/**"], "not": { "method": "PUT" } } },
+            "header": { "rate": "5/s", "key": { "all": [{ "header": "h" }, { "cookie": "c" }] }, "match": { "host": "*.example.com" } },
+            "user": { "rate": ["5/s", "100/min"], "key": ["credential", "address"] }
+        }
+    }"#;
+    Config::parse(document).expect("a policy")
+});
+
+struct Peer<'a>(&'a [u8]);
+
+impl Properties for Peer<'_> {
+    fn source_address(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool)| {
+    let (target, address, mut headers, raw) = input;
+    let peer = Peer(address);
+    // As the proxy writes headers, or as a proxy gone mad might.
+    headers.push((b":path", target));
+    let block = if raw { target.to_vec() } else { Headers::encode(&headers) };
+    let request = Request::new(Headers::new(&block), &peer);
+    for path in request.paths() {
+        assert!(path.is_empty() || path.starts_with(b"/") && !path.ends_with(b"/"));
+        assert!(!path.windows(2).any(|pair| pair == b"//"));
+    }
+    let charges = CONFIG.policy.plan(&request, &Secret::new([0; 16]));
+    assert!(charges.is_sorted_by_key(|charge| charge.client), "the charges of one client stand together");
+});

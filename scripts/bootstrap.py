@@ -1,0 +1,148 @@
+"""Turns one of envoy/*.yaml into a bootstrap that runs here: `bootstrap.py FILE --wasm … > envoy.json`.
+
+The shipped files name a deployment's addresses and paths. This replaces only what it is told to; the rest stays as
+shipped, so that what the scripts and tests run is what the repository offers for production. The policy is embedded as a
+JSON string by the JSON writer, so nothing in it can be taken for configuration of Envoy.
+"""
+
+import argparse
+import json
+import re
+import socket
+import sys
+from pathlib import Path
+
+SHIPPED_WASM = "/etc/envoy/tollgate.wasm"
+REPLY = "Tollgate let this request through. Put your own API behind it: scripts/run --upstream HOST:PORT\n"
+
+
+class Mistake(Exception):
+    """What the person who called can put right; told without a traceback."""
+
+
+def host_and_port(text):
+    """`api:80`, `10.0.0.1:80` or `[::1]:80` → (host, port)."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+(?:%\w+)?)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", text)
+    if not match or not 0 < int(match[3]) < 65536:
+        raise Mistake(
+            f"the upstream `{text}` is not HOST:PORT, such as localhost:8000, 10.0.0.1:8000 or [::1]:8000 (no http://)"
+        )
+    return match[1] or match[2], int(match[3])
+
+
+def policy_text(path):
+    """The policy as text. Whether it is a good policy, only the filter says."""
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise Mistake(f"the policy {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Mistake(f"the policy {path} is not text: byte {error.start} is not UTF-8") from None
+
+
+def every_map(node):
+    """Each mapping in a document, outermost first."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from every_map(child)
+
+
+def the(document, what, test):
+    """The one mapping in the document that passes the test."""
+    found = [node for node in every_map(document) if test(node)]
+    if len(found) != 1:
+        raise Mistake(f"expected one {what} in this configuration, found {len(found)}")
+    return found[0]
+
+
+def set_wasm(document, path):
+    """The filter's code is the file at `path`."""
+    places = [node for node in every_map(document) if node.get("filename") == SHIPPED_WASM]
+    if not places:
+        raise Mistake(f"this configuration does not load {SHIPPED_WASM}")
+    for place in places:
+        place["filename"] = str(path)
+
+
+def set_policy(document, text):
+    """The filter is configured with this policy."""
+    the(document, "Wasm filter", lambda node: "vm_config" in node)["configuration"]["value"] = text
+
+
+def set_listener(document, host, port):
+    """The listener `ingress` listens here; port 0 is any free one."""
+    listener = the(document, "listener", lambda node: "filter_chains" in node)
+    listener["address"] = {"socket_address": {"address": host, "port_value": port}}
+
+
+def set_admin(document, host, port):
+    """The admin interface listens here; port 0 is any free one."""
+    document["admin"] = {"address": {"socket_address": {"address": host, "port_value": port}}}
+
+
+def set_upstream(document, host, port):
+    """The cluster `upstream` is this one server."""
+    cluster = the(document, "cluster", lambda node: "load_assignment" in node)
+    address = the(cluster, "upstream address", lambda node: "socket_address" in node)
+    address["socket_address"] = {"address": host, "port_value": port}
+
+
+def set_built_in_reply(document, text):
+    """No upstream: Envoy itself answers 200 with this text, once the filter has let the request through."""
+    route = the(document, "route", lambda node: "match" in node and "route" in node)
+    del route["route"]
+    route["direct_response"] = {"status": 200, "body": {"inline_string": text}}
+    document["static_resources"]["clusters"] = []
+
+
+def check_free(host, port):
+    """Envoy shares a port with another Envoy that listens there, silently; so ask before it does."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Mistake(f"cannot listen on {host} port {port}: {error.strerror}; give another with --port") from None
+
+
+def load(path):
+    """A shipped configuration, as a document."""
+    import yaml  # here, so that the mistakes above can be told without it
+
+    with open(path, encoding="utf-8") as file:
+        return yaml.safe_load(file)
+
+
+def main():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", help="one of envoy/*.yaml")
+    parser.add_argument("--wasm", required=True, help="the filter's wasm file")
+    parser.add_argument("--policy", help="the policy's file; without it, the policy stays as shipped")
+    parser.add_argument("--upstream", help="HOST:PORT; `none` for a built-in reply; without it, as shipped")
+    parser.add_argument("--port", type=int, help="listen on loopback on this port, with the admin interface on any free one")
+    options = parser.parse_args()
+
+    document = load(options.file)
+    set_wasm(document, options.wasm)
+    if options.policy:
+        set_policy(document, policy_text(options.policy))
+    if options.upstream == "none":
+        set_built_in_reply(document, REPLY)
+    elif options.upstream:
+        set_upstream(document, *host_and_port(options.upstream))
+    if options.port is not None:
+        check_free("127.0.0.1", options.port)
+        set_listener(document, "127.0.0.1", options.port)
+        set_admin(document, "127.0.0.1", 0)
+    json.dump(document, sys.stdout, indent=2)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Mistake as mistake:
+        sys.exit(str(mistake))

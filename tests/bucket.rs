@@ -1,0 +1,155 @@
+//! The token bucket against one that is filled microsecond by microsecond.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tollgate::bucket::Bucket;
+use tollgate::limit::Verdict;
+use tollgate::rate::Rate;
+use tollgate::time::Time;
+
+/// The level in fractions of a unit, of which `quota` flow in each microsecond, up to the burst.
+struct Level {
+    rate: Rate,
+    burst: u32,
+    now: u128,
+}
+
+impl Level {
+    fn unit(&self) -> u128 {
+        u128::from(self.rate.window_secs()) * 1_000_000
+    }
+
+    fn full(rate: Rate, burst: u32) -> Self {
+        let mut level = Self { rate, burst, now: 0 };
+        level.now = u128::from(burst) * level.unit();
+        level
+    }
+
+    fn pass(&mut self, micros: u64) {
+        let full = u128::from(self.burst) * self.unit();
+        self.now = full.min(self.now + u128::from(micros) * u128::from(self.rate.quota()));
+    }
+
+    fn take(&mut self, cost: u32) -> bool {
+        let cost = u128::from(cost) * self.unit();
+        let enough = self.now >= cost;
+        if enough {
+            self.now -= cost;
+        }
+        enough
+    }
+}
+
+fn at(micros: u64) -> Time {
+    Time::from_micros(micros)
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u64, u32)>> {
+    let step =
+        prop_oneof![Just(0), 1..9_u64, 0..300_000_u64, (0..3_u64).prop_map(|seconds| seconds * 1_000_000)];
+    prop::collection::vec((step, 1..4_u32), 1..200)
+}
+
+proptest! {
+    #[test]
+    fn it_is_the_bucket_filled_drop_by_drop(quota in 1..50_u32, window in 1..8_u32, burst in 3..20_u32, steps in steps()) {
+        let rate = Rate::new(quota, window).unwrap();
+        let (mut tested, mut level, mut now) = (Bucket::default(), Level::full(rate, burst), 0);
+        for (step, cost) in steps {
+            now += step;
+            level.pass(step);
+            match tested.check(rate, burst, at(now), cost) {
+                Verdict::Admitted { remaining, reset } => {
+                    prop_assert!(level.take(cost));
+                    tested.take(rate, at(now), cost);
+                    prop_assert_eq!(u128::from(remaining), level.now / level.unit());
+                    let reset = u128::from(quota) * reset.as_micros();
+                    let missing = level.unit() - level.now % level.unit();
+                    prop_assert!(reset >= missing && reset - missing < u128::from(quota), "the next whole unit");
+                }
+                Verdict::Denied { wait } => {
+                    prop_assert!(!level.take(cost));
+                    let ready = now + u64::try_from(wait.as_micros()).unwrap();
+                    prop_assert!(tested.check(rate, burst, at(ready), cost).is_admitted(), "long enough");
+                    prop_assert!(!tested.check(rate, burst, at(ready - 1), cost).is_admitted(), "and no longer");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_never_makes_more_than_was_there(quota in 1..50_u32, burst in 3..20_u32, steps in steps(), given_back in prop::collection::vec(any::<bool>(), 200)) {
+        // Beside the tested bucket runs one that the units given back were never taken from.
+        let rate = Rate::new(quota, 2).unwrap();
+        let (mut tested, mut without, mut now) = (Bucket::default(), Bucket::default(), 0);
+        let mut pending = Vec::new();
+        for ((step, cost), give_back) in steps.into_iter().zip(given_back) {
+            now += step;
+            if tested.check(rate, burst, at(now), cost).is_admitted() {
+                let mark = tested.take(rate, at(now), cost);
+                if give_back { pending.push((mark, cost)) } else { without.take(rate, at(now), cost); }
+            }
+            if step % 2 == 0 {
+                for (mark, cost) in pending.drain(..) {
+                    tested.give_back(rate, mark, at(now), cost);
+                }
+                let spare = |bucket: &Bucket| (1..=burst).filter(|cost| bucket.check(rate, burst, at(now), *cost).is_admitted()).count();
+                prop_assert!(spare(&tested) <= spare(&without));
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_locks_nobody_out(quota in 1..50_u32, burst in 1..9_u32, jumps in prop::collection::vec(0..1_u64 << 50, 1..20)) {
+        let rate = Rate::new(quota, 2).unwrap();
+        let mut tested = Bucket::default();
+        for now in jumps {
+            if tested.check(rate, burst, at(now), 1).is_admitted() {
+                tested.take(rate, at(now), 1);
+            }
+            let refilled = at(now + 2_000_000 + 2_000_000 * u64::from(burst).div_ceil(quota.into()));
+            prop_assert!(tested.check(rate, burst, refilled, 1).is_admitted());
+        }
+    }
+}
+
+#[test]
+fn units_come_back_one_by_one() {
+    let rate: Rate = "60/min".parse().unwrap();
+    let mut bucket = Bucket::default();
+    for left in (0..3).rev() {
+        let Verdict::Admitted { remaining, .. } = bucket.check(rate, 3, at(0), 1) else {
+            panic!("a full bucket")
+        };
+        assert_eq!(remaining, left);
+        bucket.take(rate, at(0), 1);
+    }
+    assert_eq!(bucket.check(rate, 3, at(0), 1), Verdict::Denied { wait: Duration::from_secs(1) });
+    assert_eq!(bucket.check(rate, 3, at(250_000), 1), Verdict::Denied { wait: Duration::from_millis(750) });
+    let reset = Duration::from_secs(1);
+    assert_eq!(bucket.check(rate, 3, at(1_000_000), 1), Verdict::Admitted { remaining: 0, reset });
+}
+
+#[test]
+fn units_given_back_at_once_are_all_there() {
+    let rate: Rate = "1/h".parse().unwrap();
+    let mut bucket = Bucket::default();
+    let mark = bucket.take(rate, at(7), 5);
+    bucket.give_back(rate, mark, at(7), 5);
+    assert!(bucket.check(rate, 5, at(7), 5).is_admitted());
+}
+
+#[test]
+fn the_largest_numbers_overflow_nothing() {
+    let rate: Rate = "4294967295/31d".parse().unwrap();
+    let mut bucket = Bucket::default();
+    let mark = bucket.take(rate, Time::MAX, u32::MAX);
+    assert!(!bucket.check(rate, u32::MAX, Time::MAX, 1).is_admitted());
+    bucket.give_back(rate, mark, Time::MAX, u32::MAX);
+    assert!(bucket.check(rate, u32::MAX, Time::MAX, u32::MAX).is_admitted());
+    let slow: Rate = "1/31d".parse().unwrap();
+    let mut bucket = Bucket::default();
+    bucket.take(slow, at(0), u32::MAX);
+    assert!(matches!(bucket.check(slow, u32::MAX, at(0), u32::MAX), Verdict::Denied { .. }));
+}

@@ -1,0 +1,51 @@
+"""Fixtures: the application, and gates in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from harness.envoy import Gate
+from harness.upstream import Upstream
+
+OpenGate = Callable[..., Gate]
+
+
+@pytest.fixture(scope="session")
+def application() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+def _gates(tmp_path_factory: pytest.TempPathFactory, application: Upstream) -> Iterator[OpenGate]:
+    """→ a function that starts a gate in front of the application; they stop when the fixture ends."""
+    with ExitStack() as stack:
+
+        def start(policy=None, **options) -> Gate:
+            options.setdefault("upstream_port", application.port)
+            return stack.enter_context(Gate(tmp_path_factory.mktemp("gate"), policy, **options))
+
+        yield start
+
+
+@pytest.fixture
+def open_gate(tmp_path_factory, application) -> Iterator[OpenGate]:
+    """For a gate of the test's own."""
+    yield from _gates(tmp_path_factory, application)
+
+
+@pytest.fixture(scope="module")
+def open_shared_gate(tmp_path_factory, application) -> Iterator[OpenGate]:
+    """For a gate that a module's tests share; each test calls from an address and with credentials of its own."""
+    yield from _gates(tmp_path_factory, application)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for gate in Gate.running:
+            report.sections.append(("Envoy's log, its end", gate.log()[-4000:]))

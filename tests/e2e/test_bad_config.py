@@ -1,0 +1,170 @@
+"""A policy that does not check is refused when Envoy loads it, and the log says which field is wrong and why."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from harness.client import Client
+from harness.envoy import try_start
+
+
+def scope(**fields) -> dict:
+    return {"scopes": {"x": {"rate": "1/min", "key": "address"} | fields}}
+
+
+def match(**fields) -> dict:
+    return scope(match=fields)
+
+
+# Policy, the path of the field that is wrong, and something that its reason has to say.
+REFUSED = {
+    "not JSON": ("{", "", "JSON|EOF"),
+    "no object": ("[]", "", "object"),
+    "not UTF-8 in spirit": ('{"scopes": "\\ud800"}', "", "."),
+    "unknown field": ({"scope": {}}, "scope", "unknown|expected"),
+    "unknown field of a scope": (scope(ratio="1/s"), r"scopes\.x\.ratio", "unknown|expected"),
+    "unknown field of a match": (match(paths="/"), r"scopes\.x\.match\.paths", "unknown|expected"),
+    "unknown field of the response": ({"response": {"code": 429}}, r"response\.code", "unknown|expected"),
+    "a window that is none": (
+        scope(rate="30/fortnight"),
+        r"scopes\.x\.rate",
+        "`30/fortnight`.*window must be",
+    ),
+    "a rate that DRF would misread": (scope(rate="60/month"), r"scopes\.x\.rate", "60/month"),
+    "a rate without a window": (scope(rate="60"), r"scopes\.x\.rate", "60"),
+    "a negative quota": (scope(rate="-1/s"), r"scopes\.x\.rate", "-1/s"),
+    "no rate": ({"scopes": {"x": {"key": "address"}}}, r"scopes\.x", "rate"),
+    "no rates": (scope(rate=[]), r"scopes\.x\.rate", "."),
+    "the second rate": (scope(rate=["1/s", "2/eon"]), r"scopes\.x\.rate", "2/eon"),
+    "an unknown key": (scope(key="ip"), r"scopes\.x\.key", "`ip`.*address"),
+    "an unknown algorithm": (scope(algorithm="leaky"), r"scopes\.x\.algorithm", "sliding_window"),
+    "an unknown mode": (scope(mode="observe"), r"scopes\.x\.mode", "shadow"),
+    "a cost that is none": (scope(cost="two"), r"scopes\.x\.cost", "."),
+    "a client that is none": (match(client="robot"), r"scopes\.x\.match\.client", "anonymous"),
+    "a network that is none": (match(address="10.0.0.0/33"), r"scopes\.x\.match\.address", "10.0.0.0/33"),
+    "a prefix too long": (
+        {"client": {"address": {"ipv4_prefix": 33}}},
+        r"client\.address\.ipv4_prefix",
+        "32",
+    ),
+    "an exemption gone wrong": (
+        {"exempt": [{"path": "/a"}, {"pth": "/b"}]},
+        r"exempt.*1.*pth",
+        "unknown|expected",
+    ),
+    "a status that is none": ({"response": {"status": 99}}, r"response\.status", "99|status"),
+    "a body that is none": ({"response": {"body": "html"}}, r"response\.body", "drf"),
+    "headers that are none": (
+        {"response": {"ratelimit_headers": "on"}},
+        r"response\.ratelimit_headers",
+        "draft",
+    ),
+    "no capacity": ({"store": {"capacity": 0}}, r"store\.capacity", "."),
+    # Other issues bring these; until then they are refused by name.
+    "redis": ({"store": {"redis": {}}}, r"store\.redis", "not supported"),
+    "trust": (
+        {"client": {"credential": {"trust": "upstream"}}},
+        r"client\.credential\.trust",
+        "not supported",
+    ),
+    "count by status": (scope(count={"status": [401]}), r"scopes\.x\.count", "not supported"),
+    "bot as a key": (scope(key="bot"), r"scopes\.x\.key", "bot"),
+    "bot as a client": (match(client="bot"), r"scopes\.x\.match\.client", "bot"),
+    "jwt_claim": (scope(key={"jwt_claim": "sub"}), r"scopes\.x\.key", "jwt_claim"),
+    "request": ({"request": {"from": "forwarded"}}, r"request", "not supported"),
+}
+
+
+def errors(log: str) -> list[str]:
+    """What the filter logged as errors, without Envoy's prefix."""
+    return [line.split("wasm log", 1)[1] for line in log.splitlines() if "[error]" in line and "wasm log" in line]
+
+
+@pytest.mark.parametrize(("policy", "path", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_validation_names_the_field(tmp_path, policy, path, reason):
+    code, log = try_start(tmp_path, policy, "--mode", "validate")
+    assert code != 0
+    assert "panicked" not in log
+    assert any(re.search(f"{path}.*({reason})", line) for line in errors(log)), "\n".join(errors(log) or [log])
+
+
+@pytest.mark.parametrize("name", ["not JSON", "a window that is none", "redis"])
+def test_envoy_does_not_start(tmp_path, name):
+    policy, path, reason = REFUSED[name]
+    code, log = try_start(tmp_path, policy)  # returns only because Envoy gives up
+    assert code != 0
+    assert any(re.search(f"{path}.*({reason})", line) for line in errors(log)), log[-4000:]
+
+
+def test_a_secret_in_a_bad_policy_is_no_concern_but_its_size_is(tmp_path):
+    """An error quotes what was written, but not a megabyte of it."""
+    code, log = try_start(tmp_path, scope(rate="9" * 100_000), "--mode", "validate")
+    assert code != 0
+    assert all(len(line) < 2_000 for line in errors(log))
+
+
+EVERYTHING = {
+    "client": {
+        "address": {"ipv4_prefix": 24, "ipv6_prefix": 56},
+        "credential": {"from": [{"header": "authorization", "schemes": ["Token", "Bearer"]}, {"cookie": "sid"}]},
+    },
+    "exempt": [{"path": "/healthz"}, {"address": "10.0.0.0/8"}],
+    "scopes": {
+        "anon": {"rate": "60/min", "match": {"client": "anonymous"}, "key": "address"},
+        "user": {"rate": ["20/s", "300/min"], "key": ["credential", "address"]},
+        "worker": {
+            "rate": "30/min",
+            "key": ["credential", {"query": "processing_service_name"}],
+            "match": {
+                "method": "GET",
+                "path": "/api/v2/jobs/",
+                "any": [{"query": {"ids_only": True}}, {"query": {"incomplete_only": True}}],
+            },
+        },
+        "result": {
+            "rate": "120/min",
+            "key": ["credential", "address"],
+            "mode": "shadow",
+            "match": {"method": "POST", "path": "/api/v2/jobs/*/result/"},
+        },
+        "rest": {
+            "rate": "100/300s",
+            "algorithm": "token_bucket",
+            "burst": 20,
+            "cost": 2,
+            "key": {"all": ["address", {"header": "x-tenant"}, {"cookie": "shop"}]},
+            "match": {
+                "host": ["a.test", "b.test"],
+                "not": {"path": ["/static/**", "/favicon.ico"]},
+                "header": {"user-agent": {"contains": "bot"}},
+                "cookie": {"shop": ["one", "two"]},
+                "client": "authenticated",
+                "address": ["192.0.2.0/24", "2001:db8::/32"],
+            },
+        },
+        "all": {"rate": "1000/s", "key": "global", "mode": "off"},
+    },
+    "response": {"status": 429, "body": "drf", "ratelimit_headers": "draft"},
+    "store": {"capacity": 65536, "redis": None},
+    "mode": "enforce",
+}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [None, "", {}, EVERYTHING, json.dumps(EVERYTHING, indent=2)],
+    ids=["none", "empty", "{}", "all", "long"],
+)
+def test_a_good_policy_is_accepted(tmp_path, policy):
+    code, log = try_start(tmp_path, policy, "--mode", "validate")
+    assert code == 0, log[-4000:]
+    assert not errors(log)
+
+
+def test_the_whole_grammar_serves(open_gate):
+    with Client(open_gate(EVERYTHING).port) as caller:
+        assert caller.send("/healthz").status == 200
+        assert caller.send("/api/v2/jobs/").headers["ratelimit"]

@@ -1,0 +1,61 @@
+"""`envoy/inline.yaml`, the configuration for production: valid as it stands, and in force as promised."""
+
+from __future__ import annotations
+
+import json
+
+from harness import shipped
+from harness.client import Client, fresh_token, token
+from harness.envoy import run_config
+
+
+def test_envoy_validates_it(tmp_path):
+    code, log = run_config(tmp_path, shipped.inline(), "--mode", "validate")
+    assert code == 0, log[-4000:]
+    assert "[warning]" not in log and "[error]" not in log, log[-4000:]
+
+
+def test_it_is_refused_with_a_bad_policy(tmp_path):
+    config = shipped.inline(policy='{"scopes": {"x": {"rate": "1/fortnight", "key": "address"}}}')
+    code, log = run_config(tmp_path, config, "--mode", "validate")
+    assert code != 0
+    assert "scopes.x.rate: `1/fortnight`" in log
+
+
+def test_it_enforces_the_default_policy(open_gate, application):
+    gate = open_gate(config=shipped.inline(application.port))
+    credential = token(secret := fresh_token())
+    with Client(gate.port) as caller:
+        polls = [caller.send("/api/v2/jobs/?ids_only=1", credential) for _ in range(31)]
+        assert [r.status for r in polls] == [200] * 30 + [429]
+        assert caller.statuses(61) == {200: 60, 429: 1}
+    # Denials are seen in the access log, and labelled in the metrics; secrets in neither.
+    lines = [json.loads(line) for line in gate.log().splitlines() if line.startswith("{")]
+    assert not lines or {line["status"] for line in lines} <= {200, 429}
+    metrics = gate.admin("/stats/prometheus")
+    denied = [line for line in metrics.splitlines() if line.startswith("tollgate_requests{")]
+    assert any('scope="worker"' in line and 'decision="denied"' in line and line.endswith(" 1") for line in denied)
+    assert secret not in metrics + gate.log()
+
+
+def test_a_header_has_one_spelling(open_gate, application):
+    """WSGI servers read `X_Api_Key` as `X-Api-Key`, Tollgate does not; so that it cannot stand for a credential."""
+    policy = """{
+        "client": { "credential": { "from": [{ "header": "x-api-key" }] } },
+        "scopes": { "all": { "rate": "2/h", "key": "credential" } }
+    }"""
+    gate = open_gate(config=shipped.inline(application.port, policy))
+    with Client(gate.port) as caller:
+        key = fresh_token()
+        assert caller.statuses(3, "/", ("x-api-key", key)) == {200: 2, 429: 1}
+        assert caller.send("/", ("x_api_key", key)).status == 200
+    assert not [name for name, _ in application.seen[-1].headers if "api" in name.lower()]
+
+
+def test_it_normalises_what_the_application_sees(open_gate, application):
+    """The application is asked for the same resource that the policy saw."""
+    gate = open_gate(config=shipped.inline(application.port))
+    with Client(gate.port) as caller:
+        for target in ("//api///v2/jobs/", "/api/v2/./x/../jobs/", "/api%2Fv2%2fjobs/", "/api%5Cv2/jobs/"):
+            assert caller.send(target).status == 200
+            assert application.seen[-1].target == "/api/v2/jobs/"

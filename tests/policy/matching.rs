@@ -1,0 +1,90 @@
+//! Which requests a rule is about.
+
+use super::{Gate, gate, get, one_scope};
+
+fn matching(rule: &str) -> Gate {
+    gate(&one_scope(&format!(r#""key": "global", "match": {rule}"#)))
+}
+
+#[test]
+fn the_default_policy_knows_three_kinds_of_clients() {
+    let gate = gate("");
+    let poll = "/api/v2/jobs/?ids_only=1&processing_service_name=p";
+    assert_eq!(gate.scopes(&get("/")), ["anon", "user"]);
+    assert_eq!(gate.scopes(&get("/").token("t")), ["user"]);
+    assert_eq!(gate.scopes(&get("/").with("cookie", "sessionid=s")), ["user"]);
+    assert_eq!(gate.scopes(&get(poll).token("t")), ["user", "worker"]);
+    assert_eq!(gate.scopes(&get(poll)), ["anon", "user", "worker"], "known by the service's name");
+    assert_eq!(gate.scopes(&get("/api/v2/jobs?ids_only=1")), ["anon", "user"], "nobody to count");
+    assert_eq!(gate.scopes(&get("/api/v2/jobs?incomplete_only=yes").token("t")), ["user", "worker"]);
+    assert_eq!(gate.scopes(&get("/api/v2/jobs?ids_only=0").token("t")), ["user"]);
+    assert_eq!(gate.scopes(&get("/api/v2/jobs/7?ids_only=1").token("t")), ["user"]);
+    assert_eq!(gate.scopes(&get(poll).with(":method", "POST").token("t")), ["user"]);
+}
+
+#[test]
+fn conditions() {
+    let client =
+        get("/a?x=1&name=J%C3%B6rg&empty=").with("x-kind", " beta-7 ").with("cookie", "plan=free; a=b");
+    for (rule, matches) in [
+        (r"{}", true),
+        (r#"{ "method": ["PUT", "get"] }"#, true),
+        (r#"{ "method": "PUT" }"#, false),
+        (r#"{ "path": ["/b", "/a/"] }"#, true),
+        (r#"{ "path": "/b" }"#, false),
+        (r#"{ "host": "API.example.com" }"#, true),
+        (r#"{ "host": ["*.example.com"] }"#, true),
+        (r#"{ "host": "example.com" }"#, false),
+        (r#"{ "query": { "x": true } }"#, true),
+        (r#"{ "query": { "X": true } }"#, false),
+        (r#"{ "query": { "empty": true } }"#, false),
+        (r#"{ "query": { "empty": "" } }"#, true),
+        (r#"{ "query": { "name": "Jörg" } }"#, true),
+        (r#"{ "query": { "x": ["0", "1"] } }"#, true),
+        (r#"{ "query": { "x": "1", "empty": "no" } }"#, false),
+        (r#"{ "header": { "X-Kind": "beta-7" } }"#, true),
+        (r#"{ "header": { "x-kind": { "prefix": "beta" } } }"#, true),
+        (r#"{ "header": { "x-kind": { "suffix": "-7" } } }"#, true),
+        (r#"{ "header": { "x-kind": { "contains": "ta-" } } }"#, true),
+        (r#"{ "header": { "x-kind": { "contains": "alpha" } } }"#, false),
+        (r#"{ "header": { "host": "api.example.com" } }"#, true),
+        (r#"{ "header": { "x-none": { "prefix": "" } } }"#, false),
+        (r#"{ "cookie": { "plan": "free" } }"#, true),
+        (r#"{ "cookie": { "Plan": "free" } }"#, false),
+        (r#"{ "client": "anonymous" }"#, true),
+        (r#"{ "client": ["authenticated"] }"#, false),
+        (r#"{ "address": ["10.0.0.0/8", "192.0.2.0/24"] }"#, true),
+        (r#"{ "address": "2001:db8::/32" }"#, false),
+        (r#"{ "any": [{ "path": "/b" }, { "path": "/a" }] }"#, true),
+        (r#"{ "any": [{ "path": "/b" }, { "path": "/c" }] }"#, false),
+        (r#"{ "not": { "path": "/b" } }"#, true),
+        (r#"{ "not": { "not": { "path": "/b" } } }"#, false),
+        (r#"{ "path": "/a", "method": "PUT" }"#, false),
+    ] {
+        assert_eq!(!matching(rule).scopes(&client).is_empty(), matches, "{rule}");
+    }
+}
+
+#[test]
+fn truthy_values() {
+    let gate = matching(r#"{ "query": { "x": true } }"#);
+    for value in ["1", "true", "TRUE", "t", "yes", "Y", "on", "%31", "tr%75e", "+1", "on%20"] {
+        assert!(!gate.scopes(&get(&format!("/?x={value}"))).is_empty(), "{value}");
+    }
+    for value in ["", "0", "false", "f", "no", "off", "2", "11", "truee"] {
+        assert!(gate.scopes(&get(&format!("/?x={value}"))).is_empty(), "{value}");
+    }
+}
+
+#[test]
+fn the_exempt_fall_under_no_scope() {
+    let gate = gate(
+        r#"{ "exempt": [{ "path": "/healthz" }, { "address": "10.0.0.0/8" }, { "method": "OPTIONS", "path": "/**" }] }"#,
+    );
+    assert!(gate.plan(&get("/healthz/")).is_empty());
+    assert!(gate.plan(&get("/").from("10.1.2.3:5")).is_empty());
+    assert!(gate.plan(&get("/").from("[::ffff:10.1.2.3]:5")).is_empty());
+    assert!(gate.plan(&get("/a").with(":method", "OPTIONS")).is_empty());
+    assert!(!gate.plan(&get("/healthz/x")).is_empty());
+    assert!(!gate.plan(&get("/").from("11.1.2.3:5")).is_empty());
+}

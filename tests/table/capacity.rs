@@ -1,0 +1,82 @@
+//! Memory is bounded, and a flood of new clients does not wash out those that matter.
+
+use tollgate::store::{Capacity, Charge};
+
+use super::{admitted, bucket, charge, limit, room, seconds, table};
+
+#[test]
+fn memory_stops_growing_at_capacity() {
+    let table = table(256);
+    let mut after = Vec::new();
+    for flood in 0..4 {
+        for name in 0..10_000 {
+            assert!(admitted(&table, &[charge(flood * 10_000 + name, 0, limit("5/h"))], seconds(name)));
+        }
+        after.push(table.cells().bytes());
+    }
+    let most = 256 * 60;
+    assert!(after.iter().all(|bytes| *bytes <= most), "{after:?}");
+    assert!(after[3] <= after[0] + after[0] / 20, "flat: {after:?}");
+}
+
+#[test]
+fn a_flood_of_new_clients_does_not_wash_out_an_abuser() {
+    let table = table(64);
+    // As many as a cell has room for, so that they fit wherever they fall.
+    let abusers = 0..8;
+    for abuser in abusers.clone() {
+        assert_eq!(room(&table, charge(abuser, 0, limit("5/h")), seconds(0)), 5);
+    }
+    for name in 1_000..20_000 {
+        admitted(&table, &[charge(name, 0, limit("5/h"))], seconds(1));
+    }
+    for abuser in abusers {
+        assert_eq!(room(&table, charge(abuser, 0, limit("5/h")), seconds(2)), 0, "{abuser} is still known");
+    }
+}
+
+#[test]
+fn the_one_that_has_used_least_gives_way() {
+    let table = table(64);
+    let busy = charge(0, 0, bucket("1/h", 10));
+    let half: Charge = Charge { cost: 5, ..busy };
+    assert!(admitted(&table, &[half], seconds(0)));
+    for name in 1..5_000 {
+        let one_of_ten = charge(name, 0, bucket("1/h", 10));
+        let outcome = table.charge(&[one_of_ten], seconds(0)).expect("memory");
+        drop(outcome.receipt);
+    }
+    assert_eq!(room(&table, busy, seconds(0)), 5, "half used, so the others went first");
+}
+
+#[test]
+fn what_has_expired_goes_before_anything_in_use() {
+    let table = table(64);
+    for name in 0..64_000 {
+        admitted(&table, &[charge(name, 0, limit("1/s"))], seconds(0));
+    }
+    let mut evicted = 0;
+    for name in 100_000..100_016 {
+        let outcome = table.charge(&[charge(name, 0, limit("5/h"))], seconds(1)).expect("memory");
+        evicted += outcome.events.evicted;
+    }
+    assert_eq!(evicted, 0, "the cells were full, but of nothing that mattered");
+}
+
+#[test]
+fn evictions_are_counted() {
+    let table = table(64);
+    let evicted: u32 = (0..1_000)
+        .map(|name| {
+            table.charge(&[charge(name, 0, limit("5/h"))], seconds(0)).expect("memory").events.evicted
+        })
+        .sum();
+    assert_eq!(evicted, 1_000 - 64, "every client beyond the capacity drove one out");
+}
+
+#[test]
+fn capacities() {
+    assert_eq!(Capacity::new(Capacity::MIN - 1), None);
+    assert_eq!(Capacity::new(Capacity::MAX + 1), None);
+    assert_eq!(Capacity::default().clients(), 65_536);
+}

@@ -1,0 +1,61 @@
+//! The table of counters: against a plain map, at capacity, and among workers that race.
+
+mod capacity;
+mod model;
+mod races;
+mod reload;
+
+use tollgate::limit::{Algorithm, Limit};
+use tollgate::store::{Capacity, Charge, CounterId, Fingerprint, Fingerprinter, MemoryCells, Secret, Table};
+use tollgate::time::Time;
+
+fn client(name: u64) -> Fingerprint {
+    let mut fingerprinter = Fingerprinter::new(&Secret::new([7; 16]));
+    fingerprinter.piece(0, &name.to_le_bytes());
+    fingerprinter.finish()
+}
+
+fn limit(rate: &str) -> Limit {
+    Limit::sliding_window(rate.parse().expect(rate))
+}
+
+fn bucket(rate: &str, burst: u32) -> Limit {
+    Limit { algorithm: Algorithm::TokenBucket { burst }, ..limit(rate) }
+}
+
+/// One unit of an enforced scope of its own.
+fn charge(name: u64, counter: u32, limit: Limit) -> Charge {
+    Charge {
+        client: client(name),
+        counter: CounterId(counter),
+        limit,
+        cost: 1,
+        scope: counter as usize,
+        enforced: true,
+    }
+}
+
+fn shadow(charge: Charge) -> Charge {
+    Charge { enforced: false, ..charge }
+}
+
+fn table(clients: u32) -> Table<MemoryCells> {
+    Table::new(MemoryCells::default(), Capacity::new(clients).expect("a capacity"))
+}
+
+const fn seconds(seconds: u64) -> Time {
+    Time::from_micros(seconds * 1_000_000)
+}
+
+/// Whether every charge is admitted. What is taken stays.
+fn admitted(table: &Table<MemoryCells>, charges: &[Charge], now: Time) -> bool {
+    let outcome = table.charge(charges, now).expect("memory is always there");
+    let all = outcome.verdicts.iter().all(tollgate::limit::Verdict::is_admitted);
+    drop(outcome.receipt);
+    all
+}
+
+/// How often in a row one unit is admitted, up to 10,000 times.
+fn room(table: &Table<MemoryCells>, charge: Charge, now: Time) -> usize {
+    (0..10_000).take_while(|_| admitted(table, &[charge], now)).count()
+}

@@ -1,0 +1,198 @@
+//! Workers that decide at once.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use tollgate::limit::Verdict;
+use tollgate::store::{Capacity, Cells, Charge, MemoryCells, StoreError, Table, Unavailable};
+
+use super::{admitted, charge, limit, room, seconds, shadow, table};
+
+#[test]
+fn many_threads_admit_exactly_the_quota() {
+    for threads in [1, 2, 4, 8] {
+        let table = table(64);
+        let count = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for _ in 0..400 {
+                        // Every request is also counted against everybody's limit, in another cell.
+                        let own = charge(1, 0, limit("500/h"));
+                        let all = charge(2, 1, limit("300/h"));
+                        let mut charges = [own, all];
+                        charges.sort_by_key(|charge| charge.client);
+                        let mut result = table.charge(&charges, seconds(0));
+                        while matches!(result, Err(StoreError::Contended)) {
+                            result = table.charge(&charges, seconds(0));
+                        }
+                        let outcome = result.expect("memory is always there");
+                        if outcome.verdicts.iter().all(Verdict::is_admitted) {
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
+                        drop(outcome.receipt);
+                    }
+                });
+            }
+        });
+        assert!(count.load(Ordering::Relaxed) <= 300, "{threads} threads");
+        let left = room(&table, charge(2, 1, limit("300/h")), seconds(0));
+        assert_eq!(
+            count.load(Ordering::Relaxed) + left,
+            300,
+            "{threads} threads: what is not admitted is not used"
+        );
+        let own_left = room(&table, charge(1, 0, limit("500/h")), seconds(0));
+        assert_eq!(
+            count.load(Ordering::Relaxed) + own_left,
+            500,
+            "{threads} threads: nor by the other counter"
+        );
+    }
+}
+
+/// Cells in which, each time the tested worker is about to write, another one is faster.
+struct Raced<F> {
+    cells: MemoryCells,
+    other: RefCell<F>,
+}
+
+impl<F: FnMut(&MemoryCells, u32)> Cells for Raced<F> {
+    type Version = u64;
+
+    fn read(&self, cell: u32) -> Result<(Vec<u8>, u64), Unavailable> {
+        self.cells.read(cell)
+    }
+
+    fn write(&self, cell: u32, bytes: &[u8], version: &u64) -> Result<bool, Unavailable> {
+        (self.other.borrow_mut())(&self.cells, cell);
+        self.cells.write(cell, bytes, version)
+    }
+}
+
+/// A table whose worker is overtaken; `other` is called before each of its writes, with how many came before.
+fn raced(mut other: impl FnMut(&Table<&MemoryCells>, usize)) -> Table<Raced<impl FnMut(&MemoryCells, u32)>> {
+    let capacity = Capacity::new(64).expect("a capacity");
+    let mut writes = 0;
+    let other = move |cells: &MemoryCells, _| {
+        other(&Table::new(cells, capacity), writes);
+        writes += 1;
+    };
+    Table::new(Raced { cells: MemoryCells::default(), other: RefCell::new(other) }, capacity)
+}
+
+fn take(table: &Table<&MemoryCells>, charge: Charge) {
+    let outcome = table.charge(&[charge], seconds(0)).expect("memory is always there");
+    drop(outcome.receipt);
+}
+
+#[test]
+fn a_lost_race_is_decided_again() {
+    let one = charge(1, 0, limit("3/h"));
+    let table = raced(move |other, writes| {
+        if writes < 2 {
+            take(other, one);
+        }
+    });
+    let outcome = table.charge(&[one], seconds(0)).expect("two lost races are none too many");
+    assert_eq!(outcome.events.lost_races, 2);
+    assert!(outcome.verdicts[0].is_admitted());
+    assert!(matches!(outcome.verdicts[0], Verdict::Admitted { remaining: 0, .. }), "the others are counted");
+}
+
+#[test]
+fn a_race_lost_to_the_last_unit_is_a_denial() {
+    let one = charge(1, 0, limit("1/h"));
+    let table = raced(move |other, _| take(other, one));
+    let outcome = table.charge(&[one], seconds(0)).expect("decided");
+    assert!(!outcome.verdicts[0].is_admitted());
+    assert!(outcome.receipt.is_empty());
+}
+
+#[test]
+fn what_was_taken_before_a_late_denial_is_given_back() {
+    let mut charges = [charge(1, 0, limit("5/h")), charge(2, 1, limit("1/h"))];
+    charges.sort_by_key(|charge| charge.client);
+    let [first, last] = charges;
+    let last = Charge { limit: limit("1/h"), ..last };
+    let first = Charge { limit: limit("5/h"), ..first };
+    // Before the second client's counter is written, the other worker takes its only unit.
+    let table = raced(move |other, writes| {
+        if writes == 1 {
+            take(other, last);
+        }
+    });
+    let outcome = table.charge(&[first, last], seconds(0)).expect("decided");
+    assert!(outcome.verdicts[0].is_admitted() && !outcome.verdicts[1].is_admitted());
+    assert!(outcome.receipt.is_empty());
+    let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
+    let left = (0..100).take_while(|_| {
+        after.charge(&[first], seconds(0)).is_ok_and(|outcome| outcome.verdicts[0].is_admitted())
+    });
+    assert_eq!(left.count(), 5, "the first client's unit is back");
+}
+
+#[test]
+fn losing_every_race_is_an_error_and_takes_nothing() {
+    let neighbour = charge(77, 0, limit("1000000/h"));
+    let one = charge(1, 0, limit("5/h"));
+    let table = raced(move |other, _| {
+        // Every cell has changed, whichever the tested worker wants to write.
+        for client in 0..64 {
+            take(other, Charge { client: super::client(client + 1_000), ..neighbour });
+        }
+    });
+    assert_eq!(table.charge(&[one], seconds(0)).map(|_| ()), Err(StoreError::Contended));
+    let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
+    let outcome = after.charge(&[one], seconds(0)).expect("memory is always there");
+    assert!(matches!(outcome.verdicts[0], Verdict::Admitted { remaining: 4, .. }));
+}
+
+#[test]
+fn cells_out_of_reach_are_an_error() {
+    struct Gone;
+    impl Cells for Gone {
+        type Version = ();
+        fn read(&self, _: u32) -> Result<(Vec<u8>, ()), Unavailable> {
+            Err(Unavailable)
+        }
+        fn write(&self, _: u32, _: &[u8], (): &()) -> Result<bool, Unavailable> {
+            Err(Unavailable)
+        }
+    }
+    let table = Table::new(Gone, Capacity::default());
+    let error = table.charge(&[charge(1, 0, limit("5/h"))], seconds(0)).map(|_| ());
+    assert_eq!(error, Err(StoreError::Unavailable));
+}
+
+#[test]
+fn bytes_that_are_no_records_are_counted_and_overwritten() {
+    let cells = MemoryCells::default();
+    for cell in 0..8 {
+        let (_, version) = cells.read(cell).expect("memory");
+        assert_eq!(cells.write(cell, b"no records at all", &version), Ok(true));
+    }
+    let table = Table::new(cells, Capacity::new(64).expect("a capacity"));
+    let one = charge(1, 0, limit("2/h"));
+    let outcome = table.charge(&[one], seconds(0)).expect("memory");
+    assert_eq!(outcome.events.corrupt, 1);
+    drop(outcome.receipt);
+    assert!(admitted(&table, &[one], seconds(0)));
+    assert!(!admitted(&table, &[one], seconds(0)));
+}
+
+#[test]
+fn a_shadow_scope_denies_nobody_and_counts_like_an_enforced_one() {
+    let table = table(64);
+    let enforced = charge(1, 0, limit("5/h"));
+    let shadowed = shadow(charge(1, 1, limit("2/h")));
+    for number in 0..5 {
+        let outcome = table.charge(&[enforced, shadowed], seconds(0)).expect("memory");
+        assert!(outcome.verdicts[0].is_admitted());
+        assert_eq!(outcome.verdicts[1].is_admitted(), number < 2);
+        drop(outcome.receipt);
+    }
+    let outcome = table.charge(&[enforced, shadowed], seconds(3_599)).expect("memory");
+    assert!(!outcome.verdicts[0].is_admitted() && outcome.receipt.is_empty());
+}
