@@ -8,10 +8,11 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufWriter, Write};
 
+use tollgate::client::Client;
 use tollgate::config::Config;
-use tollgate::limiter::Decision;
+use tollgate::gate::Gate;
 use tollgate::request::{Headers, Properties, Request};
-use tollgate::store::{MemoryCells, Secret, Table};
+use tollgate::store::{MemoryCells, Secret};
 use tollgate::time::Time;
 
 struct Peer<'a>(&'a str);
@@ -19,6 +20,10 @@ struct Peer<'a>(&'a str);
 impl Properties for Peer<'_> {
     fn source_address(&self) -> Vec<u8> {
         self.0.as_bytes().to_vec()
+    }
+
+    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+        None
     }
 }
 
@@ -34,17 +39,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn judge(rate: &str, requests: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let document = format!(r#"{{ "scopes": {{ "trace": {{ "rate": "{rate}", "key": "address" }} }} }}"#);
-    let Config { policy, response, capacity } = Config::parse(document.as_bytes())?;
-    let table = Table::new(MemoryCells::default(), capacity);
+    let config = Config::parse(document.as_bytes())?;
+    let gate = Gate::new(config, Secret::new([0; 16]), MemoryCells::default());
     let mut answers = Vec::new();
     for request in requests.split_whitespace() {
-        let (micros, client) = request.split_once(':').ok_or("a request is a time and a client")?;
-        let now = Time::from_micros(micros.parse()?);
-        let charges = policy.plan(&Request::new(Headers::default(), &Peer(client)), &Secret::new([0; 16]));
-        let outcome = table.charge(&charges, now)?;
-        drop(outcome.receipt);
-        let decision = Decision::of(&charges, &outcome.verdicts);
-        answers.push(match (response.denial(&policy, &decision), decision.wait) {
+        let (micros, peer) = request.split_once(':').ok_or("a request is a time and a client")?;
+        let peer = Peer(peer);
+        let request = Request::new(Headers::default(), &peer);
+        let client = Client::identify(&gate.config().policy.client, &request);
+        let decision = gate.admit(&request, &client, Time::from_micros(micros.parse()?)).decision;
+        answers.push(match (gate.denial(&decision), decision.wait) {
             (Some(denial), Some(wait)) => {
                 let retry_after = denial.headers.iter().find(|(name, _)| *name == "retry-after");
                 format!("{}:{}", wait.as_micros(), retry_after.map_or("", |(_, seconds)| seconds))

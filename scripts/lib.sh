@@ -82,7 +82,8 @@ envoy_version() { "$ENVOY" --version | sed -n 's#.*version: [0-9a-f]*/\([^/]*\)/
 # Usually that is plain cargo with a target that rustup adds. Where rustup cannot add it (no rustup, or no way to its
 # server), Debian's packages can: they bring the standard library's source, which cargo then builds for wasm32.
 ensure_wasm_target() {
-    need cargo "install Rust 1.88 or newer, with rustup"
+    need cargo "install Rust 1.91 or newer, with rustup"
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$ROOT/scripts/wasm-linker
     WASM_CARGO=(cargo)
     WASM_FLAGS=(--target "$WASM_TARGET")
     # Asking rustc works for any toolchain, rustup's or not.
@@ -97,7 +98,7 @@ ensure_wasm_target() {
     fi
     _ensure_debian_toolchain
     # -Zbuild-std is an unstable flag, which RUSTC_BOOTSTRAP lets a stable cargo take.
-    WASM_CARGO=(env RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld cargo)
+    WASM_CARGO=(env RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" cargo)
     WASM_FLAGS+=('-Zbuild-std=std,panic_abort')
 }
 

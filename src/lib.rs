@@ -11,6 +11,7 @@
 //! - [`limiter`] finds the [`scope`]s that the request falls under and plans their charges;
 //! - [`store`] takes all charges or none, each counter a [`window`] or a [`bucket`];
 //! - [`limiter`] makes one decision of the verdicts, and [`response`] says it in HTTP;
+//! - [`gate`] leads one request through these rooms, and settles what is left when its response comes;
 //! - [`config`] makes all of it from one JSON document;
 //! - `filter`, which exists for wasm32 only, is the way between the proxy and the rooms above.
 //!
@@ -21,6 +22,7 @@ pub mod client;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod filter;
+pub mod gate;
 pub mod limit;
 pub mod limiter;
 pub mod rate;

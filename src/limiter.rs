@@ -6,7 +6,7 @@ use crate::client::{Client, ClientRules};
 use crate::limit::Verdict;
 use crate::rate::Rate;
 use crate::request::Request;
-use crate::scope::{Matcher, Reading, Scope};
+use crate::scope::{Count, Matcher, Reading, Scope};
 use crate::store::{Charge, CounterId, Fingerprinter, Secret};
 
 /// The rules that requests are judged by.
@@ -14,10 +14,26 @@ use crate::store::{Charge, CounterId, Fingerprinter, Secret};
 pub struct Policy {
     /// How clients are told apart.
     pub client: ClientRules,
+    /// When a credential counts.
+    pub trust: Trust,
     /// Requests that fall under no scope at all.
     pub exempt: Vec<Matcher>,
     /// The scopes, in the order in which they were written. Those that are off are not among them.
     pub scopes: Vec<Scope>,
+}
+
+/// When a credential makes its bearer a client of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Always.
+    Any,
+    /// Once the application has answered a request that presents it with a success.
+    Upstream {
+        /// How long that counts, from the last use.
+        lasts: Duration,
+        /// The requests whose success says so: those for which the application insists on a credential.
+        proof: Matcher,
+    },
 }
 
 /// What one request's charges led to.
@@ -57,33 +73,48 @@ pub struct Standing {
 }
 
 impl Policy {
-    /// The charges for a request: one for each rate of each scope that it falls under, those of one client
-    /// together. None if it is exempt or falls under no scope.
+    /// Whether the request falls under no scope whatever.
     #[must_use]
-    pub fn plan(&self, request: &Request, secret: &Secret) -> Vec<Charge> {
-        let client = Client::identify(&self.client, request);
-        if self.exempt.iter().any(|exempt| exempt.matches(request, &client, Reading::Certain)) {
-            return Vec::new();
-        }
+    pub fn exempts(&self, request: &Request, client: &Client) -> bool {
+        self.exempt.iter().any(|exempt| exempt.matches(request, client, Reading::Certain))
+    }
+
+    /// The charges for a request of this client: one for each rate of each scope that it falls under, those
+    /// of one counted client together.
+    #[must_use]
+    pub fn plan(&self, request: &Request, client: &Client, secret: &Secret) -> Vec<Charge> {
         let mut charges = Vec::with_capacity(self.scopes.len());
         for (index, scope) in self.scopes.iter().enumerate() {
-            if !scope.matcher.matches(request, &client, Reading::Possible) {
+            if !scope.matcher.matches(request, client, Reading::Possible) {
                 continue;
             }
-            let Some(counted) = scope.key.client(request, &client, self.client.prefixes, secret) else {
-                continue;
-            };
-            charges.extend(scope.limits.iter().enumerate().map(|(rate, limit)| Charge {
+            let Some(counted) = scope.key.client(request, client, secret) else { continue };
+            // Behind those of the same client, of which there are few.
+            let behind = charges.iter().rposition(|charge: &Charge| charge.client == counted);
+            let place = behind.map_or(charges.len(), |last| last + 1);
+            let of_scope = scope.limits.iter().zip(&scope.counters).map(|(limit, counter)| Charge {
                 client: counted,
-                counter: counter_id(&scope.name, rate),
+                counter: *counter,
                 limit: *limit,
                 cost: scope.cost,
                 scope: index,
                 enforced: scope.enforced,
-            }));
+            });
+            charges.splice(place..place, of_scope);
         }
-        charges.sort_by_key(|charge| charge.client);
         charges
+    }
+
+    /// Whether a charge of this scope stays when the request is answered with this status.
+    #[must_use]
+    pub fn counts(&self, scope: usize, status: u16) -> bool {
+        self.scopes.get(scope).is_none_or(|scope| scope.count.counts(status))
+    }
+
+    /// Whether a charge of this scope may have to be given back when the response comes.
+    #[must_use]
+    pub fn awaits_response(&self, scope: usize) -> bool {
+        self.scopes.get(scope).is_some_and(|scope| scope.count != Count::All)
     }
 }
 

@@ -85,16 +85,24 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, RateError> {
         let (quota, window) = text.split_once('/').ok_or(RateError::Form)?;
         let quota = whole_number(quota).ok_or(RateError::Quota)?;
-        let digits = window.bytes().take_while(u8::is_ascii_digit).count();
-        let (count, unit) = window.split_at(digits);
-        let count = match count {
-            "" => 1,
-            count => whole_number(count).ok_or(RateError::WindowRange)?,
-        };
-        let unit = seconds(unit).ok_or(RateError::Window)?;
-        let window = count.checked_mul(unit).ok_or(RateError::WindowRange)?;
-        Self::new(quota, window).ok_or(RateError::WindowRange)
+        Self::new(quota, parse_window(window)?).ok_or(RateError::WindowRange)
     }
+}
+
+/// Reads a window as it stands in a rate, such as `min`, `5m` or `300s`, in seconds.
+///
+/// # Errors
+/// [`RateError::Window`] or [`RateError::WindowRange`].
+pub fn parse_window(text: &str) -> Result<u32, RateError> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let count = match count {
+        "" => 1,
+        count => whole_number(count).ok_or(RateError::WindowRange)?,
+    };
+    let unit = seconds(unit).ok_or(RateError::Window)?;
+    let window = count.checked_mul(unit).ok_or(RateError::WindowRange)?;
+    if (1..=MAX_WINDOW).contains(&window) { Ok(window) } else { Err(RateError::WindowRange) }
 }
 
 /// Digits only: `str::parse` would take a leading `+`.

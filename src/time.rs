@@ -32,6 +32,12 @@ impl Time {
         self.0
     }
 
+    /// The moment so much later, at most [`Self::MAX`].
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX).saturating_add(self.0))
+    }
+
     /// How long this moment is after `earlier`; zero if it is not after it.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -64,5 +70,7 @@ mod tests {
         assert_eq!(Time::from_micros(u64::MAX), Time::MAX);
         assert_eq!(late.since(early), Duration::from_micros(4));
         assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(early.after(Duration::from_micros(4)), late);
+        assert_eq!(early.after(Duration::MAX), Time::MAX);
     }
 }

@@ -3,15 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tollgate::client::{Client, ClientRules, Source};
-use tollgate::request::{Headers, Properties, Request};
-
-struct Nowhere;
-
-impl Properties for Nowhere {
-    fn source_address(&self) -> Vec<u8> {
-        Vec::new()
-    }
-}
+use tollgate::request::{Headers, NoProperties, Request};
 
 fuzz_target!(|values: Vec<(bool, &[u8])>| {
     let headers: Vec<(&str, &[u8])> = values
@@ -19,7 +11,7 @@ fuzz_target!(|values: Vec<(bool, &[u8])>| {
         .map(|(cookie, value)| (if *cookie { "cookie" } else { "authorization" }, *value))
         .collect();
     let block = Headers::encode(&headers);
-    let request = Request::new(Headers::new(&block), &Nowhere);
+    let request = Request::new(Headers::new(&block), &NoProperties);
     let header =
         Source::Header { name: "authorization".into(), schemes: vec!["Token".into(), "Bearer".into()] };
     for source in [header, Source::Cookie("s".into())] {

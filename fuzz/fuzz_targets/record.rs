@@ -30,12 +30,12 @@ fuzz_target!(|input: (u64, u32, u8, &[u8])| {
     }
     let table = Table::new(cells, Capacity::new(64).expect("a capacity"));
     let admitted = |now| {
-        let outcome = table.charge(&[charge], now).expect("memory");
+        let outcome = table.charge(&[charge], None, now).expect("memory");
         outcome.verdicts[0].is_admitted() && table.refund(outcome.receipt, now).is_ok()
     };
     let mut used = 0;
     while used <= rate.quota() {
-        let outcome = table.charge(&[charge], now).expect("memory");
+        let outcome = table.charge(&[charge], None, now).expect("memory");
         if !outcome.verdicts[0].is_admitted() {
             break;
         }

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use tollgate::client::Client;
 use tollgate::config::Config;
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::store::Secret;
@@ -27,6 +28,10 @@ impl Properties for Peer<'_> {
     fn source_address(&self) -> Vec<u8> {
         self.0.to_vec()
     }
+
+    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool)| {
@@ -40,6 +45,13 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool)| {
         assert!(path.is_empty() || path.starts_with(b"/") && !path.ends_with(b"/"));
         assert!(!path.windows(2).any(|pair| pair == b"//"));
     }
-    let charges = CONFIG.policy.plan(&request, &Secret::new([0; 16]));
-    assert!(charges.is_sorted_by_key(|charge| charge.client), "the charges of one client stand together");
+    let client = Client::identify(&CONFIG.policy.client, &request);
+    let _ = CONFIG.policy.exempts(&request, &client);
+    let charges = CONFIG.policy.plan(&request, &client, &Secret::new([0; 16]));
+    let mut clients: Vec<_> = charges.iter().map(|charge| charge.client).collect();
+    clients.dedup();
+    let changes = clients.len();
+    clients.sort_unstable();
+    clients.dedup();
+    assert_eq!(clients.len(), changes, "the charges of one client stand together");
 });

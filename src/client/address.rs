@@ -37,6 +37,15 @@ impl Address {
     }
 }
 
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Unknown => f.write_str("an unknown address"),
+        }
+    }
+}
+
 /// `fe80::1%eth0` and `[fe80::1%eth0]:80`: which interface it came in by does not matter.
 fn without_zone(text: &str) -> Option<IpAddr> {
     let (address, _zone) = text.split_once('%')?;

@@ -43,14 +43,15 @@ fn only<T: AsRef<[u8]> + PartialEq>(mut values: impl Iterator<Item = T>) -> Opti
     values.all(|other| other == value).then_some(value)
 }
 
-/// No credential contains white space (RFC 9110's `token68`), so that headers which a proxy has joined to
-/// `Token a, Token b` are none.
+/// No credential contains white space or a comma (RFC 9110's `token68`), so that headers which a proxy has
+/// joined, to `Token a,Token b`, are none.
 fn after_scheme<'a>(value: &'a [u8], schemes: &[String]) -> Option<&'a [u8]> {
     let space = value.iter().position(u8::is_ascii_whitespace)?;
     let (scheme, rest) = value.split_at(space);
     let credential = rest.trim_ascii();
     let known = schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
-    (known && !credential.iter().any(u8::is_ascii_whitespace)).then_some(credential)
+    let broken = credential.iter().any(|byte| byte.is_ascii_whitespace() || *byte == b',');
+    (known && !broken).then_some(credential)
 }
 
 /// Some applications undo quotes and backslashes inside a cookie's value (Python's `http.cookies` does).
@@ -62,19 +63,11 @@ fn is_plain_cookie(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Headers, Properties};
-
-    struct Nowhere;
-
-    impl Properties for Nowhere {
-        fn source_address(&self) -> Vec<u8> {
-            Vec::new()
-        }
-    }
+    use crate::request::{Headers, NoProperties};
 
     fn found(source: &Source, pairs: &[(&str, &str)]) -> Option<String> {
         let block = Headers::encode(pairs);
-        let request = Request::new(Headers::new(&block), &Nowhere);
+        let request = Request::new(Headers::new(&block), &NoProperties);
         source.credential(&request).map(|found| String::from_utf8_lossy(&found).into_owned())
     }
 
@@ -86,7 +79,7 @@ mod tests {
             ("Token abc", Some("abc")),
             ("token abc", Some("abc")),
             ("BEARER\t abc ", Some("abc")),
-            ("Token abc,def", Some("abc,def")),
+            ("Token abc,def", None),
             ("Token abc, Token def", None),
             ("Token a b", None),
             ("Token ", None),

@@ -1,13 +1,17 @@
 //! Who is calling: an address and perhaps a credential.
 
 mod address;
+mod crawler;
 mod credential;
+mod funnel;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
 pub use address::{Address, Cidr, CidrError, Prefixes};
+pub use crawler::{CrawlerError, Crawlers};
 pub use credential::Source;
+pub use funnel::Funnel;
 
 use crate::request::Request;
 
@@ -18,10 +22,13 @@ pub struct ClientRules {
     pub prefixes: Prefixes,
     /// Where a credential may stand; the first place that has one counts.
     pub credential_from: Vec<Source>,
+    /// Crawlers, and by what they are known.
+    pub crawlers: Crawlers,
 }
 
 /// Who sent one request.
 pub struct Client<'r, 'a> {
+    rules: &'r ClientRules,
     request: &'r Request<'a>,
     credential: Option<Cow<'a, [u8]>>,
     address: OnceCell<Address>,
@@ -30,9 +37,15 @@ pub struct Client<'r, 'a> {
 impl<'r, 'a> Client<'r, 'a> {
     /// Who sent `request`, under these rules.
     #[must_use]
-    pub fn identify(rules: &ClientRules, request: &'r Request<'a>) -> Self {
+    pub fn identify(rules: &'r ClientRules, request: &'r Request<'a>) -> Self {
         let credential = rules.credential_from.iter().find_map(|source| source.credential(request));
-        Self { request, credential, address: OnceCell::new() }
+        Self { rules, request, credential, address: OnceCell::new() }
+    }
+
+    /// The same client, as it would be without its credential.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        Self { rules: self.rules, request: self.request, credential: None, address: self.address.clone() }
     }
 
     /// The secret that the client presents, without its scheme: the same secret is the same client however
@@ -46,5 +59,23 @@ impl<'r, 'a> Client<'r, 'a> {
     #[must_use]
     pub fn address(&self) -> Address {
         *self.address.get_or_init(|| Address::parse(&self.request.source_address()))
+    }
+
+    /// The network that the client is counted by, see [`Prefixes`].
+    #[must_use]
+    pub fn network(&self) -> Address {
+        self.address().network(self.rules.prefixes)
+    }
+
+    /// The client's address if a decision has asked for it.
+    #[must_use]
+    pub fn known_address(&self) -> Option<Address> {
+        self.address.get().copied()
+    }
+
+    /// The family of the crawler that the client says it is.
+    #[must_use]
+    pub fn crawler(&self) -> Option<&'r str> {
+        self.request.header("user-agent").find_map(|user_agent| self.rules.crawlers.family(user_agent))
     }
 }

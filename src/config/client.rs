@@ -1,17 +1,43 @@
 //! `client`: how clients are told apart.
 
-use super::{ConfigError, Fields, Node, not_yet};
-use crate::client::{ClientRules, Prefixes, Source};
+use std::time::Duration;
+
+use super::node::{Fields, Node};
+use super::{ConfigError, matcher};
+use crate::client::{ClientRules, Crawlers, Prefixes, Source};
+use crate::limiter::Trust;
+use crate::rate::parse_window;
+
+/// How clients are told apart, and when their credentials count.
+pub(super) struct ClientSection {
+    pub(super) rules: ClientRules,
+    pub(super) trust: Trust,
+}
 
 /// Reads the section; what it leaves out is taken from the `client` section of `default`.
-pub(super) fn read(node: &Node, default: &Fields) -> Result<ClientRules, ConfigError> {
-    let fields = node.fields(&["address", "credential"])?;
+pub(super) fn read(node: &Node, default: &Fields) -> Result<ClientSection, ConfigError> {
+    let fields = node.fields(&["address", "credential", "bots"])?;
     let default = default.get("client").map(|node| node.members()).transpose()?;
     let section = |name| fields.get(name).or_else(|| default.as_ref()?.get(name));
     let prefixes = section("address").map(|node| prefixes(&node)).transpose()?.unwrap_or_default();
-    let credential_from =
-        section("credential").map(|node| credential(&node)).transpose()?.unwrap_or_default();
-    Ok(ClientRules { prefixes, credential_from })
+    let credential_default = default.as_ref().and_then(|default| default.get("credential"));
+    let (credential_from, trust) = match section("credential") {
+        Some(node) => credential(&node, credential_default.as_ref())?,
+        None => (Vec::new(), Trust::Any),
+    };
+    let crawlers = fields.get("bots").map(|node| crawlers(&node)).transpose()?.unwrap_or_default();
+    Ok(ClientSection { rules: ClientRules { prefixes, credential_from, crawlers }, trust })
+}
+
+/// Families and the names by which they are known, besides those that are known anyway.
+fn crawlers(node: &Node) -> Result<Crawlers, ConfigError> {
+    let family = |(family, node): (&str, Node)| {
+        let names = node.one_or_more()?;
+        let names = names.iter().map(|name| name.text("a name in the user agent").map(str::to_owned));
+        Ok((family.to_owned(), names.collect::<Result<Vec<_>, _>>()?))
+    };
+    let additions = node.members()?.iter().map(family).collect::<Result<Vec<_>, _>>()?;
+    Crawlers::new(additions).map_err(|error| node.error_without_value(error))
 }
 
 fn prefixes(node: &Node) -> Result<Prefixes, ConfigError> {
@@ -25,20 +51,36 @@ fn prefixes(node: &Node) -> Result<Prefixes, ConfigError> {
     Ok(Prefixes { ipv4: prefix("ipv4_prefix", ipv4, 32)?, ipv6: prefix("ipv6_prefix", ipv6, 128)? })
 }
 
-fn credential(node: &Node) -> Result<Vec<Source>, ConfigError> {
-    let fields = node.fields(&["from", "trust", "trust_for"])?;
-    if let Some(trust) = fields.get("trust") {
-        match trust.text("`any` or `upstream`")? {
-            "any" => {}
-            "upstream" => return Err(not_yet(&trust)),
-            _ => return Err(trust.error("expected `any` or `upstream`")),
-        }
+fn credential(node: &Node, default: Option<&Node>) -> Result<(Vec<Source>, Trust), ConfigError> {
+    let fields = node.fields(&["from", "trust", "trust_for", "proof"])?;
+    let default = default.map(Node::members).transpose()?;
+    let from = fields.get("from").or_else(|| default.as_ref()?.get("from"));
+    let sources = from.map(|from| from.list()?.iter().map(source).collect()).transpose()?.unwrap_or_default();
+    Ok((sources, trust(&fields)?))
+}
+
+fn trust(fields: &Fields) -> Result<Trust, ConfigError> {
+    const EXPECTED: &str = "`upstream` or `any`";
+    let lasts = fields.get("trust_for").map_or(Ok(Duration::from_hours(1)), |node| span(&node))?;
+    let proof = fields.get("proof").map(|node| matcher::read(&node)).transpose()?.unwrap_or_default();
+    let Some(node) = fields.get("trust") else { return Ok(Trust::Upstream { lasts, proof }) };
+    match node.text(EXPECTED)? {
+        "upstream" => Ok(Trust::Upstream { lasts, proof }),
+        "any" => match fields.get("trust_for").or_else(|| fields.get("proof")) {
+            Some(needless) => {
+                Err(needless.error_without_value("has no meaning where any credential is trusted"))
+            }
+            None => Ok(Trust::Any),
+        },
+        _ => Err(node.error(format_args!("expected {EXPECTED}"))),
     }
-    if let Some(trust_for) = fields.get("trust_for") {
-        return Err(not_yet(&trust_for));
-    }
-    let from = fields.require("from", "say where a credential stands, or `[]` for nowhere")?;
-    from.list()?.iter().map(source).collect()
+}
+
+fn span(node: &Node) -> Result<Duration, ConfigError> {
+    const EXPECTED: &str = "a span from `1s` to `31d`, such as `1h`";
+    let window = parse_window(node.text(EXPECTED)?);
+    let span = window.map(|seconds| Duration::from_secs(seconds.into()));
+    span.map_err(|_| node.error(format_args!("expected {EXPECTED}")))
 }
 
 fn source(node: &Node) -> Result<Source, ConfigError> {

@@ -1,8 +1,8 @@
 //! `match` and `exempt`: which requests a rule is about.
 
+use super::ConfigError;
 use super::client::header_name;
 use super::node::{Node, Value};
-use super::{ConfigError, not_yet};
 use crate::client::Cidr;
 use crate::scope::{
     ClientKind, Condition, HostPattern, Matcher, MethodPattern, PathPattern, PatternError, ValueTest,
@@ -52,11 +52,11 @@ fn patterns<T>(node: &Node, pattern: fn(&str) -> Result<T, PatternError>) -> Res
 }
 
 fn client_kinds(node: &Node) -> Result<Vec<ClientKind>, ConfigError> {
-    const EXPECTED: &str = "`anonymous` or `authenticated`";
+    const EXPECTED: &str = "`anonymous`, `authenticated` or `bot`";
     let kind = |node: &Node| match node.text(EXPECTED)? {
         "anonymous" => Ok(ClientKind::Anonymous),
         "authenticated" => Ok(ClientKind::Authenticated),
-        "bot" => Err(not_yet(node)),
+        "bot" => Ok(ClientKind::Bot),
         _ => Err(node.error(format_args!("expected {EXPECTED}"))),
     };
     node.one_or_more()?.iter().map(kind).collect()

@@ -7,8 +7,9 @@ mod node;
 mod response;
 mod scopes;
 
+use client::ClientSection;
 pub use error::ConfigError;
-use node::{Fields, Node, Value};
+use node::{Node, Value};
 
 use crate::limiter::Policy;
 use crate::response::ResponseRules;
@@ -53,15 +54,15 @@ impl Config {
         }
         let section = |name| fields.get(name).or_else(|| default.get(name));
         let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
-        let client =
-            section("client").map(|node| client::read(&node, &default)).transpose()?.unwrap_or_default();
+        let client = section("client").unwrap_or_else(|| Node::root(&document));
+        let ClientSection { rules: client, trust } = client::read(&client, &default)?;
         let exempt =
             fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
         let scopes = section("scopes").map(|node| scopes::read(&node, mode)).transpose()?.unwrap_or_default();
         let response =
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
         let capacity = fields.get("store").map(|node| read_store(&node)).transpose()?.unwrap_or_default();
-        Ok(Self { policy: Policy { client, exempt, scopes }, response, capacity })
+        Ok(Self { policy: Policy { client, trust, exempt, scopes }, response, capacity })
     }
 }
 

@@ -1,12 +1,14 @@
 //! `scopes`: which requests, who is counted, how much.
 
+use std::ops::RangeInclusive;
+
 use super::client::header;
 use super::node::{Fields, Node, Value};
-use super::{ConfigError, Mode, matcher, not_yet};
+use super::{ConfigError, Mode, matcher};
 use crate::limit::{Algorithm, Limit};
 use crate::limiter::counter_id;
 use crate::rate::Rate;
-use crate::scope::{Key, KeyPart, Scope};
+use crate::scope::{Count, Key, KeyPart, Scope};
 
 /// Reads all scopes. Those that are off, or all if the policy's `mode` is, are checked and left out.
 pub(super) fn read(node: &Node, mode: Mode) -> Result<Vec<Scope>, ConfigError> {
@@ -43,9 +45,7 @@ fn scope(name: &str, node: &Node) -> Result<(Scope, Mode), ConfigError> {
         return Err(node.error_without_value("a scope's name is 1 to 64 letters, digits, `_` and `-`"));
     }
     let fields = node.fields(&["rate", "algorithm", "burst", "match", "key", "cost", "mode", "count"])?;
-    if let Some(count) = fields.get("count").filter(|count| *count.value() != Value::Text("all".to_owned())) {
-        return Err(not_yet(&count));
-    }
+    let count = fields.get("count").map(|node| count(&node)).transpose()?.unwrap_or_default();
     let limits = limits(&fields)?;
     let matcher = fields.get("match").map(|node| matcher::read(&node)).transpose()?.unwrap_or_default();
     let counted = fields
@@ -53,7 +53,8 @@ fn scope(name: &str, node: &Node) -> Result<(Scope, Mode), ConfigError> {
     let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
     let cost = fields.get("cost").map_or(Ok(1), |node| cost(&node, &limits))?;
     let key = Key(key_parts(&counted)?);
-    Ok((Scope { name: name.to_owned(), matcher, key, limits, cost, enforced: true }, mode))
+    let counters = (0..limits.len()).map(|rate| counter_id(name, rate)).collect();
+    Ok((Scope { name: name.to_owned(), matcher, key, limits, counters, cost, count, enforced: true }, mode))
 }
 
 fn limits(fields: &Fields) -> Result<Vec<Limit>, ConfigError> {
@@ -103,19 +104,54 @@ fn cost(node: &Node, limits: &[Limit]) -> Result<u32, ConfigError> {
     }
 }
 
+fn count(node: &Node) -> Result<Count, ConfigError> {
+    const EXPECTED: &str = "`all` or `{ \"status\": [ … ] }`";
+    if !node.is_object() {
+        return match node.text(EXPECTED)? {
+            "all" => Ok(Count::All),
+            _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+        };
+    }
+    let statuses =
+        node.fields(&["status"])?.require("status", "list the statuses that count")?.one_or_more()?;
+    Ok(Count::Status(statuses.iter().map(status).collect::<Result<_, _>>()?))
+}
+
+/// One status, `401`, or a class of them, `"4xx"`.
+fn status(node: &Node) -> Result<RangeInclusive<u16>, ConfigError> {
+    let Value::Text(class) = node.value() else {
+        let status = u16::try_from(node.whole_number(100, 599)?).unwrap_or_default();
+        return Ok(status..=status);
+    };
+    let [digit @ b'1'..=b'5', b'x', b'x'] = class.as_bytes() else {
+        return Err(node.error("expected a status, such as 401, or a class, such as `5xx`"));
+    };
+    let first = u16::from(digit - b'0') * 100;
+    Ok(first..=first + 99)
+}
+
+/// The name travels to the proxy as part of a path whose parts end with NUL.
+fn jwt_claim(node: &Node) -> Result<String, ConfigError> {
+    const EXPECTED: &str = "the name of a claim";
+    let name = node.text(EXPECTED)?;
+    if name.is_empty() || name.contains(char::is_control) {
+        return Err(node.error(format_args!("expected {EXPECTED}")));
+    }
+    Ok(name.to_owned())
+}
+
 fn key_parts(node: &Node) -> Result<Vec<KeyPart>, ConfigError> {
     node.one_or_more()?.iter().map(key_part).collect()
 }
 
 fn key_part(node: &Node) -> Result<KeyPart, ConfigError> {
-    const EXPECTED: &str =
-        "expected `address`, `credential`, `global`, or an object with `header`, `query`, `cookie` or `all`";
+    const EXPECTED: &str = "expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`";
     if let Value::Text(name) = node.value() {
         return match name.as_str() {
             "address" => Ok(KeyPart::Address),
             "credential" => Ok(KeyPart::Credential),
             "global" => Ok(KeyPart::Global),
-            "bot" => Err(not_yet(node)),
+            "bot" => Ok(KeyPart::Bot),
             _ => Err(node.error(EXPECTED)),
         };
     }
@@ -132,7 +168,7 @@ fn key_part(node: &Node) -> Result<KeyPart, ConfigError> {
         "header" => header(&part).map(KeyPart::Header),
         "query" => name("the name of a query parameter").map(KeyPart::Query),
         "cookie" => name("the name of a cookie").map(KeyPart::Cookie),
-        "all" => key_parts(&part).map(KeyPart::All),
-        _ => Err(not_yet(&part)),
+        "jwt_claim" => jwt_claim(&part).map(KeyPart::JwtClaim),
+        _ => key_parts(&part).map(KeyPart::All),
     }
 }

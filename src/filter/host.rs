@@ -8,6 +8,7 @@ use std::ptr::{null_mut, slice_from_raw_parts_mut};
 
 use proxy_wasm::types::MapType;
 
+use crate::gate::Response;
 use crate::request::Headers;
 use crate::response::Denial;
 use crate::store::Unavailable;
@@ -30,6 +31,13 @@ const DETAILS: &[u8] = b"tollgate_denied";
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
         name: *const u8,
@@ -81,12 +89,43 @@ pub(super) fn request_headers() -> Vec<u8> {
 
 /// Where the request comes from. Envoy's answer follows `use_remote_address` and `xff_num_trusted_hops`.
 pub(super) fn source_address() -> Vec<u8> {
-    let path = b"source\0address";
+    property(b"source\0address").unwrap_or_default()
+}
+
+/// A claim of the token that Envoy's `jwt_authn` filter has verified, if it is told to keep its payload as
+/// `jwt_payload` (`payload_in_metadata`).
+pub(super) fn jwt_claim(name: &str) -> Option<Vec<u8>> {
+    let path = format!("metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0jwt_payload\0{name}");
+    property(path.as_bytes())
+}
+
+/// What matters of the response whose headers have come.
+pub(super) fn response() -> Response {
+    let status = response_header(":status");
+    let status = status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok()).unwrap_or(0);
+    let made_by_proxy =
+        |details: Vec<u8>| !matches!(&details[..], b"" | b"via_upstream" | b"direct_response");
+    let from_upstream = !property(b"response\0code_details").is_some_and(made_by_proxy);
+    let grpc_failed = response_header("grpc-status").is_some_and(|status| status != b"0");
+    Response { status, from_upstream, grpc_failed }
+}
+
+fn response_header(name: &str) -> Option<Vec<u8>> {
+    returned(|data, size| {
+        let map = MapType::HttpResponseHeaders as u32;
+        // SAFETY: the pointers are valid for the call.
+        unsafe { proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size) }
+    })
+    .ok()
+}
+
+/// What the proxy knows by this path, whose parts end with NUL.
+fn property(path: &[u8]) -> Option<Vec<u8>> {
     returned(|data, size| {
         // SAFETY: the pointers are valid for the call.
         unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }
     })
-    .unwrap_or_default()
+    .ok()
 }
 
 /// Sets a header of the response, in place of any that has its name.

@@ -6,12 +6,14 @@ use std::cell::Cell;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
-use crate::limiter::{Decision, Judgement, Policy};
+use crate::gate::Passage;
+use crate::limiter::{Judgement, Policy};
 use crate::store::{Events, StoreError};
 
 /// The metrics' ids at the host.
 pub(super) struct Metrics {
     scopes: Vec<ScopeMetrics>,
+    proved: u32,
     lost_races: u32,
     evicted: u32,
     corrupt: u32,
@@ -38,6 +40,7 @@ impl Metrics {
         };
         Self {
             scopes: policy.scopes.iter().map(|found| scope(&found.name)).collect(),
+            proved: counter("credentials.proved"),
             lost_races: counter("store.lost_races"),
             evicted: counter("store.evicted"),
             corrupt: counter("store.corrupt"),
@@ -49,7 +52,8 @@ impl Metrics {
 
     /// Counts for each scope what it did to the request. One that would have let a request through which
     /// another has denied did nothing: it was not charged either.
-    pub(super) fn count_decision(&self, decision: &Decision) {
+    pub(super) fn count_passage(&self, passage: &Passage) {
+        let decision = &passage.decision;
         for (scope, judgement) in &decision.scopes {
             let Some(scope) = self.scopes.get(*scope) else { continue };
             match judgement {
@@ -59,9 +63,19 @@ impl Metrics {
                 Judgement::Shadowed => increment(scope.shadowed, 1),
             }
         }
+        self.count_events(passage.events);
+        if let Some(error) = passage.error {
+            self.count_error(error);
+        }
     }
 
-    pub(super) fn count_events(&self, events: Events) {
+    /// Counts what came of a response.
+    pub(super) fn count_settled(&self, proved: bool, events: Events) {
+        increment(self.proved, proved.into());
+        self.count_events(events);
+    }
+
+    fn count_events(&self, events: Events) {
         increment(self.lost_races, events.lost_races);
         increment(self.evicted, events.evicted);
         increment(self.corrupt, events.corrupt);

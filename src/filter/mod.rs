@@ -1,18 +1,18 @@
 //! The way between the proxy and the core: contexts, and calls to the host. No decision is made here.
 
-mod gate;
 mod host;
 mod metrics;
 mod shared;
 mod stream;
+mod worker;
 
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
-use gate::Gate;
 use stream::Stream;
+use worker::Worker;
 
 // Nothing but this may happen here: the host answers no other call yet.
 proxy_wasm::main! {{
@@ -21,7 +21,7 @@ proxy_wasm::main! {{
 }}
 
 /// One configuration of the filter in one worker.
-struct Plugin(Option<Rc<Gate>>);
+struct Plugin(Option<Rc<Worker>>);
 
 impl Context for Plugin {}
 
@@ -29,10 +29,10 @@ impl RootContext for Plugin {
     /// False refuses the configuration: at start the proxy exits, later it keeps the one it has.
     fn on_configure(&mut self, _size: usize) -> bool {
         let document = self.get_plugin_configuration().unwrap_or_default();
-        match Gate::open(&document) {
-            Ok(gate) => {
-                log::info!("{gate}");
-                self.0 = Some(Rc::new(gate));
+        match Worker::open(&document) {
+            Ok(worker) => {
+                log::info!("{worker}");
+                self.0 = Some(Rc::new(worker));
                 true
             }
             Err(reason) => {

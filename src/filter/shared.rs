@@ -3,9 +3,11 @@
 use super::host;
 use crate::store::{Capacity, Cells, Secret, Unavailable};
 
-/// Everything is named below this. A change of what is stored needs another version.
+/// A change of what is stored needs another version. No cell has one of these names: cells' names are of 16
+/// bytes.
 const SECRET: &[u8] = b"tollgate.v1.secret";
 const CAPACITY: &[u8] = b"tollgate.v1.capacity";
+const TOLD: &[u8] = b"tollgate.v1.warning";
 const CELL: &[u8; 12] = b"tollgate.v1.";
 
 /// The version of an entry that is not there. As no entry ever has it, a write with it succeeds only if the
@@ -59,6 +61,11 @@ pub(super) fn agree_on_capacity(capacity: Capacity) -> Result<(), String> {
          keep {agreed}, or restart the proxy to change it (filters with one vm_id share their counters and need \
          the same capacity)"
     ))
+}
+
+/// Whether no worker has told the log yet that all clients seem to be one.
+pub(super) fn is_first_to_tell() -> bool {
+    host::shared_data(TOLD) == Ok(None) && host::set_shared_data(TOLD, b"1", ABSENT) == Ok(true)
 }
 
 /// The entry's value, which is `proposal` if there was none.

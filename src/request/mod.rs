@@ -15,6 +15,23 @@ pub trait Properties {
     /// Where the request comes from, as the proxy says it: `192.0.2.1:4711`, `[2001:db8::1]:4711`, or without
     /// a port. Empty if it does not know.
     fn source_address(&self) -> Vec<u8>;
+
+    /// A claim of the JSON Web Token that the proxy has verified; `None` if there is none.
+    fn jwt_claim(&self, name: &str) -> Option<Vec<u8>>;
+}
+
+/// A proxy that knows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoProperties;
+
+impl Properties for NoProperties {
+    fn source_address(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// One request's header, as the proxy hands it over.
@@ -93,6 +110,12 @@ impl<'a> Request<'a> {
         self.properties.source_address()
     }
 
+    /// A claim of the verified JSON Web Token. See [`Properties::jwt_claim`].
+    #[must_use]
+    pub fn jwt_claim(&self, name: &str) -> Option<Vec<u8>> {
+        self.properties.jwt_claim(name)
+    }
+
     /// Whether this is a gRPC call, which wants its refusal as a gRPC status.
     #[must_use]
     pub fn is_grpc(&self) -> bool {
@@ -117,16 +140,8 @@ fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
 mod tests {
     use super::*;
 
-    struct Nowhere;
-
-    impl Properties for Nowhere {
-        fn source_address(&self) -> Vec<u8> {
-            Vec::new()
-        }
-    }
-
     fn with<T>(pairs: &[(&str, &str)], look: impl FnOnce(&Request) -> T) -> T {
-        look(&Request::new(Headers::new(&Headers::encode(pairs)), &Nowhere))
+        look(&Request::new(Headers::new(&Headers::encode(pairs)), &NoProperties))
     }
 
     fn texts<'a, T: AsRef<[u8]>>(values: impl Iterator<Item = T> + 'a) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Who is counted.
 
-use crate::client::{Address, Client, Prefixes};
+use crate::client::{Address, Client};
 use crate::request::Request;
 use crate::store::{Fingerprint, Fingerprinter, Secret};
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ pub struct Key(pub Vec<KeyPart>);
 
 /// Something that tells clients apart.
 ///
-/// Where a request repeats a header, parameter or cookie, the last one counts, as in Django.
+/// Where a request repeats a header, parameter or cookie, the last one that is not empty counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyPart {
     /// The client's address, grouped by the configured prefixes. Every request has one: those whose address
@@ -27,6 +27,10 @@ pub enum KeyPart {
     Query(String),
     /// A cookie that is not empty.
     Cookie(String),
+    /// The family of the crawler that the client says it is.
+    Bot,
+    /// A claim of the JSON Web Token that the proxy has verified.
+    JwtClaim(String),
     /// All of these together; the request must have each.
     All(Vec<KeyPart>),
 }
@@ -34,16 +38,10 @@ pub enum KeyPart {
 impl Key {
     /// The fingerprint of whom this key counts; `None` if the request has none of its parts.
     #[must_use]
-    pub fn client(
-        &self,
-        request: &Request,
-        client: &Client,
-        prefixes: Prefixes,
-        secret: &Secret,
-    ) -> Option<Fingerprint> {
+    pub fn client(&self, request: &Request, client: &Client, secret: &Secret) -> Option<Fingerprint> {
         self.0.iter().find_map(|part| {
             let mut fingerprinter = Fingerprinter::new(secret);
-            part.write(request, client, prefixes, &mut fingerprinter)?;
+            part.write(request, client, &mut fingerprinter)?;
             Some(fingerprinter.finish())
         })
     }
@@ -54,28 +52,24 @@ impl KeyPart {
     ///
     /// The kinds and names keep parts apart that happen to have the same value. They stand in the counters'
     /// addresses, so a change of them would lose every counter.
-    fn write(
-        &self,
-        request: &Request,
-        client: &Client,
-        prefixes: Prefixes,
-        out: &mut Fingerprinter,
-    ) -> Option<()> {
+    fn write(&self, request: &Request, client: &Client, out: &mut Fingerprinter) -> Option<()> {
         match self {
             Self::Global => out.piece(0, b""),
-            Self::Address => match client.address().network(prefixes) {
+            Self::Address => match client.network() {
                 Address::Ip(IpAddr::V4(ip)) => out.piece(1, &ip.octets()),
                 Address::Ip(IpAddr::V6(ip)) => out.piece(1, &ip.octets()),
                 Address::Unknown => out.piece(1, b""),
             },
-            Self::Credential => out.piece(2, client.credential()?),
-            Self::Header(name) => named(3, name, request.header(name).last()?, out)?,
-            Self::Query(name) => named(4, name, &request.query(name.as_bytes()).last()?, out)?,
-            Self::Cookie(name) => named(5, name, &request.cookie(name.as_bytes()).last()?, out)?,
+            Self::Credential => write_credential(client.credential()?, out),
+            Self::Header(name) => named(3, name, request.header(name), out)?,
+            Self::Query(name) => named(4, name, request.query(name.as_bytes()), out)?,
+            Self::Cookie(name) => named(5, name, request.cookie(name.as_bytes()), out)?,
+            Self::Bot => out.piece(7, client.crawler()?.as_bytes()),
+            Self::JwtClaim(name) => named(8, name, request.jwt_claim(name).into_iter(), out)?,
             Self::All(parts) => {
                 out.piece(6, &(parts.len() as u64).to_le_bytes());
                 for part in parts {
-                    part.write(request, client, prefixes, out)?;
+                    part.write(request, client, out)?;
                 }
             }
         }
@@ -83,11 +77,26 @@ impl KeyPart {
     }
 }
 
-fn named(kind: u8, name: &str, value: &[u8], out: &mut Fingerprinter) -> Option<()> {
-    if value.is_empty() {
-        return None;
-    }
+/// The fingerprint of the client with this credential.
+#[must_use]
+pub fn credential_fingerprint(credential: &[u8], secret: &Secret) -> Fingerprint {
+    let mut fingerprinter = Fingerprinter::new(secret);
+    write_credential(credential, &mut fingerprinter);
+    fingerprinter.finish()
+}
+
+fn write_credential(credential: &[u8], out: &mut Fingerprinter) {
+    out.piece(2, credential);
+}
+
+fn named<T: AsRef<[u8]>>(
+    kind: u8,
+    name: &str,
+    values: impl Iterator<Item = T>,
+    out: &mut Fingerprinter,
+) -> Option<()> {
+    let value = values.filter(|value| !value.as_ref().is_empty()).last()?;
     out.piece(kind, name.as_bytes());
-    out.piece(kind, value);
+    out.piece(kind, value.as_ref());
     Some(())
 }

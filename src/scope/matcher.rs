@@ -55,7 +55,7 @@ pub enum Condition {
     Header(String, ValueTest),
     /// A cookie by its name.
     Cookie(String, ValueTest),
-    /// Whether the client presents a credential.
+    /// What kind of client it is.
     Client(Vec<ClientKind>),
     /// The client's address.
     Address(Vec<Cidr>),
@@ -70,8 +70,10 @@ pub enum Condition {
 pub enum ClientKind {
     /// One without a credential.
     Anonymous,
-    /// One with a credential.
+    /// One with a credential that counts.
     Authenticated,
+    /// A crawler, whatever credential it has.
+    Bot,
 }
 
 /// A test of a value.
@@ -127,6 +129,7 @@ impl ClientKind {
         match self {
             Self::Anonymous => client.credential().is_none(),
             Self::Authenticated => client.credential().is_some(),
+            Self::Bot => client.crawler().is_some(),
         }
     }
 }

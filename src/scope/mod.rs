@@ -1,14 +1,17 @@
 //! A named limit: which requests, who is counted, how much.
 
+mod count;
 mod key;
 mod matcher;
 mod pattern;
 
-pub use key::{Key, KeyPart};
+pub use count::Count;
+pub use key::{Key, KeyPart, credential_fingerprint};
 pub use matcher::{ClientKind, Condition, Matcher, Reading, ValueTest};
 pub use pattern::{HostPattern, MethodPattern, PathPattern, PatternError};
 
 use crate::limit::Limit;
+use crate::store::CounterId;
 
 /// A named limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +24,12 @@ pub struct Scope {
     pub key: Key,
     /// How much: all must admit.
     pub limits: Vec<Limit>,
+    /// The counters' names, one for each limit.
+    pub counters: Vec<CounterId>,
     /// Units that one request takes, at least 1.
     pub cost: u32,
+    /// Which requests count, once they have been answered.
+    pub count: Count,
     /// Whether a request over the limit is denied.
     pub enforced: bool,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Reading;
-use crate::request::{Headers, Properties, Request};
+use crate::request::{Headers, NoProperties, Request};
 
 /// A method. `GET` covers `HEAD` too, which does the same work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,14 +107,8 @@ impl PathPattern {
 }
 
 fn normalized(path: &str) -> Vec<u8> {
-    struct Nowhere;
-    impl Properties for Nowhere {
-        fn source_address(&self) -> Vec<u8> {
-            Vec::new()
-        }
-    }
     let block = Headers::encode(&[(":path", path)]);
-    let request = Request::new(Headers::new(&block), &Nowhere);
+    let request = Request::new(Headers::new(&block), &NoProperties);
     request.paths().next().unwrap_or_default().to_vec()
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 
 pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
 pub use memory::MemoryCells;
-pub use table::{Capacity, Table};
+pub use table::{Capacity, Opened, Table};
 
 use crate::limit::{Limit, Verdict};
 use crate::time::Time;
@@ -82,14 +82,44 @@ impl Receipt {
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The scopes that were charged, by their places in the policy.
+    pub fn scopes(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|taken| taken.scope)
+    }
+
+    /// Whether this charge was taken.
+    #[must_use]
+    pub fn has(&self, charge: &Charge) -> bool {
+        self.0.iter().any(|taken| taken.is_of(charge))
+    }
+
+    /// The part of it that none of these charges stands for; the rest stays taken.
+    pub fn without(mut self, charges: &[Charge]) -> Self {
+        self.0.retain(|taken| !charges.iter().any(|charge| taken.is_of(charge)));
+        self
+    }
+
+    /// The part of it that these scopes were charged; the rest stays taken.
+    pub fn of_scopes(mut self, belongs: impl Fn(usize) -> bool) -> Self {
+        self.0.retain(|taken| belongs(taken.scope));
+        self
+    }
 }
 
 #[derive(Debug)]
 struct Taken {
     client: Fingerprint,
     counter: CounterId,
+    scope: usize,
     mark: Time,
     cost: u32,
+}
+
+impl Taken {
+    fn is_of(&self, charge: &Charge) -> bool {
+        self.client == charge.client && self.counter == charge.counter
+    }
 }
 
 /// Things that are no error but worth counting.

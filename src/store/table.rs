@@ -53,12 +53,35 @@ pub struct Table<C> {
     capacity: Capacity,
 }
 
-/// One client's counters as they were read.
-struct Loaded<V> {
+/// One client's record as it was read, see [`Table::open`].
+pub struct Opened<V> {
+    client: Fingerprint,
     place: u32,
     bytes: Vec<u8>,
     version: V,
     record: Record,
+    prolong: Option<Time>,
+}
+
+impl<V> Opened<V> {
+    /// Whether the application has accepted this client, and that still counts.
+    #[must_use]
+    pub fn is_proved(&self, now: Time) -> bool {
+        self.record.is_proved(now)
+    }
+
+    /// Lets the proof, if there is one, count until then, once a charge is admitted.
+    #[must_use]
+    pub const fn prolonged(mut self, until: Time) -> Self {
+        self.prolong = Some(until);
+        self
+    }
+
+    fn prolong_proof(&mut self, now: Time) {
+        if self.record.is_proved(now) {
+            self.record.proved_until = self.record.proved_until.max(self.prolong);
+        }
+    }
 }
 
 impl<C: Cells> Table<C> {
@@ -81,15 +104,26 @@ impl<C: Cells> Table<C> {
     /// client after the other, and given back if a later one turns out to be denied by then; meanwhile
     /// others may see a unit too many used, never one too few.
     ///
+    /// If the record of one of the clients has been opened already, it is not read again.
+    ///
     /// # Errors
     /// If the cells cannot be reached, or other workers were faster a hundred times in a row. Nothing is
     /// taken then; what had been taken from other clients' counters is given back if that is possible.
-    pub fn charge(&self, charges: &[Charge], now: Time) -> Result<Charged, StoreError> {
+    pub fn charge(
+        &self,
+        charges: &[Charge],
+        mut opened: Option<Opened<C::Version>>,
+        now: Time,
+    ) -> Result<Charged, StoreError> {
         let mut events = Events::default();
         let mut verdicts = Vec::with_capacity(charges.len());
         let mut clients = Vec::with_capacity(2);
         for charges in charges.chunk_by(|one, next| one.client == next.client) {
-            let mut loaded = self.load(charges[0].client, &mut events)?;
+            let client = charges[0].client;
+            let mut loaded = match opened.take_if(|opened| opened.client == client) {
+                Some(opened) => opened,
+                None => self.load(client, &mut events)?,
+            };
             verdicts
                 .extend(charges.iter().map(|charge| loaded.record.counter(charge).check(now, charge.cost)));
             clients.push((charges, loaded));
@@ -115,7 +149,57 @@ impl<C: Cells> Table<C> {
             }
             start = end;
         }
+        if let Some(mut unused) = opened.filter(|unused| unused.prolong.is_some()) {
+            unused.prolong_proof(now);
+            // Should another worker be faster, it has prolonged the proof.
+            self.store(&unused, now, &mut events)?;
+        }
         Ok(Charged { verdicts, receipt, events })
+    }
+
+    /// Reads the record of one client.
+    ///
+    /// # Errors
+    /// If the cells cannot be reached.
+    pub fn open(&self, client: Fingerprint, events: &mut Events) -> Result<Opened<C::Version>, StoreError> {
+        self.load(client, events)
+    }
+
+    /// Notes that the application has accepted this client, which counts until `until`.
+    ///
+    /// # Errors
+    /// As for [`Self::charge`]; nothing is noted then.
+    pub fn prove(&self, client: Fingerprint, until: Time, now: Time) -> Result<Events, StoreError> {
+        let mut events = Events::default();
+        self.update(client, now, &mut events, |record| {
+            record.proved_until = record.proved_until.max(Some(until));
+        })?;
+        Ok(events)
+    }
+
+    /// Takes charges for a request that was let through already, as far as there is room: nobody can be
+    /// denied any more. Returns whether there was room for all. The charges of one client must stand together.
+    ///
+    /// # Errors
+    /// As for [`Self::charge`]; some of the charges may be taken.
+    pub fn take_what_fits(&self, charges: &[Charge], now: Time) -> Result<(bool, Events), StoreError> {
+        let mut events = Events::default();
+        let mut all_fit = true;
+        for charges in charges.chunk_by(|one, next| one.client == next.client) {
+            all_fit &= self.update(charges[0].client, now, &mut events, |record| {
+                let mut fit = true;
+                for charge in charges {
+                    let counter = record.counter(charge);
+                    if counter.check(now, charge.cost).is_admitted() {
+                        counter.take(now, charge.cost);
+                    } else {
+                        fit = false;
+                    }
+                }
+                fit
+            })?;
+        }
+        Ok((all_fit, events))
     }
 
     /// Gives back what was taken, as far as time has not given it back already.
@@ -126,23 +210,32 @@ impl<C: Cells> Table<C> {
     pub fn refund(&self, receipt: Receipt, now: Time) -> Result<Events, StoreError> {
         let mut events = Events::default();
         for taken in receipt.0.chunk_by(|one, next| one.client == next.client) {
-            self.give_back(taken, now, &mut events)?;
+            self.update(taken[0].client, now, &mut events, |record| {
+                for taken in taken {
+                    if let Some(counter) = record.existing(taken.counter) {
+                        counter.give_back(taken.mark, now, taken.cost);
+                    }
+                }
+            })?;
         }
         Ok(events)
     }
 
-    fn give_back(&self, taken: &[Taken], now: Time, events: &mut Events) -> Result<(), StoreError> {
-        let client = taken[0].client;
+    /// Changes one client's record, again if another worker is faster; returns what the change returned. What
+    /// does not change is not written.
+    fn update<T>(
+        &self,
+        client: Fingerprint,
+        now: Time,
+        events: &mut Events,
+        change: impl Fn(&mut Record) -> T,
+    ) -> Result<T, StoreError> {
         for _ in 0..ATTEMPTS {
             let mut loaded = self.load(client, events)?;
             let before = loaded.record.clone();
-            for taken in taken {
-                if let Some(counter) = loaded.record.existing(taken.counter) {
-                    counter.give_back(taken.mark, now, taken.cost);
-                }
-            }
-            if loaded.record == before || self.store(client, &loaded, now, events)? {
-                return Ok(());
+            let changed = change(&mut loaded.record);
+            if loaded.record == before || self.store(&loaded, now, events)? {
+                return Ok(changed);
             }
         }
         Err(StoreError::Contended)
@@ -153,22 +246,26 @@ impl<C: Cells> Table<C> {
     fn take(
         &self,
         charges: &[Charge],
-        mut loaded: Loaded<C::Version>,
+        mut loaded: Opened<C::Version>,
         verdicts: &mut [Verdict],
         now: Time,
         events: &mut Events,
     ) -> Result<Option<Vec<Taken>>, StoreError> {
-        let client = charges[0].client;
+        let prolong = loaded.prolong;
         for _ in 0..ATTEMPTS {
+            loaded.prolong = prolong;
+            loaded.prolong_proof(now);
             let mut taken = Vec::with_capacity(charges.len());
             for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
                 let mark = loaded.record.counter(charge).take(now, charge.cost);
-                taken.push(Taken { client, counter: charge.counter, mark, cost: charge.cost });
+                let Charge { client, counter, scope, cost, .. } = *charge;
+                taken.push(Taken { client, counter, scope, mark, cost });
             }
-            if taken.is_empty() || self.store(client, &loaded, now, events)? {
+            let unchanged = taken.is_empty() && prolong.is_none();
+            if unchanged || self.store(&loaded, now, events)? {
                 return Ok(Some(taken));
             }
-            loaded = self.load(client, events)?;
+            loaded = self.load(charges[0].client, events)?;
             for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
                 *verdict = loaded.record.counter(charge).check(now, charge.cost);
             }
@@ -179,23 +276,17 @@ impl<C: Cells> Table<C> {
         Err(StoreError::Contended)
     }
 
-    fn load(&self, client: Fingerprint, events: &mut Events) -> Result<Loaded<C::Version>, StoreError> {
+    fn load(&self, client: Fingerprint, events: &mut Events) -> Result<Opened<C::Version>, StoreError> {
         let place = client.place(self.capacity.cells());
         let (bytes, version) = self.cells.read(place)?;
         let record = cell::find(&bytes, client, events);
-        Ok(Loaded { place, bytes, version, record })
+        Ok(Opened { client, place, bytes, version, record, prolong: None })
     }
 
     /// Writes a client's counters back; false if another worker was faster.
-    fn store(
-        &self,
-        client: Fingerprint,
-        loaded: &Loaded<C::Version>,
-        now: Time,
-        events: &mut Events,
-    ) -> Result<bool, StoreError> {
+    fn store(&self, loaded: &Opened<C::Version>, now: Time, events: &mut Events) -> Result<bool, StoreError> {
         let mut made = Events::default();
-        let bytes = cell::replace(&loaded.bytes, client, &loaded.record, now, &mut made);
+        let bytes = cell::replace(&loaded.bytes, loaded.client, &loaded.record, now, &mut made);
         let won = self.cells.write(loaded.place, &bytes, &loaded.version)?;
         *events += if won { made } else { Events { lost_races: 1, ..Events::default() } };
         Ok(won)

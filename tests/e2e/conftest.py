@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -40,6 +41,14 @@ def open_gate(tmp_path_factory, application) -> Iterator[OpenGate]:
 def open_shared_gate(tmp_path_factory, application) -> Iterator[OpenGate]:
     """For a gate that a module's tests share; each test calls from an address and with credentials of its own."""
     yield from _gates(tmp_path_factory, application)
+
+
+@pytest.fixture
+def unreachable_port() -> Iterator[int]:
+    """A port that refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.hookimpl(hookwrapper=True)

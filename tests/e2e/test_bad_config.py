@@ -19,6 +19,10 @@ def match(**fields) -> dict:
     return scope(match=fields)
 
 
+def credential(**fields) -> dict:
+    return {"client": {"credential": fields}}
+
+
 # Policy, the path of the field that is wrong, and something that its reason has to say.
 REFUSED = {
     "not JSON": ("{", "", "JSON|EOF"),
@@ -63,17 +67,18 @@ REFUSED = {
         "draft",
     ),
     "no capacity": ({"store": {"capacity": 0}}, r"store\.capacity", "."),
+    "a trust that is none": (credential(trust="me"), r"client\.credential\.trust", "`upstream`"),
+    "a span that is none": (credential(trust_for="1 fortnight"), r"client\.credential\.trust_for", "span"),
+    "a proof that is none": (credential(proof={"pth": "/"}), r"client\.credential\.proof\.pth", "unknown|expected"),
+    "a proof of nothing": (credential(trust="any", proof={}), r"client\.credential\.proof", "no meaning"),
+    "a status that does not exist": (scope(count={"status": [401, 600]}), r"scopes\.x\.count\.status.*1", "599"),
+    "a class that does not exist": (scope(count={"status": ["6xx"]}), r"scopes\.x\.count\.status", "5xx"),
+    "a count that is none": (scope(count="most"), r"scopes\.x\.count", "`all`"),
+    "a claim without a name": (scope(key={"jwt_claim": ""}), r"scopes\.x\.key", "claim"),
+    "a crawler without a name": ({"client": {"bots": {"acme": [""]}}}, r"client\.bots", "name"),
+    "a crawler of two families": ({"client": {"bots": {"a": "Crawl", "b": "crawl"}}}, r"client\.bots", "two families"),
     # Other issues bring these; until then they are refused by name.
     "redis": ({"store": {"redis": {}}}, r"store\.redis", "not supported"),
-    "trust": (
-        {"client": {"credential": {"trust": "upstream"}}},
-        r"client\.credential\.trust",
-        "not supported",
-    ),
-    "count by status": (scope(count={"status": [401]}), r"scopes\.x\.count", "not supported"),
-    "bot as a key": (scope(key="bot"), r"scopes\.x\.key", "bot"),
-    "bot as a client": (match(client="bot"), r"scopes\.x\.match\.client", "bot"),
-    "jwt_claim": (scope(key={"jwt_claim": "sub"}), r"scopes\.x\.key", "jwt_claim"),
     "request": ({"request": {"from": "forwarded"}}, r"request", "not supported"),
 }
 
@@ -109,7 +114,13 @@ def test_a_reason_stays_short(tmp_path):
 EVERYTHING = {
     "client": {
         "address": {"ipv4_prefix": 24, "ipv6_prefix": 56},
-        "credential": {"from": [{"header": "authorization", "schemes": ["Token", "Bearer"]}, {"cookie": "sid"}]},
+        "credential": {
+            "from": [{"header": "authorization", "schemes": ["Token", "Bearer"]}, {"cookie": "sid"}],
+            "trust": "upstream",
+            "trust_for": "12h",
+            "proof": {"path": "/api/**", "not": {"method": "OPTIONS"}},
+        },
+        "bots": {"acme": ["AcmeCrawler", "acme-images"], "initech": "InitechFetch"},
     },
     "exempt": [{"path": "/healthz"}, {"address": "10.0.0.0/8"}],
     "scopes": {
@@ -145,6 +156,9 @@ EVERYTHING = {
                 "address": ["192.0.2.0/24", "2001:db8::/32"],
             },
         },
+        "login": {"rate": "5/min", "key": "address", "count": {"status": [401, "5xx"]}},
+        "bots": {"rate": "30/min", "key": "bot", "match": {"client": "bot"}, "count": "all"},
+        "tenant": {"rate": "30/min", "key": [{"jwt_claim": "sub"}, "credential"]},
         "all": {"rate": "1000/s", "key": "global", "mode": "off"},
     },
     "response": {"status": 429, "body": "drf", "ratelimit_headers": "draft"},

@@ -14,6 +14,7 @@ from harness.client import Client, encode, fresh_address, fresh_token, in_step, 
 CONNECTIONS = 16
 # Nothing comes back within the test.
 POLICY = {
+    "client": {"credential": {"trust": "any"}},
     "scopes": {
         "one": {"rate": "1/h", "key": "address", "match": {"path": "/one"}},
         "small": {"rate": "30/h", "key": "credential", "match": {"path": "/small"}},
@@ -26,7 +27,7 @@ POLICY = {
             "match": {"path": "/bucket"},
         },
         "everyone": {"rate": "100/h", "key": "global", "match": {"path": "/everyone"}},
-    }
+    },
 }
 
 

@@ -13,7 +13,10 @@ import pytest
 from harness import http2
 from harness.client import Client, fresh_address, fresh_token, token
 
-POLICY = {"scopes": {"all": {"rate": "3/h", "key": "credential"}}}
+POLICY = {
+    "client": {"credential": {"trust": "any"}},
+    "scopes": {"all": {"rate": "3/h", "key": "credential"}},
+}
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,14 @@ import pytest
 
 from harness.client import Client, Reply, fresh_token, token
 
-SCOPES = {
-    "wide": {"rate": "10/h", "key": "credential"},
-    "tight": {"rate": ["3/h", "4/d"], "key": "credential", "match": {"path": "/tight"}},
-    "silent": {"rate": "1/h", "key": "credential", "mode": "shadow"},
-    "elsewhere": {"rate": "1/h", "key": "credential", "match": {"path": "/elsewhere"}},
+POLICY = {
+    "client": {"credential": {"trust": "any"}},
+    "scopes": {
+        "wide": {"rate": "10/h", "key": "credential"},
+        "tight": {"rate": ["3/h", "4/d"], "key": "credential", "match": {"path": "/tight"}},
+        "silent": {"rate": "1/h", "key": "credential", "mode": "shadow"},
+        "elsewhere": {"rate": "1/h", "key": "credential", "match": {"path": "/elsewhere"}},
+    },
 }
 
 
@@ -25,12 +28,12 @@ def item(reply: Reply) -> tuple[str, int, int]:
 
 @pytest.fixture(scope="module")
 def draft(open_shared_gate):
-    return open_shared_gate({"scopes": SCOPES, "response": {"ratelimit_headers": "draft"}})
+    return open_shared_gate(POLICY | {"response": {"ratelimit_headers": "draft"}})
 
 
 @pytest.fixture(scope="module")
 def legacy(open_shared_gate):
-    return open_shared_gate({"scopes": SCOPES, "response": {"ratelimit_headers": "x-ratelimit"}})
+    return open_shared_gate(POLICY | {"response": {"ratelimit_headers": "x-ratelimit"}})
 
 
 def test_draft_names_every_applying_policy(draft):

@@ -2,7 +2,7 @@
 
 use tollgate::config::{Config, DEFAULT};
 
-use super::{gate, get};
+use super::{get, world};
 
 fn refused(document: &str) -> String {
     Config::parse(document.as_bytes()).map(|_| ()).expect_err(document).to_string()
@@ -19,10 +19,14 @@ fn an_empty_document_is_the_default_policy() {
 #[test]
 fn a_section_leaves_the_others_as_they_are() {
     let document = r#"{ "client": { "address": { "ipv4_prefix": 24 } } }"#;
-    let gate = gate(document);
-    assert_eq!(gate.admitted(&get("/")), 60);
-    assert_eq!(gate.admitted(&get("/").from("192.0.2.200:1")), 0);
-    assert_eq!(gate.admitted(&get("/").token("t")), 300, "credentials are still looked for");
+    let world = world(document);
+    assert_eq!(world.admitted(&get("/")), 60);
+    assert_eq!(world.admitted(&get("/").from("192.0.2.200:1")), 0);
+    assert_eq!(
+        world.admitted(&get("/").token("t").from("198.51.100.1:1")),
+        300,
+        "credentials are still looked for"
+    );
 }
 
 #[test]
@@ -55,19 +59,19 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&scope(r#""rate": ["9/min", "5/s"], "key": "global", "cost": 6"#), "scopes.worker.cost: `6`: is more than the 5 units that the scope ever admits at once".into()),
         (&scope(r#""rate": "5/s", "key": "global", "cost": 0"#), "scopes.worker.cost: `0`: expected a whole number from 1 to 4294967295".into()),
         (&scope(r#""rate": "5/s", "key": "global", "cost": 1.5"#), "scopes.worker.cost: `1.5`: expected a whole number from 1 to 4294967295".into()),
-        (&scope(r#""rate": "5/s", "key": "global", "count": { "status": [401] }"#), "scopes.worker.count: `{…}`: is not supported yet".into()),
-        (&key(r#""ip""#), "scopes.worker.key: `ip`: expected `address`, `credential`, `global`, or an object with `header`, `query`, `cookie` or `all`".into()),
-        (&key(r#""bot""#), "scopes.worker.key: `bot`: is not supported yet".into()),
-        (&key(r#"["address", { "jwt_claim": "sub" }]"#), "scopes.worker.key[1].jwt_claim: `sub`: is not supported yet".into()),
+        (&scope(r#""rate": "5/s", "key": "global", "count": "none""#), "scopes.worker.count: `none`: expected `all` or `{ \"status\": [ … ] }`".into()),
+        (&scope(r#""rate": "5/s", "key": "global", "count": { "status": [99] }"#), "scopes.worker.count.status[0]: `99`: expected a whole number from 100 to 599".into()),
+        (&scope(r#""rate": "5/s", "key": "global", "count": { "status": "6xx" }"#), "scopes.worker.count.status: `6xx`: expected a status, such as 401, or a class, such as `5xx`".into()),
+        (&key(r#""ip""#), "scopes.worker.key: `ip`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
+        (&key(r#"["address", { "jwt_claim": "" }]"#), "scopes.worker.key[1].jwt_claim: ``: expected the name of a claim".into()),
         (&key(r#"{ "header": "a b" }"#), "scopes.worker.key.header: `a b`: expected the name of a header".into()),
         (&key(r#"{ "all": [] }"#), "scopes.worker.key.all: `[]`: expected at least one".into()),
-        (&key("{}"), "scopes.worker.key: `{}`: expected `address`, `credential`, `global`, or an object with `header`, `query`, `cookie` or `all`".into()),
+        (&key("{}"), "scopes.worker.key: `{}`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
         (&matching(r#""path": "/a?b""#), "scopes.worker.match.path: `/a?b`: a path has no `?` or `#`; match parameters with `query`".into()),
         (&matching(r#""path": ["/a", "b"]"#), "scopes.worker.match.path[1]: `b`: a path starts with `/`".into()),
         (&matching(r#""method": "G T""#), "scopes.worker.match.method: `G T`: expected a method, such as `GET`".into()),
         (&matching(r#""host": "a:80""#), "scopes.worker.match.host: `a:80`: expected a host without port, such as `example.com` or `*.example.com`".into()),
-        (&matching(r#""client": "robot""#), "scopes.worker.match.client: `robot`: expected `anonymous` or `authenticated`".into()),
-        (&matching(r#""client": "bot""#), "scopes.worker.match.client: `bot`: is not supported yet".into()),
+        (&matching(r#""client": "robot""#), "scopes.worker.match.client: `robot`: expected `anonymous`, `authenticated` or `bot`".into()),
         (&matching(r#""query": {}"#), "scopes.worker.match.query: `{}`: expected at least one name".into()),
         (&matching(r#""query": { "a": false }"#), "scopes.worker.match.query.a: `false`: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
         (&matching(r#""query": { "a": { "prefix": "x", "suffix": "y" } }"#), "scopes.worker.match.query.a: `{…}`: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
@@ -78,8 +82,9 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "exempt": [{}] }"#, "exempt[0]: `{}`: matches every request; name a condition".into()),
         (r#"{ "exempt": { "path": "/" } }"#, "exempt: `{…}`: expected a list".into()),
         (r#"{ "client": { "address": { "ipv4_prefix": 33 } } }"#, "client.address.ipv4_prefix: `33`: expected a whole number from 1 to 32".into()),
-        (r#"{ "client": { "credential": {} } }"#, "client.credential.from: is missing: say where a credential stands, or `[]` for nowhere".into()),
-        (r#"{ "client": { "credential": { "from": [], "trust": "upstream" } } }"#, "client.credential.trust: `upstream`: is not supported yet".into()),
+        (r#"{ "client": { "credential": { "trust": "maybe" } } }"#, "client.credential.trust: `maybe`: expected `upstream` or `any`".into()),
+        (r#"{ "client": { "credential": { "trust_for": "soon" } } }"#, "client.credential.trust_for: `soon`: expected a span from `1s` to `31d`, such as `1h`".into()),
+        (r#"{ "client": { "credential": { "trust": "any", "proof": { "path": "/" } } } }"#, "client.credential.proof: has no meaning where any credential is trusted".into()),
         (&from(r#"{ "header": "Authorization" }"#), "client.credential.from[0].header: `Authorization`: needs `schemes`, those that the application accepts, such as [\"Token\", \"Bearer\"]".into()),
         (&from(r#"{ "cookie": "a", "schemes": ["B"] }"#), "client.credential.from[0].schemes: a cookie has no scheme".into()),
         (&from(r#"{ "header": "a", "cookie": "b" }"#), "client.credential.from[0]: `{…}`: expected either `header` or `cookie`".into()),
@@ -111,10 +116,10 @@ fn documents_without_end_are_refused() {
 #[test]
 fn modes() {
     let of = |all: &str, one: &str| {
-        let gate = gate(&format!(
+        let world = world(&format!(
             r#"{{ "mode": "{all}", "scopes": {{ "a": {{ "rate": "2/h", "key": "global", "mode": "{one}" }} }} }}"#
         ));
-        gate.config.policy.scopes.first().map(|scope| scope.enforced)
+        world.gate.config().policy.scopes.first().map(|scope| scope.enforced)
     };
     assert_eq!(of("enforce", "enforce"), Some(true));
     for (all, one) in [("shadow", "enforce"), ("enforce", "shadow"), ("shadow", "shadow")] {

@@ -1,10 +1,10 @@
 //! Who is counted.
 
-use super::{gate, get, one_scope};
+use super::{get, one_scope, world};
 
 #[test]
 fn one_client_however_it_is_spelt() {
-    let gate = gate(&one_scope(r#""key": ["credential", "address"]"#));
+    let world = world(&one_scope(r#""key": ["credential", "address"]"#));
     let plain = get("/").token("abc");
     for other in [
         get("/").with("authorization", "token   abc "),
@@ -13,7 +13,7 @@ fn one_client_however_it_is_spelt() {
         get("/").with("cookie", "sessionid=abc"),
         get("/").token("abc").with("cookie", "sessionid=other").from("198.51.100.1:1"),
     ] {
-        assert!(gate.same_client(&plain, &other), "{:?}", other.headers);
+        assert!(world.same_client(&plain, &other), "{:?}", other.headers);
     }
     let anonymous = get("/").from("[2001:db8::1]:443");
     for other in [
@@ -24,16 +24,18 @@ fn one_client_however_it_is_spelt() {
         get("/").from("[2001:db8::1]:443").token("a").token("b"),
         get("/").from("[2001:db8::1]:443").with("x-forwarded-for", "203.0.113.9"),
     ] {
-        assert!(gate.same_client(&anonymous, &other), "{} {:?}", other.address, other.headers);
+        assert!(world.same_client(&anonymous, &other), "{} {:?}", other.address, other.headers);
     }
 }
 
 #[test]
 fn different_clients_never_meet() {
-    let gate = gate(&one_scope(
-        r#""key": [{ "all": [{ "query": "a" }, { "query": "b" }] }, { "header": "h" }, { "query": "h" }, { "cookie": "h" }, "credential", "address"]"#,
+    let world = world(&one_scope(
+        r#""key": [{ "jwt_claim": "sub" }, { "all": [{ "query": "a" }, { "query": "b" }] }, { "header": "h" }, { "query": "h" }, { "cookie": "h" }, "credential", "address"]"#,
     ));
     let clients = [
+        get("/").claim("x"),
+        get("/").claim("1"),
         get("/?a=x&b=yz"),
         get("/?a=xy&b=z"),
         get("/?a=yz&b=x"),
@@ -51,36 +53,46 @@ fn different_clients_never_meet() {
     ];
     for (index, one) in clients.iter().enumerate() {
         for other in &clients[..index] {
-            assert!(!gate.same_client(one, other), "{:?} {:?}", one.headers, other.headers);
+            assert!(!world.same_client(one, other), "{:?} {:?}", one.headers, other.headers);
         }
     }
 }
 
 #[test]
-fn the_last_of_repeated_values_counts_and_an_empty_one_is_none() {
-    let gate = gate(&one_scope(r#""key": { "query": "k" }"#));
-    assert!(gate.same_client(&get("/?k=a&k=b"), &get("/?x=1&k=%62")));
-    for target in ["/", "/?k", "/?k=", "/?k=a&k="] {
-        assert!(gate.plan(&get(target)).is_empty(), "{target}");
+fn the_last_value_that_is_not_empty_counts() {
+    let world = world(&one_scope(r#""key": { "query": "k" }"#));
+    for target in ["/?k=a&k=b", "/?k=b&k=", "/?x=1&k=%62"] {
+        assert!(world.same_client(&get("/?k=b"), &get(target)), "{target}");
+    }
+    for target in ["/", "/?k", "/?k=", "/?k=&k="] {
+        assert!(world.plan(&get(target)).is_empty(), "{target}");
     }
 }
 
 #[test]
 fn the_first_part_that_is_present_counts() {
-    let gate =
-        gate(&one_scope(r#""key": [{ "all": ["credential", { "header": "h" }] }, { "header": "h" }]"#));
-    assert!(!gate.same_client(&get("/").with("h", "1"), &get("/").with("h", "1").token("t")));
-    assert!(gate.plan(&get("/").token("t")).is_empty(), "in none of them");
+    let world =
+        world(&one_scope(r#""key": [{ "all": ["credential", { "header": "h" }] }, { "header": "h" }]"#));
+    assert!(!world.same_client(&get("/").with("h", "1"), &get("/").with("h", "1").token("t")));
+    assert!(world.plan(&get("/").token("t")).is_empty(), "in none of them");
 }
 
 #[test]
 fn clients_without_an_address_are_one() {
-    let gate = gate(&one_scope(r#""key": "address""#));
-    assert!(gate.same_client(&get("/").from(""), &get("/").from("/run/envoy.sock")));
+    let world = world(&one_scope(r#""key": "address""#));
+    assert!(world.same_client(&get("/").from(""), &get("/").from("/run/envoy.sock")));
 }
 
 #[test]
 fn everybody_shares_a_global_counter() {
-    let gate = gate(&one_scope(r#""key": "global""#));
-    assert!(gate.same_client(&get("/").token("a"), &get("/b").from("198.51.100.7:1")));
+    let world = world(&one_scope(r#""key": "global""#));
+    assert!(world.same_client(&get("/").token("a"), &get("/b").from("198.51.100.7:1")));
+}
+
+#[test]
+fn a_verified_claim_is_one_client_whatever_token_it_came_in() {
+    let world = world(&one_scope(r#""key": { "jwt_claim": "sub" }"#));
+    assert!(world.same_client(&get("/").claim("u").token("a"), &get("/").claim("u").token("b")));
+    assert!(world.plan(&get("/").token("a")).is_empty());
+    assert!(world.plan(&get("/").claim("")).is_empty());
 }

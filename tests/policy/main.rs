@@ -5,24 +5,33 @@ mod keys;
 mod matching;
 mod readings;
 mod responses;
+mod settling;
+mod trust;
 
+use std::time::Duration;
+
+use tollgate::client::Client;
 use tollgate::config::Config;
+use tollgate::gate::{Gate, Pending, Response};
 use tollgate::limiter::Decision;
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::Denial;
-use tollgate::store::{Charge, MemoryCells, Secret, Table};
+use tollgate::store::{Charge, MemoryCells, Secret};
 use tollgate::time::Time;
+
+const SECRET: Secret = Secret::new([1; 16]);
 
 /// A request as a client would send it.
 #[derive(Clone)]
 struct Sent {
     address: String,
+    claim: Option<String>,
     headers: Vec<(String, String)>,
 }
 
 /// `GET` of this target from 192.0.2.1.
 fn get(target: &str) -> Sent {
-    Sent { address: "192.0.2.1:4711".into(), headers: Vec::new() }
+    Sent { address: "192.0.2.1:4711".into(), claim: None, headers: Vec::new() }
         .with(":method", "GET")
         .with(":authority", "api.example.com")
         .with(":path", target)
@@ -43,6 +52,11 @@ impl Sent {
         self
     }
 
+    fn claim(mut self, subject: &str) -> Self {
+        self.claim = Some(subject.into());
+        self
+    }
+
     fn token(self, token: &str) -> Self {
         self.with("authorization", &format!("Token {token}"))
     }
@@ -52,12 +66,15 @@ impl Properties for Sent {
     fn source_address(&self) -> Vec<u8> {
         self.address.clone().into_bytes()
     }
+
+    fn jwt_claim(&self, name: &str) -> Option<Vec<u8>> {
+        self.claim.clone().filter(|_| name == "sub").map(String::into_bytes)
+    }
 }
 
 /// A configuration at work, on a clock that stands still.
-struct Gate {
-    config: Config,
-    table: Table<MemoryCells>,
+struct World {
+    gate: Gate<MemoryCells>,
     now: Time,
 }
 
@@ -66,18 +83,21 @@ struct Outcome {
     decision: Decision,
     denial: Option<Denial>,
     quota_headers: Vec<(&'static str, String)>,
+    pending: Option<Pending>,
 }
 
-fn gate(document: &str) -> Gate {
+fn world(document: &str) -> World {
     let config = Config::parse(document.as_bytes()).unwrap_or_else(|error| panic!("{error}: {document}"));
-    let table = Table::new(MemoryCells::default(), config.capacity);
-    Gate { config, table, now: Time::from_micros(1_000_000_000) }
+    World { gate: Gate::new(config, SECRET, MemoryCells::default()), now: Time::from_micros(1_000_000_000) }
 }
 
-impl Gate {
+impl World {
     fn plan(&self, sent: &Sent) -> Vec<Charge> {
+        let policy = &self.gate.config().policy;
         let block = Headers::encode(&sent.headers);
-        self.config.policy.plan(&Request::new(Headers::new(&block), sent), &Secret::new([1; 16]))
+        let request = Request::new(Headers::new(&block), sent);
+        let client = Client::identify(&policy.client, &request);
+        if policy.exempts(&request, &client) { Vec::new() } else { policy.plan(&request, &client, &SECRET) }
     }
 
     /// The names of the scopes that the request falls under.
@@ -85,28 +105,52 @@ impl Gate {
         let mut scopes: Vec<usize> = self.plan(sent).iter().map(|charge| charge.scope).collect();
         scopes.sort_unstable();
         scopes.dedup();
-        scopes.into_iter().map(|scope| self.config.policy.scopes[scope].name.as_str()).collect()
+        scopes.into_iter().map(|scope| self.gate.config().policy.scopes[scope].name.as_str()).collect()
     }
 
     fn send(&self, sent: &Sent) -> Outcome {
-        let charges = self.plan(sent);
-        let outcome = self.table.charge(&charges, self.now).expect("memory is always there");
-        drop(outcome.receipt);
-        let decision = Decision::of(&charges, &outcome.verdicts);
-        let Config { policy, response, .. } = &self.config;
-        let denial = response.denial(policy, &decision);
-        let quota_headers = response.quota_headers(policy, &decision);
-        Outcome { decision, denial, quota_headers }
+        let block = Headers::encode(&sent.headers);
+        let request = Request::new(Headers::new(&block), sent);
+        let client = Client::identify(&self.gate.config().policy.client, &request);
+        let passage = self.gate.admit(&request, &client, self.now);
+        assert_eq!(passage.error, None);
+        let denial = self.gate.denial(&passage.decision);
+        let quota_headers = self.gate.quota_headers(&passage.decision);
+        Outcome { decision: passage.decision, denial, quota_headers, pending: passage.pending }
     }
 
-    /// How often in a row the request is let through, up to 1,000 times.
+    /// The application's response to a request that was let through.
+    fn answer(&self, outcome: Outcome, status: u16) {
+        let response = Response { status, from_upstream: true, grpc_failed: false };
+        self.settle(outcome, response);
+    }
+
+    fn settle(&self, outcome: Outcome, response: Response) {
+        if let Some(pending) = outcome.pending {
+            self.gate.settle(pending, response, self.now).expect("memory is always there");
+        }
+    }
+
+    /// Sends a request and, if it is let through, answers it with this status. Returns whether it was.
+    fn exchange(&self, sent: &Sent, status: u16) -> bool {
+        let outcome = self.send(sent);
+        let allowed = outcome.decision.is_allowed();
+        self.answer(outcome, status);
+        allowed
+    }
+
+    /// How often in a row the request is let through, up to 1,000 times, and answered with a success.
     fn admitted(&self, sent: &Sent) -> usize {
-        (0..1_000).take_while(|_| self.send(sent).decision.is_allowed()).count()
+        (0..1_000).take_while(|_| self.exchange(sent, 200)).count()
     }
 
     /// Whether the two are one client to the scope `only`.
     fn same_client(&self, one: &Sent, other: &Sent) -> bool {
         self.plan(one)[0].client == self.plan(other)[0].client
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now.after(Duration::from_secs(seconds));
     }
 }
 

@@ -1,25 +1,25 @@
 //! Which requests a rule is about.
 
-use super::{Gate, gate, get, one_scope};
+use super::{World, get, one_scope, world};
 
-fn matching(rule: &str) -> Gate {
-    gate(&one_scope(&format!(r#""key": "global", "match": {rule}"#)))
+fn matching(rule: &str) -> World {
+    world(&one_scope(&format!(r#""key": "global", "match": {rule}"#)))
 }
 
 #[test]
 fn the_default_policy_knows_three_kinds_of_clients() {
-    let gate = gate("");
+    let world = world("");
     let poll = "/api/v2/jobs/?ids_only=1&processing_service_name=p";
-    assert_eq!(gate.scopes(&get("/")), ["anon", "user"]);
-    assert_eq!(gate.scopes(&get("/").token("t")), ["user"]);
-    assert_eq!(gate.scopes(&get("/").with("cookie", "sessionid=s")), ["user"]);
-    assert_eq!(gate.scopes(&get(poll).token("t")), ["user", "worker"]);
-    assert_eq!(gate.scopes(&get(poll)), ["anon", "user", "worker"], "known by the service's name");
-    assert_eq!(gate.scopes(&get("/api/v2/jobs?ids_only=1")), ["anon", "user"], "nobody to count");
-    assert_eq!(gate.scopes(&get("/api/v2/jobs?incomplete_only=yes").token("t")), ["user", "worker"]);
-    assert_eq!(gate.scopes(&get("/api/v2/jobs?ids_only=0").token("t")), ["user"]);
-    assert_eq!(gate.scopes(&get("/api/v2/jobs/7?ids_only=1").token("t")), ["user"]);
-    assert_eq!(gate.scopes(&get(poll).with(":method", "POST").token("t")), ["user"]);
+    assert_eq!(world.scopes(&get("/")), ["anon", "user"]);
+    assert_eq!(world.scopes(&get("/").token("t")), ["user"]);
+    assert_eq!(world.scopes(&get("/").with("cookie", "sessionid=s")), ["user"]);
+    assert_eq!(world.scopes(&get(poll).token("t")), ["user", "worker"]);
+    assert_eq!(world.scopes(&get(poll)), ["anon", "user", "worker"], "known by the service's name");
+    assert_eq!(world.scopes(&get("/api/v2/jobs?ids_only=1")), ["anon", "user"], "nobody to count");
+    assert_eq!(world.scopes(&get("/api/v2/jobs?incomplete_only=yes").token("t")), ["user", "worker"]);
+    assert_eq!(world.scopes(&get("/api/v2/jobs?ids_only=0").token("t")), ["user"]);
+    assert_eq!(world.scopes(&get("/api/v2/jobs/7?ids_only=1").token("t")), ["user"]);
+    assert_eq!(world.scopes(&get(poll).with(":method", "POST").token("t")), ["user"]);
 }
 
 #[test]
@@ -67,24 +67,24 @@ fn conditions() {
 
 #[test]
 fn truthy_values() {
-    let gate = matching(r#"{ "query": { "x": true } }"#);
+    let world = matching(r#"{ "query": { "x": true } }"#);
     for value in ["1", "true", "TRUE", "t", "yes", "Y", "on", "%31", "tr%75e", "+1", "on%20"] {
-        assert!(!gate.scopes(&get(&format!("/?x={value}"))).is_empty(), "{value}");
+        assert!(!world.scopes(&get(&format!("/?x={value}"))).is_empty(), "{value}");
     }
     for value in ["", "0", "false", "f", "no", "off", "2", "11", "truee"] {
-        assert!(gate.scopes(&get(&format!("/?x={value}"))).is_empty(), "{value}");
+        assert!(world.scopes(&get(&format!("/?x={value}"))).is_empty(), "{value}");
     }
 }
 
 #[test]
 fn the_exempt_fall_under_no_scope() {
-    let gate = gate(
+    let world = world(
         r#"{ "exempt": [{ "path": "/healthz" }, { "address": "10.0.0.0/8" }, { "method": "OPTIONS", "path": "/**" }] }"#,
     );
-    assert!(gate.plan(&get("/healthz/")).is_empty());
-    assert!(gate.plan(&get("/").from("10.1.2.3:5")).is_empty());
-    assert!(gate.plan(&get("/").from("[::ffff:10.1.2.3]:5")).is_empty());
-    assert!(gate.plan(&get("/a").with(":method", "OPTIONS")).is_empty());
-    assert!(!gate.plan(&get("/healthz/x")).is_empty());
-    assert!(!gate.plan(&get("/").from("11.1.2.3:5")).is_empty());
+    assert!(world.plan(&get("/healthz/")).is_empty());
+    assert!(world.plan(&get("/").from("10.1.2.3:5")).is_empty());
+    assert!(world.plan(&get("/").from("[::ffff:10.1.2.3]:5")).is_empty());
+    assert!(world.plan(&get("/a").with(":method", "OPTIONS")).is_empty());
+    assert!(!world.plan(&get("/healthz/x")).is_empty());
+    assert!(!world.plan(&get("/").from("11.1.2.3:5")).is_empty());
 }

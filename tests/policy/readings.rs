@@ -1,10 +1,10 @@
 //! Requests that can be read in several ways: a limit applies under any of them, an exemption under all.
 
-use super::{gate, get, one_scope};
+use super::{get, one_scope, world};
 
 #[test]
 fn a_limit_applies_under_any_reading() {
-    let gate = gate(&one_scope(
+    let world = world(&one_scope(
         r#""key": "global", "match": { "path": "/files/*/raw", "not": { "query": { "free": true } } }"#,
     ));
     for target in [
@@ -17,20 +17,20 @@ fn a_limit_applies_under_any_reading() {
         "/files/7/raw?free=1&free=0",
         "/files/7/raw?free=0&free=1",
     ] {
-        assert_eq!(gate.scopes(&get(target)), ["only"], "{target}");
+        assert_eq!(world.scopes(&get(target)), ["only"], "{target}");
     }
     for target in ["/files/7/8/raw", "/files/7/raw?free=1", "/files/7/raw?free=1&free=yes"] {
-        assert!(gate.scopes(&get(target)).is_empty(), "{target}");
+        assert!(world.scopes(&get(target)).is_empty(), "{target}");
     }
 }
 
 #[test]
 fn an_exemption_holds_only_under_every_reading() {
-    let gate = gate(
+    let world = world(
         r#"{ "exempt": [{ "path": "/static/**" }, { "path": "/Docs" }, { "query": { "probe": true } }] }"#,
     );
     for target in ["/static/a", "/static/a%20b", "/static/a%2Fb", "/Docs", "/x?probe=1"] {
-        assert!(gate.plan(&get(target)).is_empty(), "{target}");
+        assert!(world.plan(&get(target)).is_empty(), "{target}");
     }
     for target in [
         "/static/..%2Fapi",
@@ -43,16 +43,16 @@ fn an_exemption_holds_only_under_every_reading() {
         "/x?probe=1&probe=0",
         "/x?probe=0&probe=1",
     ] {
-        assert!(!gate.plan(&get(target)).is_empty(), "{target}");
+        assert!(!world.plan(&get(target)).is_empty(), "{target}");
     }
 }
 
 #[test]
 fn negation_turns_one_into_the_other() {
     // Everything is limited but what is certainly public.
-    let gate = gate(&one_scope(r#""key": "global", "match": { "not": { "path": "/public/**" } }"#));
-    assert!(gate.scopes(&get("/public/x")).is_empty());
+    let world = world(&one_scope(r#""key": "global", "match": { "not": { "path": "/public/**" } }"#));
+    assert!(world.scopes(&get("/public/x")).is_empty());
     for target in ["/api", "/public/..%2Fapi", "/PUBLIC/x"] {
-        assert_eq!(gate.scopes(&get(target)), ["only"], "{target}");
+        assert_eq!(world.scopes(&get(target)), ["only"], "{target}");
     }
 }

@@ -1,6 +1,6 @@
 //! What the client is told.
 
-use super::{gate, get, one_scope};
+use super::{get, one_scope, world};
 use tollgate::limiter::Judgement;
 use tollgate::time::Time;
 
@@ -10,9 +10,9 @@ fn header<'h>(headers: &'h [(&str, String)], name: &str) -> Option<&'h str> {
 
 #[test]
 fn a_denial_as_drf_words_it() {
-    let mut gate = gate(&one_scope(r#""key": "global""#));
-    assert_eq!(gate.admitted(&get("/")), 5);
-    let denial = gate.send(&get("/")).denial.expect("a denial");
+    let mut world = world(&one_scope(r#""key": "global""#));
+    assert_eq!(world.admitted(&get("/")), 5);
+    let denial = world.send(&get("/")).denial.expect("a denial");
     assert_eq!(denial.status, 429);
     assert_eq!(
         denial.headers,
@@ -20,18 +20,18 @@ fn a_denial_as_drf_words_it() {
     );
     assert_eq!(denial.body, r#"{"detail":"Request was throttled. Expected available in 3600 seconds."}"#);
     assert_eq!(denial.grpc_message, "Request was throttled. Expected available in 3600 seconds.");
-    gate.now = Time::from_micros(gate.now.micros() + 3_599_000_001);
-    let denial = gate.send(&get("/")).denial.expect("a denial");
+    world.now = Time::from_micros(world.now.micros() + 3_599_000_001);
+    let denial = world.send(&get("/")).denial.expect("a denial");
     assert_eq!(header(&denial.headers, "retry-after"), Some("1"));
     assert_eq!(denial.body, r#"{"detail":"Request was throttled. Expected available in 1 second."}"#);
-    gate.now = Time::from_micros(gate.now.micros() + 999_999);
-    assert!(gate.send(&get("/")).denial.is_none());
+    world.now = Time::from_micros(world.now.micros() + 999_999);
+    assert!(world.send(&get("/")).denial.is_none());
 }
 
 #[test]
 fn other_bodies_and_statuses() {
     let with = |response: &str| {
-        gate(&format!(
+        world(&format!(
             r#"{{ "response": {response}, "scopes": {{ "a": {{ "rate": "0/s", "key": "global" }}, "b": {{ "rate": "0/min", "key": "address" }} }} }}"#
         ))
     };
@@ -60,19 +60,19 @@ const TWO_RATES: &str = r#""scopes": {
 
 #[test]
 fn the_draft_fields_describe_the_limit_closest_to_its_end() {
-    let gate = gate(&format!(r#"{{ "response": {{ "ratelimit_headers": "draft" }}, {TWO_RATES} }}"#));
-    let outcome = gate.send(&get("/"));
+    let world = world(&format!(r#"{{ "response": {{ "ratelimit_headers": "draft" }}, {TWO_RATES} }}"#));
+    let outcome = world.send(&get("/"));
     let policy = header(&outcome.quota_headers, "ratelimit-policy");
     assert_eq!(policy, Some(r#""wide";q=9;w=60, "wide";q=100;w=3600"#));
     assert_eq!(header(&outcome.quota_headers, "ratelimit"), Some(r#""wide";r=8;t=60"#));
-    let outcome = gate.send(&get("/dear"));
+    let outcome = world.send(&get("/dear"));
     assert_eq!(
         header(&outcome.quota_headers, "ratelimit"),
         Some(r#""dear";r=6;t=10"#),
         "one more, not seven"
     );
-    gate.send(&get("/dear"));
-    let denial = gate.send(&get("/dear")).denial.expect("a denial");
+    world.send(&get("/dear"));
+    let denial = world.send(&get("/dear")).denial.expect("a denial");
     assert_eq!(header(&denial.headers, "ratelimit"), Some(r#""dear";r=0;t=10"#));
     assert_eq!(header(&denial.headers, "retry-after"), Some("10"));
     let policy = header(&denial.headers, "ratelimit-policy");
@@ -81,36 +81,36 @@ fn the_draft_fields_describe_the_limit_closest_to_its_end() {
 
 #[test]
 fn the_older_fields() {
-    let gate = gate(&format!(r#"{{ "response": {{ "ratelimit_headers": "x-ratelimit" }}, {TWO_RATES} }}"#));
-    let outcome = gate.send(&get("/"));
+    let world = world(&format!(r#"{{ "response": {{ "ratelimit_headers": "x-ratelimit" }}, {TWO_RATES} }}"#));
+    let outcome = world.send(&get("/"));
     let fields = [
         ("x-ratelimit-limit", "9".to_owned()),
         ("x-ratelimit-remaining", "8".into()),
         ("x-ratelimit-reset", "60".into()),
     ];
     assert_eq!(outcome.quota_headers, fields);
-    gate.admitted(&get("/"));
-    let denial = gate.send(&get("/")).denial.expect("a denial");
+    world.admitted(&get("/"));
+    let denial = world.send(&get("/")).denial.expect("a denial");
     assert_eq!(header(&denial.headers, "x-ratelimit-remaining"), Some("0"));
 }
 
 #[test]
 fn off_says_nothing_and_so_does_a_request_without_scopes() {
-    let silent = gate("");
+    let silent = world("");
     assert!(silent.send(&get("/")).quota_headers.is_empty());
-    let gate =
-        gate(r#"{ "response": { "ratelimit_headers": "draft" }, "exempt": [{ "path": "/healthz" }] }"#);
-    assert!(gate.send(&get("/healthz")).quota_headers.is_empty());
+    let world =
+        world(r#"{ "response": { "ratelimit_headers": "draft" }, "exempt": [{ "path": "/healthz" }] }"#);
+    assert!(world.send(&get("/healthz")).quota_headers.is_empty());
 }
 
 #[test]
 fn the_longest_wait_of_the_scopes_that_deny_wins() {
-    let gate = gate(
+    let world = world(
         r#"{ "scopes": { "short": { "rate": "1/s", "key": "global" }, "long": { "rate": "1/h", "key": "global" },
                          "open": { "rate": "9/h", "key": "global" } } }"#,
     );
-    assert!(gate.send(&get("/")).decision.is_allowed());
-    let decision = gate.send(&get("/")).decision;
+    assert!(world.send(&get("/")).decision.is_allowed());
+    let decision = world.send(&get("/")).decision;
     assert_eq!(decision.wait.map(|wait| wait.as_secs()), Some(3600));
     let judgements = [(0, Judgement::Denied), (1, Judgement::Denied), (2, Judgement::Allowed)];
     assert_eq!(decision.scopes, judgements);
@@ -118,25 +118,25 @@ fn the_longest_wait_of_the_scopes_that_deny_wins() {
 
 #[test]
 fn a_shadow_scope_is_judged_but_never_told() {
-    let gate = gate(
+    let world = world(
         r#"{ "response": { "ratelimit_headers": "draft" },
              "scopes": { "a": { "rate": "1/h", "key": "global", "mode": "shadow" } } }"#,
     );
-    assert_eq!(gate.send(&get("/")).decision.scopes, [(0, Judgement::Allowed)]);
-    let outcome = gate.send(&get("/"));
+    assert_eq!(world.send(&get("/")).decision.scopes, [(0, Judgement::Allowed)]);
+    let outcome = world.send(&get("/"));
     assert_eq!(outcome.decision.scopes, [(0, Judgement::Shadowed)]);
     assert!(outcome.decision.is_allowed() && outcome.quota_headers.is_empty());
 }
 
 #[test]
 fn a_denied_request_is_charged_to_no_scope() {
-    let gate = gate(
+    let world = world(
         r#"{ "scopes": { "narrow": { "rate": "2/h", "key": "global", "match": { "path": "/narrow" } },
                          "wide": { "rate": "10/h", "key": "address" } } }"#,
     );
-    assert_eq!(gate.admitted(&get("/narrow")), 2);
+    assert_eq!(world.admitted(&get("/narrow")), 2);
     for _ in 0..50 {
-        assert!(!gate.send(&get("/narrow")).decision.is_allowed());
+        assert!(!world.send(&get("/narrow")).decision.is_allowed());
     }
-    assert_eq!(gate.admitted(&get("/")), 8);
+    assert_eq!(world.admitted(&get("/")), 8);
 }

@@ -43,7 +43,7 @@ fn the_one_that_has_used_least_gives_way() {
     assert!(admitted(&table, &[half], seconds(0)));
     for name in 1..5_000 {
         let one_of_ten = charge(name, 0, bucket("1/h", 10));
-        let outcome = table.charge(&[one_of_ten], seconds(0)).expect("memory");
+        let outcome = table.charge(&[one_of_ten], None, seconds(0)).expect("memory");
         drop(outcome.receipt);
     }
     assert_eq!(room(&table, busy, seconds(0)), 5, "half used, so the others went first");
@@ -57,7 +57,7 @@ fn what_has_expired_goes_before_anything_in_use() {
     }
     let mut evicted = 0;
     for name in 100_000..100_016 {
-        let outcome = table.charge(&[charge(name, 0, limit("5/h"))], seconds(1)).expect("memory");
+        let outcome = table.charge(&[charge(name, 0, limit("5/h"))], None, seconds(1)).expect("memory");
         evicted += outcome.events.evicted;
     }
     assert_eq!(evicted, 0, "the cells were full, but of nothing that mattered");
@@ -68,7 +68,7 @@ fn evictions_are_counted() {
     let table = table(64);
     let evicted: u32 = (0..1_000)
         .map(|name| {
-            table.charge(&[charge(name, 0, limit("5/h"))], seconds(0)).expect("memory").events.evicted
+            table.charge(&[charge(name, 0, limit("5/h"))], None, seconds(0)).expect("memory").events.evicted
         })
         .sum();
     assert_eq!(evicted, 1_000 - 64, "every client beyond the capacity drove one out");

@@ -49,7 +49,7 @@ const fn seconds(seconds: u64) -> Time {
 
 /// Whether every charge is admitted. What is taken stays.
 fn admitted(table: &Table<MemoryCells>, charges: &[Charge], now: Time) -> bool {
-    let outcome = table.charge(charges, now).expect("memory is always there");
+    let outcome = table.charge(charges, None, now).expect("memory is always there");
     let all = outcome.verdicts.iter().all(tollgate::limit::Verdict::is_admitted);
     drop(outcome.receipt);
     all

@@ -23,9 +23,9 @@ fn many_threads_admit_exactly_the_quota() {
                         let all = charge(2, 1, limit("300/h"));
                         let mut charges = [own, all];
                         charges.sort_by_key(|charge| charge.client);
-                        let mut result = table.charge(&charges, seconds(0));
+                        let mut result = table.charge(&charges, None, seconds(0));
                         while matches!(result, Err(StoreError::Contended)) {
-                            result = table.charge(&charges, seconds(0));
+                            result = table.charge(&charges, None, seconds(0));
                         }
                         let outcome = result.expect("memory is always there");
                         if outcome.verdicts.iter().all(Verdict::is_admitted) {
@@ -83,7 +83,7 @@ fn raced(mut other: impl FnMut(&Table<&MemoryCells>, usize)) -> Table<Raced<impl
 }
 
 fn take(table: &Table<&MemoryCells>, charge: Charge) {
-    let outcome = table.charge(&[charge], seconds(0)).expect("memory is always there");
+    let outcome = table.charge(&[charge], None, seconds(0)).expect("memory is always there");
     drop(outcome.receipt);
 }
 
@@ -95,7 +95,7 @@ fn a_lost_race_is_decided_again() {
             take(other, one);
         }
     });
-    let outcome = table.charge(&[one], seconds(0)).expect("two lost races are none too many");
+    let outcome = table.charge(&[one], None, seconds(0)).expect("two lost races are none too many");
     assert_eq!(outcome.events.lost_races, 2);
     assert!(outcome.verdicts[0].is_admitted());
     assert!(matches!(outcome.verdicts[0], Verdict::Admitted { remaining: 0, .. }), "the others are counted");
@@ -105,7 +105,7 @@ fn a_lost_race_is_decided_again() {
 fn a_race_lost_to_the_last_unit_is_a_denial() {
     let one = charge(1, 0, limit("1/h"));
     let table = raced(move |other, _| take(other, one));
-    let outcome = table.charge(&[one], seconds(0)).expect("decided");
+    let outcome = table.charge(&[one], None, seconds(0)).expect("decided");
     assert!(!outcome.verdicts[0].is_admitted());
     assert!(outcome.receipt.is_empty());
 }
@@ -123,12 +123,12 @@ fn what_was_taken_before_a_late_denial_is_given_back() {
             take(other, last);
         }
     });
-    let outcome = table.charge(&[first, last], seconds(0)).expect("decided");
+    let outcome = table.charge(&[first, last], None, seconds(0)).expect("decided");
     assert!(outcome.verdicts[0].is_admitted() && !outcome.verdicts[1].is_admitted());
     assert!(outcome.receipt.is_empty());
     let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
     let left = (0..100).take_while(|_| {
-        after.charge(&[first], seconds(0)).is_ok_and(|outcome| outcome.verdicts[0].is_admitted())
+        after.charge(&[first], None, seconds(0)).is_ok_and(|outcome| outcome.verdicts[0].is_admitted())
     });
     assert_eq!(left.count(), 5, "the first client's unit is back");
 }
@@ -143,9 +143,9 @@ fn losing_every_race_is_an_error_and_takes_nothing() {
             take(other, Charge { client: super::client(client + 1_000), ..neighbour });
         }
     });
-    assert_eq!(table.charge(&[one], seconds(0)).map(|_| ()), Err(StoreError::Contended));
+    assert_eq!(table.charge(&[one], None, seconds(0)).map(|_| ()), Err(StoreError::Contended));
     let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
-    let outcome = after.charge(&[one], seconds(0)).expect("memory is always there");
+    let outcome = after.charge(&[one], None, seconds(0)).expect("memory is always there");
     assert!(matches!(outcome.verdicts[0], Verdict::Admitted { remaining: 4, .. }));
 }
 
@@ -162,7 +162,7 @@ fn cells_out_of_reach_are_an_error() {
         }
     }
     let table = Table::new(Gone, Capacity::default());
-    let error = table.charge(&[charge(1, 0, limit("5/h"))], seconds(0)).map(|_| ());
+    let error = table.charge(&[charge(1, 0, limit("5/h"))], None, seconds(0)).map(|_| ());
     assert_eq!(error, Err(StoreError::Unavailable));
 }
 
@@ -175,7 +175,7 @@ fn bytes_that_are_no_records_are_counted_and_overwritten() {
     }
     let table = Table::new(cells, Capacity::new(64).expect("a capacity"));
     let one = charge(1, 0, limit("2/h"));
-    let outcome = table.charge(&[one], seconds(0)).expect("memory");
+    let outcome = table.charge(&[one], None, seconds(0)).expect("memory");
     assert_eq!(outcome.events.corrupt, 1);
     drop(outcome.receipt);
     assert!(admitted(&table, &[one], seconds(0)));
@@ -188,11 +188,11 @@ fn a_shadow_scope_denies_nobody_and_counts_like_an_enforced_one() {
     let enforced = charge(1, 0, limit("5/h"));
     let shadowed = shadow(charge(1, 1, limit("2/h")));
     for number in 0..5 {
-        let outcome = table.charge(&[enforced, shadowed], seconds(0)).expect("memory");
+        let outcome = table.charge(&[enforced, shadowed], None, seconds(0)).expect("memory");
         assert!(outcome.verdicts[0].is_admitted());
         assert_eq!(outcome.verdicts[1].is_admitted(), number < 2);
         drop(outcome.receipt);
     }
-    let outcome = table.charge(&[enforced, shadowed], seconds(3_599)).expect("memory");
+    let outcome = table.charge(&[enforced, shadowed], None, seconds(3_599)).expect("memory");
     assert!(!outcome.verdicts[0].is_admitted() && outcome.receipt.is_empty());
 }

@@ -144,6 +144,10 @@ class Gate:
         with urllib.request.urlopen(f"http://{self._admin}{path}", timeout=10) as reply:
             return reply.read().decode()
 
+    def set_log_level(self, component: str, level: str) -> None:
+        request = urllib.request.Request(f"http://{self._admin}/logging?{component}={level}", method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
+
     def stat(self, name: str) -> int:
         """A counter or gauge of Envoy; 0 as long as it does not exist."""
         for line in self.admin(f"/stats?filter=^{re.escape(name)}$").splitlines():

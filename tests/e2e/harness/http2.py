@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
     DataReceived,
@@ -84,6 +85,13 @@ class Http2Connection:
         replies = list(self._open.values())
         self._open = {}
         return replies
+
+    def give_up(self) -> None:
+        """Resets every stream that has no reply yet."""
+        for stream in self._open:
+            self._h2.reset_stream(stream, ErrorCodes.CANCEL)
+        self._open = {}
+        self.flush()
 
     def send(self, target: str, *headers: Header, method: str = "GET") -> Http2Reply:
         self.queue([request(target, *headers, method=method)])

@@ -1,10 +1,25 @@
-"""The application behind the gate: it answers 200 to everything and remembers what reached it."""
+"""The application behind the gate: it answers 200, or as the request itself says, and remembers what reached it."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Header = tuple[str, str]
+
+RESET: Header = ("x-answer", "reset")  # the connection is closed without an answer
+
+
+def told(status: int, grpc_status: int | None = None) -> list[Header]:
+    """The request's headers by which it says what it wants to be answered."""
+    grpc = [] if grpc_status is None else [("x-answer-grpc-status", str(grpc_status))]
+    return [("x-answer", str(status)), *grpc]
+
+
+def held(name: str) -> Header:
+    """The answer waits until `Upstream.release(name)`."""
+    return ("x-held", name)
 
 
 @dataclass(frozen=True)
@@ -31,10 +46,20 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._chunks()
         target = self.requestline.split(" ")[1]  # `self.path` is tidied up
         self.server.seen.append(Seen(self.command, target, tuple(self.headers.items()), body))
-        reply = b"hello from the application\n"
-        self.send_response(200)
-        self.send_header("content-type", "text/plain")
-        self.send_header("content-length", str(len(reply)))
+        if name := self.headers.get("x-held"):
+            self.server.turn(name).wait(timeout=60)
+        wanted = self.headers.get("x-answer", "200")
+        if wanted == "reset":
+            self.close_connection = True
+            return
+        grpc_status = self.headers.get("x-answer-grpc-status")
+        reply = b"" if wanted == "204" or grpc_status else b"hello from the application\n"
+        self.send_response(int(wanted))
+        self.send_header("content-type", "application/grpc" if grpc_status else "text/plain")
+        if grpc_status:
+            self.send_header("grpc-status", grpc_status)
+        if wanted != "204":
+            self.send_header("content-length", str(len(reply)))
         self.send_header("x-application", "yes")
         self.end_headers()
         if self.command != "HEAD":
@@ -64,6 +89,14 @@ class _Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.seen: list[Seen] = []
+        self._turns: dict[str, threading.Event] = {}
+
+    def turn(self, name: str) -> threading.Event:
+        """When it has come, requests `held(name)` are answered."""
+        return self._turns.setdefault(name, threading.Event())
+
+    def handle_error(self, *_args) -> None:
+        """That a request is aborted is for its test to notice."""
 
 
 class Upstream:
@@ -88,3 +121,11 @@ class Upstream:
     @property
     def seen(self) -> list[Seen]:
         return self._server.seen
+
+    def release(self, name: str) -> None:
+        """Lets the answers to requests `held(name)` go, those to come as well."""
+        self._server.turn(name).set()
+
+    def arrived(self, name: str) -> int:
+        """How many requests `held(name)` have come in so far."""
+        return sum(seen.values("x-held") == [name] for seen in list(self.seen))

@@ -1,0 +1,108 @@
+//! Notices when all clients arrive as one.
+
+use std::net::IpAddr;
+
+use super::Address;
+use crate::request::Request;
+
+/// So many requests in a row must look alike.
+const ENOUGH: u32 = 100;
+
+/// Watches for a proxy in front of this one that it has not been told of: every request then comes from the
+/// one private address of that proxy, all clients share one counter, and the client's own address stands
+/// unused in `X-Forwarded-For`.
+#[derive(Debug, Default)]
+pub struct Funnel {
+    address: Option<Address>,
+    /// Whom the first of these requests was forwarded for.
+    first: Vec<u8>,
+    several: bool,
+    requests: u32,
+    told: bool,
+}
+
+impl Funnel {
+    /// Looks at one more request from `address`. Returns true once, when a hundred in a row came from one
+    /// private address and were forwarded for several clients.
+    pub fn notices(&mut self, address: Address, request: &Request) -> bool {
+        if self.told {
+            return false;
+        }
+        let forwarded_for = is_private(address).then(|| forwarded_for(address, request)).flatten();
+        let Some(forwarded_for) = forwarded_for else {
+            *self = Self::default();
+            return false;
+        };
+        if self.address != Some(address) {
+            *self = Self { address: Some(address), first: forwarded_for.to_vec(), ..Self::default() };
+        }
+        self.several |= self.first != forwarded_for;
+        self.requests = self.requests.saturating_add(1);
+        self.told = self.several && self.requests >= ENOUGH;
+        self.told
+    }
+}
+
+/// Whom the proxy at `address` says it forwards for: in `X-Forwarded-For` the entry before its own. Envoy appends
+/// the address of its peer, or its own if the peer is on the same machine, so that the proxy's own may be missing.
+fn forwarded_for<'a>(address: Address, request: &Request<'a>) -> Option<&'a [u8]> {
+    let list = request.header("x-forwarded-for").last()?;
+    let entries: Vec<&[u8]> = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
+    let own = entries.iter().rposition(|entry| Address::parse(entry) == address);
+    entries.get(own.unwrap_or(entries.len() - 1).checked_sub(1)?).copied()
+}
+
+fn is_private(address: Address) -> bool {
+    match address {
+        Address::Ip(IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Address::Ip(IpAddr::V6(ip)) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
+        Address::Unknown => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Headers, NoProperties};
+
+    /// Which of these requests (address, `X-Forwarded-For`) it is noticed at.
+    fn noticed(requests: impl Iterator<Item = (String, Option<String>)>) -> Vec<usize> {
+        let mut funnel = Funnel::default();
+        let mut notices = |(address, forwarded): (String, Option<String>)| {
+            let headers: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", value)).collect();
+            let block = Headers::encode(&headers);
+            let request = Request::new(Headers::new(&block), &NoProperties);
+            funnel.notices(Address::parse(address.as_bytes()), &request)
+        };
+        requests.enumerate().filter_map(|(index, request)| notices(request).then_some(index)).collect()
+    }
+
+    fn client(number: usize) -> String {
+        format!("198.51.100.{}, 10.0.0.5", number % 7)
+    }
+
+    #[test]
+    fn an_untold_proxy_is_noticed_once() {
+        assert_eq!(noticed((0..500).map(|number| ("10.0.0.5:1".into(), Some(client(number))))), [99]);
+        let same_machine = |number| format!("2001:db8::{number}, 10.9.8.7");
+        assert_eq!(noticed((0..500).map(|number| ("[::1]:1".into(), Some(same_machine(number))))), [99]);
+        let one_of_two = |number| format!("198.51.100.{}, 10.0.0.5, 10.0.0.6", number % 7);
+        assert_eq!(noticed((0..500).map(|number| ("10.0.0.5:1".into(), Some(one_of_two(number))))), [99]);
+    }
+
+    #[test]
+    fn ordinary_deployments_are_not() {
+        let public = (0..500).map(|number| ("203.0.113.1:1".into(), Some(client(number))));
+        let several = (0..500).map(|number| (format!("10.0.0.{}:1", number % 2), Some(client(number))));
+        let direct = (0..500).map(|_| ("10.0.0.5:1".into(), None));
+        let own = (0..500).map(|_| ("10.0.0.5:1".into(), Some("10.0.0.5".into())));
+        let one_client = (0..500).map(|_| ("10.0.0.5:1".into(), Some(client(1))));
+        let mixed = (0..500).map(|number| ("10.0.0.5:1".into(), (number % 99 > 0).then(|| client(number))));
+        assert_eq!(noticed(public), [0; 0]);
+        assert_eq!(noticed(several), [0; 0]);
+        assert_eq!(noticed(direct), [0; 0]);
+        assert_eq!(noticed(own), [0; 0]);
+        assert_eq!(noticed(one_client), [0; 0]);
+        assert_eq!(noticed(mixed), [0; 0]);
+    }
+}

@@ -1,0 +1,24 @@
+//! Which requests count, once they have been answered.
+
+use std::ops::RangeInclusive;
+
+/// Whether a charge stays when the response comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Count {
+    /// It always stays.
+    #[default]
+    All,
+    /// It stays only if the response's status is one of these.
+    Status(Vec<RangeInclusive<u16>>),
+}
+
+impl Count {
+    /// Whether a request that was answered with this status counts.
+    #[must_use]
+    pub fn counts(&self, status: u16) -> bool {
+        match self {
+            Self::All => true,
+            Self::Status(ranges) => ranges.iter().any(|range| range.contains(&status)),
+        }
+    }
+}

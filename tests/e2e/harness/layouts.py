@@ -1,0 +1,55 @@
+"""Envoys that have more to them than the filter: other filters around it, a route that times out, a second listener."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import bootstrap
+from harness.peek import peek_wasm
+from harness.places import wasm_path
+
+
+def layout(
+    policy: Any,
+    *,
+    upstream_port: int | None = None,
+    trusted_hops: int = 0,
+    before: list[dict] | None = None,
+    after: list[dict] | None = None,
+    route_filters: dict[str, dict] | None = None,
+    timeout: str | None = None,
+    peek: bool = False,
+) -> dict:
+    """The tests' own bootstrap, for `Gate(config=…)`, with HTTP filters `before` and `after` Tollgate, what they are
+    told for the one route, that route's timeout, and a listener that shows shared data, see `harness.peek`."""
+    gate = bootstrap.listener(wasm_path(), policy, upstream=upstream_port is not None, trusted_hops=trusted_hops)
+    manager = _manager(gate)
+    tollgate, router = manager["http_filters"]
+    manager["http_filters"] = [*(before or []), tollgate, *(after or []), router]
+    [route] = manager["route_config"]["virtual_hosts"][0]["routes"]
+    if route_filters:
+        route["typed_per_filter_config"] = route_filters
+    if timeout is not None:
+        route["route"]["timeout"] = timeout
+    config = bootstrap.bootstrap(listeners=[gate], lds=None, upstream_port=upstream_port, http2=False)
+    if peek:
+        add_peek(config)
+    return config
+
+
+def add_peek(config: dict) -> None:
+    """Gives a bootstrap a listener that shows shared data, see `harness.peek`."""
+    listener = bootstrap.listener(peek_wasm(), None, upstream=False, trusted_hops=0)
+    manager = _manager(listener)
+    manager["stat_prefix"] = listener["name"] = "peek"
+    manager["http_filters"][0]["typed_config"]["config"]["name"] = "peek"
+    config["static_resources"]["listeners"].append(listener)
+
+
+def typed(kind: str, **fields: Any) -> dict:
+    """`kind` is what follows `envoy.extensions.` in the name of the message."""
+    return {"@type": f"type.googleapis.com/envoy.extensions.{kind}", **fields}
+
+
+def _manager(listener: dict) -> dict:
+    return listener["filter_chains"][0]["filters"][0]["typed_config"]

@@ -1,0 +1,161 @@
+"""`jwt_claim`: a claim of the token that Envoy's own `jwt_authn` filter has verified, and of no other."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+import time
+
+import pytest
+
+from harness.client import Client, Header, fresh_token
+from harness.layouts import layout, typed
+
+KEY = b"a key that was made for these tests only"
+ISSUER = "https://issuer.test"
+QUOTA = 3
+
+_serial = itertools.count(1)
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def bearer(*, key: bytes = KEY, algorithm: str = "HS256", expires_in: int = 3600, **claims) -> Header:
+    """A token with these claims; each is another token, by its `jti`."""
+    now = int(time.time())
+    claims = {"iss": ISSUER, "iat": now - 60, "exp": now + expires_in, "jti": str(next(_serial))} | claims
+    parts = [base64url(json.dumps(part).encode()) for part in ({"alg": algorithm, "typ": "JWT"}, claims)]
+    signed = ".".join(parts)
+    signature = base64url(hmac.digest(key, signed.encode(), hashlib.sha256)) if algorithm == "HS256" else ""
+    return ("authorization", f"Bearer {signed}.{signature}")
+
+
+def jwt_authn(*, required: bool) -> dict:
+    """The filter that verifies tokens; unless `required`, requests without a good one go on without claims."""
+    jwks = {"keys": [{"kty": "oct", "alg": "HS256", "k": base64url(KEY)}]}
+    provider = {
+        "issuer": ISSUER,
+        "local_jwks": {"inline_string": json.dumps(jwks)},
+        "payload_in_metadata": "jwt_payload",
+        "forward": True,
+    }
+    needs = {"provider_name": "local"}
+    if not required:
+        needs = {"requires_any": {"requirements": [needs, {"allow_missing_or_failed": {}}]}}
+    config = typed(
+        "filters.http.jwt_authn.v3.JwtAuthentication",
+        providers={"local": provider},
+        rules=[{"match": {"prefix": "/"}, "requires": needs}],
+    )
+    return {"name": "envoy.filters.http.jwt_authn", "typed_config": config}
+
+
+def on(path: str, key) -> dict:
+    return {"rate": f"{QUOTA}/h", "key": key, "match": {"path": path}}
+
+
+POLICY = {
+    "scopes": {
+        "sub": on("/sub", {"jwt_claim": "sub"}),
+        "number": on("/number", {"jwt_claim": "account"}),
+        "both": on("/both", {"all": [{"jwt_claim": "sub"}, {"jwt_claim": "azp"}]}),
+        "else": on("/else", [{"jwt_claim": "sub"}, "address"]),
+    }
+}
+DENIED_LAST = {200: QUOTA, 429: 1}
+
+
+@pytest.fixture(scope="module")
+def strict(open_shared_gate, application):
+    config = layout(POLICY, upstream_port=application.port, before=[jwt_authn(required=True)])
+    return open_shared_gate(config=config)
+
+
+@pytest.fixture(scope="module")
+def lenient(open_shared_gate, application):
+    config = layout(POLICY, upstream_port=application.port, before=[jwt_authn(required=False)])
+    return open_shared_gate(config=config)
+
+
+FORGED = {
+    "another key": {"key": b"some other key"},
+    "no signature": {"algorithm": "none"},
+    "another issuer": {"iss": "https://elsewhere.test"},
+    "expired": {"expires_in": -3600},
+}
+
+
+def statuses(gate, target: str, *tokens: Header) -> list[int]:
+    """Each token from an address of its own."""
+    found = []
+    for credential in tokens:
+        with Client(gate.port) as caller:
+            found.append(caller.send(target, credential).status)
+    return found
+
+
+def test_all_tokens_of_one_subject_share_a_counter(strict):
+    one, other = fresh_token(), fresh_token()
+    assert statuses(strict, "/sub", *(bearer(sub=one) for _ in range(QUOTA + 2))) == [200] * QUOTA + [429] * 2
+    assert statuses(strict, "/sub", *(bearer(sub=other) for _ in range(QUOTA + 1))) == [200] * QUOTA + [429]
+
+
+def test_one_token_is_counted_once_for_each_request(strict):
+    """Its first request is that of a new credential, too; what is counted by its claim does not move."""
+    with Client(strict.port) as caller:
+        assert caller.statuses(QUOTA + 1, "/sub", bearer(sub=fresh_token())) == DENIED_LAST
+
+
+@pytest.mark.parametrize("forgery", FORGED.values(), ids=FORGED.keys())
+def test_what_is_not_verified_spends_nothing(strict, application, forgery):
+    victim, mark = fresh_token(), len(application.seen)
+    assert statuses(strict, "/sub", *(bearer(sub=victim, **forgery) for _ in range(QUOTA + 1))) == [401] * (QUOTA + 1)
+    assert len(application.seen) == mark
+    with Client(strict.port) as caller:
+        assert caller.statuses(QUOTA + 1, "/sub", bearer(sub=victim)) == DENIED_LAST
+
+
+@pytest.mark.parametrize("forgery", FORGED.values(), ids=FORGED.keys())
+def test_what_is_let_through_unverified_has_no_claim(lenient, forgery):
+    """Then the scope does not apply, or the next part of its key counts."""
+    victim = fresh_token()
+    forged = bearer(sub=victim, **forgery)
+    with Client(lenient.port) as caller:
+        assert caller.statuses(QUOTA + 1, "/sub", forged) == {200: QUOTA + 1}
+        assert caller.statuses(QUOTA + 1, "/else", forged) == DENIED_LAST
+        assert caller.statuses(QUOTA + 1, "/else", bearer(sub=victim)) == DENIED_LAST
+
+
+def test_no_token_no_claim(lenient):
+    with Client(lenient.port) as caller:
+        assert caller.statuses(QUOTA + 1, "/sub") == {200: QUOTA + 1}
+        assert caller.statuses(QUOTA + 1, "/sub", bearer()) == {200: QUOTA + 1}
+        assert caller.statuses(QUOTA + 1, "/else") == DENIED_LAST
+
+
+def test_headers_are_no_claims(lenient):
+    """Where a proxy would put them, a client can put them too."""
+    with Client(lenient.port) as caller:
+        for number in range(QUOTA + 1):
+            forged = [(name, f"victim-{number}") for name in ("sub", "x-jwt-sub", "x-jwt-payload", "jwt_payload")]
+            assert caller.send("/else", *forged).status == (200 if number < QUOTA else 429)
+
+
+def test_a_claim_may_be_a_number(strict):
+    account = next(_serial) + 1_000_000
+    tokens = [bearer(account=account) for _ in range(QUOTA + 1)]
+    assert statuses(strict, "/number", *tokens) == [200] * QUOTA + [429]
+    assert statuses(strict, "/number", bearer(account=-account), bearer(account=account + 0.5)) == [200] * 2
+
+
+def test_claims_combine(strict):
+    subject = fresh_token()
+    app = [bearer(sub=subject, azp="app") for _ in range(QUOTA + 1)]
+    assert statuses(strict, "/both", *app) == [200] * QUOTA + [429]
+    assert statuses(strict, "/both", bearer(sub=subject, azp="shop")) == [200]
+    assert statuses(strict, "/both", *(bearer(sub=subject) for _ in range(QUOTA + 1))) == [200] * (QUOTA + 1)

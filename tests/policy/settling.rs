@@ -1,0 +1,84 @@
+//! Charges that stay only if the response has a certain status.
+
+use super::{get, one_scope, world};
+use tollgate::gate::Response;
+
+#[test]
+fn five_failed_logins() {
+    let world = world(&one_scope(r#""key": "address", "count": { "status": [401, 403] }"#));
+    for number in 0..100 {
+        assert!(world.exchange(&get("/login"), 200), "success {number} does not count");
+    }
+    for number in 0..5 {
+        assert!(world.exchange(&get("/login"), [401, 403][number % 2]), "failure {number} is allowed");
+    }
+    assert!(!world.exchange(&get("/login"), 200), "but not a sixth attempt");
+}
+
+#[test]
+fn what_is_in_flight_counts() {
+    let world = world(&one_scope(r#""key": "address", "count": { "status": 401 }"#));
+    let in_flight: Vec<_> = (0..5).map(|_| world.send(&get("/login"))).collect();
+    assert!(world.send(&get("/login")).denial.is_some(), "else many guesses at once would pass");
+    for outcome in in_flight {
+        world.answer(outcome, 200);
+    }
+    assert!(world.exchange(&get("/login"), 200));
+}
+
+#[test]
+fn without_an_answer_of_the_application_the_charge_stays() {
+    let world = world(&one_scope(r#""key": "address", "count": { "status": [401] }"#));
+    for _ in 0..3 {
+        drop(world.send(&get("/login")));
+    }
+    for status in [503, 504] {
+        let outcome = world.send(&get("/login"));
+        world.settle(outcome, Response { status, from_upstream: false, grpc_failed: false });
+    }
+    assert!(!world.exchange(&get("/login"), 200));
+}
+
+#[test]
+fn classes_of_statuses() {
+    for (count, stays) in [
+        (r#"{ "status": ["5xx"] }"#, vec![500, 599]),
+        (r#"{ "status": ["4xx", 302] }"#, vec![302, 400, 499]),
+        (r#""all""#, vec![200, 302, 400, 499, 500, 599]),
+    ] {
+        for status in [200, 302, 400, 499, 500, 599] {
+            let world = world(&one_scope(&format!(r#""key": "address", "count": {count}"#)));
+            world.exchange(&get("/"), status);
+            let used = 5 - (0..9).take_while(|_| world.send(&get("/")).decision.is_allowed()).count();
+            assert_eq!(used == 1, stays.contains(&status), "{count} {status}");
+        }
+    }
+}
+
+#[test]
+fn other_scopes_keep_their_charges() {
+    let world = world(
+        r#"{ "scopes": { "login": { "rate": "2/h", "key": "address", "count": { "status": [401] } },
+                         "all": { "rate": "9/h", "key": "address" } } }"#,
+    );
+    for _ in 0..7 {
+        assert!(world.exchange(&get("/"), 200));
+    }
+    assert_eq!(world.admitted(&get("/")), 2);
+}
+
+#[test]
+fn an_accepted_login_settles_both() {
+    // The credential is new, and successes do not count.
+    let world = world(
+        r#"{ "scopes": { "anon": { "rate": "2/h", "key": "address", "match": { "client": "anonymous" } },
+                         "ok": { "rate": "2/h", "key": ["credential", "address"], "count": { "status": ["4xx"] } } } }"#,
+    );
+    for _ in 0..9 {
+        assert!(world.exchange(&get("/").token("t"), 200));
+    }
+    assert!(world.exchange(&get("/").token("t"), 404));
+    assert!(world.exchange(&get("/").token("t"), 404));
+    assert!(!world.exchange(&get("/").token("t"), 200));
+    assert_eq!(world.admitted(&get("/")), 2, "the address has paid for none of it");
+}
