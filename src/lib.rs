@@ -19,12 +19,14 @@
 
 pub mod bucket;
 pub mod client;
+mod codec;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod filter;
 pub mod gate;
 pub mod limit;
 pub mod limiter;
+mod marks;
 pub mod rate;
 pub mod request;
 pub mod response;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::limit::Verdict;
+use crate::marks::{Mark, Marks};
 use crate::rate::Rate;
 use crate::time::Time;
 
@@ -21,16 +22,7 @@ pub const EXACT_QUOTA: u32 = 64;
 /// back. It does not count, so that such a step never locks a client out for longer than two windows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    marks: Vec<Mark>,
-}
-
-/// Units that come back together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// When they count as taken, in microseconds.
-    pub(crate) at: u64,
-    /// How many, at least 1.
-    pub(crate) units: u32,
+    marks: Marks,
 }
 
 impl Window {
@@ -40,7 +32,7 @@ impl Window {
         let comes_back =
             |at: u64| Duration::from_micros((at + rate.window_micros()).saturating_sub(now.micros()));
         let quota = u64::from(rate.quota());
-        let wanted = u64::from(self.used(rate, now)) + u64::from(cost);
+        let wanted = self.used(rate, now) + u64::from(cost);
         let Some(left) = quota.checked_sub(wanted) else {
             let mut missing = wanted - quota;
             for mark in self.live(rate, now) {
@@ -60,30 +52,38 @@ impl Window {
     /// Takes `cost` units at `now` and drops the marks that have expired. Returns the time of the mark
     /// they went to, by which [`Self::give_back`] finds it.
     pub fn take(&mut self, rate: Rate, now: Time, cost: u32) -> Time {
-        self.marks.retain(|mark| is_live(*mark, rate, now));
-        let at = self.next_mark(rate, now);
-        match self.marks.last_mut() {
-            Some(newest) if newest.at == at => newest.units = newest.units.saturating_add(cost),
-            _ => self.marks.push(Mark { at, units: cost }),
+        if self.marks.newest().is_some_and(|newest| is_ahead(newest.at, rate, now)) {
+            self.marks.change(|mark| (!is_ahead(mark.at, rate, now)).then_some(mark));
         }
+        self.marks.drop_while(|at| is_expired(at, rate, now));
+        self.marks.align(Self::step(rate));
+        let at = self.next_mark(rate, now);
+        self.marks.push(at, cost);
         Time::from_micros(at)
     }
 
     /// Gives `cost` units back to the mark they were taken with. A mark that is gone has expired, and
     /// its units are back already.
-    pub fn give_back(&mut self, mark: Time, cost: u32) {
-        if let Ok(index) = self.marks.binary_search_by_key(&mark.micros(), |mark| mark.at) {
-            self.marks[index].units = self.marks[index].units.saturating_sub(cost);
-            if self.marks[index].units == 0 {
-                self.marks.remove(index);
-            }
-        }
+    pub fn give_back(&mut self, taken: Time, cost: u32) {
+        self.marks.change(|mark| {
+            let given_back = if mark.at == taken.micros() { cost } else { 0 };
+            Some(Mark { units: mark.units.saturating_sub(given_back), ..mark })
+        });
     }
 
     /// How many units are used at `now`.
     #[must_use]
-    pub fn used(&self, rate: Rate, now: Time) -> u32 {
-        self.live(rate, now).fold(0, |used, mark| used.saturating_add(mark.units))
+    pub fn used(&self, rate: Rate, now: Time) -> u64 {
+        let units = |mark: Mark| u64::from(mark.units);
+        match self.marks.newest() {
+            None => 0,
+            Some(newest) if is_expired(newest.at, rate, now) => 0,
+            Some(newest) if is_ahead(newest.at, rate, now) => self.live(rate, now).map(units).sum(),
+            Some(_) => {
+                let expired = self.marks.iter().take_while(|mark| is_expired(mark.at, rate, now));
+                self.marks.units().saturating_sub(expired.map(units).sum())
+            }
+        }
     }
 
     /// How finely the marks of this rate lie, in microseconds.
@@ -91,34 +91,32 @@ impl Window {
         if rate.quota() <= EXACT_QUOTA { 1 } else { rate.window_micros() / EXACT_QUOTA as u64 }
     }
 
-    /// Marks as they were stored; `None` unless they are in order, none is empty, and all times possible.
-    pub(crate) fn from_marks(marks: Vec<Mark>) -> Option<Self> {
-        let ordered = marks.is_sorted_by(|one, next| one.at < next.at);
-        let possible = marks.last().is_none_or(|newest| newest.at <= Time::MAX.micros() * 2);
-        (ordered && possible && marks.iter().all(|mark| mark.units > 0)).then_some(Self { marks })
+    pub(crate) const fn of(marks: Marks) -> Self {
+        Self { marks }
     }
 
-    pub(crate) fn marks(&self) -> &[Mark] {
+    pub(crate) const fn marks(&self) -> &Marks {
         &self.marks
     }
 
     fn live(&self, rate: Rate, now: Time) -> impl Iterator<Item = Mark> {
-        self.marks.iter().copied().filter(move |mark| is_live(*mark, rate, now))
+        self.marks.iter().filter(move |mark| !is_expired(mark.at, rate, now) && !is_ahead(mark.at, rate, now))
     }
 
     /// The time that units taken now are marked with. Workers read the clock before they reach the
     /// counter, so `now` may lie a little behind the newest mark: such units join it, and come back late
     /// rather than early.
     fn next_mark(&self, rate: Rate, now: Time) -> u64 {
-        let step = Self::step(rate);
-        let rounded = now.micros().next_multiple_of(step);
-        self.live(rate, now).last().map_or(rounded, |newest| rounded.max(newest.at))
+        let rounded = now.micros().next_multiple_of(Self::step(rate));
+        let newest = self.marks.newest().filter(|newest| !is_ahead(newest.at, rate, now));
+        newest.map_or(rounded, |newest| rounded.max(newest.at))
     }
 }
 
-fn is_live(mark: Mark, rate: Rate, now: Time) -> bool {
-    let window = rate.window_micros();
-    let expired = mark.at + window <= now.micros();
-    let impossible = mark.at > now.micros() + window + Window::step(rate);
-    !expired && !impossible
+const fn is_expired(at: u64, rate: Rate, now: Time) -> bool {
+    at + rate.window_micros() <= now.micros()
+}
+
+const fn is_ahead(at: u64, rate: Rate, now: Time) -> bool {
+    at > now.micros() + rate.window_micros() + Window::step(rate)
 }

@@ -3,24 +3,32 @@
 //! A record is its client's fingerprint (16 bytes), the length of what follows (4 bytes, little-endian), and
 //! the counters as [`Record::encode`] writes them.
 
-use super::codec::Reader;
 use super::record::Record;
 use super::{Events, Fingerprint};
+use crate::codec::Reader;
 use crate::time::Time;
 
 /// The most clients in one cell.
 pub(super) const WAYS: u32 = 8;
 
-/// The counters of `client`; none if it is not in the cell.
+/// What is known of `client`; nothing if it is not in the cell.
 pub(super) fn find(cell: &[u8], client: Fingerprint, events: &mut Events) -> Record {
-    let decoded = records(cell).and_then(|records| {
-        let record = records.into_iter().find(|(found, _)| *found == client);
-        record.map_or_else(|| Some(Record::default()), |(_, body)| Record::decode(body))
-    });
-    decoded.unwrap_or_else(|| {
+    look_up(cell, client).unwrap_or_else(|| {
         events.corrupt += 1;
         Record::default()
     })
+}
+
+/// `None` if the cell does not hold records.
+fn look_up(cell: &[u8], client: Fingerprint) -> Option<Record> {
+    let mut reader = Reader(cell);
+    while !reader.is_empty() {
+        let (found, body) = next_record(&mut reader)?;
+        if found == client {
+            return Record::decode(body);
+        }
+    }
+    Some(Record::default())
 }
 
 /// The cell with the counters of `client` in place of those it had.

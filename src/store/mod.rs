@@ -1,7 +1,6 @@
 //! The counters: where they are kept, and the one step that changes them.
 
 mod cell;
-mod codec;
 mod fingerprint;
 mod memory;
 mod record;

@@ -1,12 +1,13 @@
 //! One client's counters, and how they are written down.
 
-use super::codec::{Reader, put};
 use super::{Charge, CounterId};
 use crate::bucket::Bucket;
+use crate::codec::{Reader, put};
 use crate::limit::Counter;
+use crate::marks::Marks;
 use crate::rate::Rate;
 use crate::time::Time;
-use crate::window::{Mark, Window};
+use crate::window::Window;
 
 /// One client's counters, and the proof that it is a client at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,9 +59,8 @@ impl Record {
     /// Appends what still matters.
     ///
     /// A proof is its kind (1 byte) and until when. A counter is its kind, its id (4 bytes), quota, window in
-    /// seconds, and then for a window the number of marks and for each twice the distance from the one before,
-    /// plus 1 if a number of units other than 1 follows; for a bucket its burst, time, and what is missing
-    /// (whole units, then the fraction).
+    /// seconds, and then for a window its [`Marks`]; for a bucket its burst, time, and what is missing (whole
+    /// units, then the fraction).
     pub(super) fn encode(&self, now: Time, out: &mut Vec<u8>) {
         if let Some(until) = self.proved_until.filter(|_| self.is_proved(now)) {
             out.push(kind::PROOF);
@@ -108,37 +108,14 @@ fn put_head(out: &mut Vec<u8>, kind: u8, id: CounterId, rate: Rate) {
 }
 
 fn put_window(out: &mut Vec<u8>, id: CounterId, rate: Rate, window: &Window) {
-    let marks = window.marks();
     // After a change of the rate, marks may lie off its steps.
-    let step = Window::step(rate);
-    let fine = step == 1 || marks.iter().any(|mark| !mark.at.is_multiple_of(step));
-    let (kind, step) = if fine { (kind::FINE_WINDOW, 1) } else { (kind::STEP_WINDOW, step) };
+    let kind = if window.marks().step() == 1 { kind::FINE_WINDOW } else { kind::STEP_WINDOW };
     put_head(out, kind, id, rate);
-    put(out, marks.len() as u64);
-    let mut before = 0;
-    for mark in marks {
-        let at = mark.at / step;
-        put(out, (at - before) << 1 | u64::from(mark.units != 1));
-        if mark.units != 1 {
-            put(out, mark.units.into());
-        }
-        before = at;
-    }
+    window.marks().encode(out);
 }
 
 fn window(reader: &mut Reader, step: u64) -> Option<Window> {
-    let count = usize::try_from(reader.number()?).ok()?;
-    // Each mark takes a byte at least: a count that lies reserves no memory.
-    let mut marks = Vec::with_capacity(count.min(reader.0.len()) + 1);
-    let mut before: u64 = 0;
-    for _ in 0..count {
-        let head = reader.number()?;
-        let at = before.checked_add(head >> 1)?;
-        let units = if head & 1 == 1 { reader.small()? } else { 1 };
-        marks.push(Mark { at: at.checked_mul(step)?, units });
-        before = at;
-    }
-    Window::from_marks(marks)
+    Marks::decode(reader, step).map(Window::of)
 }
 
 fn put_bucket(out: &mut Vec<u8>, id: CounterId, rate: Rate, burst: u32, bucket: &Bucket) {
