@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::limiter::{Decision, Trust};
 use crate::request::Request;
 use crate::response::Denial;
-use crate::scope::{Reading, credential_fingerprint};
+use crate::scope::{Counted, Reading, credential_fingerprint};
 use crate::store::{Cells, Charge, Charged, Events, Fingerprint, Receipt, Secret, StoreError, Table};
 use crate::time::Time;
 
@@ -139,12 +139,14 @@ impl<C: Cells> Gate<C> {
             Trust::Upstream { proof, .. } => proof.matches(request, client, Reading::Certain),
             Trust::Any => false,
         };
-        Unproved { client: bearer, charges: policy.plan(request, client, &self.secret), is_proof }
+        let charges = policy.plan(request, client, &self.secret, Counted::with_credential(bearer));
+        Unproved { client: bearer, charges, is_proof }
     }
 
     fn decide(&self, request: &Request, client: &Client, now: Time) -> Result<Passage, StoreError> {
         let policy = &self.config.policy;
         let mut events = Events::default();
+        let mut counted = Counted::default();
         let mut opened = None;
         let mut unproved = None;
         if let (Trust::Upstream { lasts, .. }, Some(credential)) = (&policy.trust, client.credential()) {
@@ -152,6 +154,7 @@ impl<C: Cells> Gate<C> {
             let record = self.table.open(bearer, &mut events)?;
             if record.is_proved(now) {
                 opened = Some(record.prolonged(now.after(*lasts)));
+                counted = Counted::with_credential(bearer);
             } else {
                 unproved = Some(bearer);
             }
@@ -161,7 +164,7 @@ impl<C: Cells> Gate<C> {
         if policy.exempts(request, believed) {
             return Ok(Passage::of(Decision::of(&[], &[]), events, None));
         }
-        let charges = policy.plan(request, believed, &self.secret);
+        let charges = policy.plan(request, believed, &self.secret, counted);
         let unproved = unproved.map(|bearer| self.unproved(bearer, request, client));
         let Charged { verdicts, receipt, events: more } = self.table.charge(&charges, opened, now)?;
         events += more;

@@ -6,7 +6,7 @@ use crate::client::{Client, ClientRules};
 use crate::limit::Verdict;
 use crate::rate::Rate;
 use crate::request::Request;
-use crate::scope::{Count, Matcher, Reading, Scope};
+use crate::scope::{Count, Counted, Matcher, Reading, Scope};
 use crate::store::{Charge, CounterId, Fingerprinter, Secret};
 
 /// The rules that requests are judged by.
@@ -80,20 +80,26 @@ impl Policy {
     }
 
     /// The charges for a request of this client: one for each rate of each scope that it falls under, those
-    /// of one counted client together.
+    /// of one counted client together. `counted` says what is known already of whom the keys count.
     #[must_use]
-    pub fn plan(&self, request: &Request, client: &Client, secret: &Secret) -> Vec<Charge> {
+    pub fn plan<'p>(
+        &'p self,
+        request: &Request,
+        client: &Client,
+        secret: &Secret,
+        mut counted: Counted<'p>,
+    ) -> Vec<Charge> {
         let mut charges = Vec::with_capacity(self.scopes.len());
         for (index, scope) in self.scopes.iter().enumerate() {
             if !scope.matcher.matches(request, client, Reading::Possible) {
                 continue;
             }
-            let Some(counted) = scope.key.client(request, client, secret) else { continue };
+            let Some(whom) = scope.key.client(request, client, secret, &mut counted) else { continue };
             // Behind those of the same client, of which there are few.
-            let behind = charges.iter().rposition(|charge: &Charge| charge.client == counted);
+            let behind = charges.iter().rposition(|charge: &Charge| charge.client == whom);
             let place = behind.map_or(charges.len(), |last| last + 1);
             let of_scope = scope.limits.iter().zip(&scope.counters).map(|(limit, counter)| Charge {
-                client: counted,
+                client: whom,
                 counter: *counter,
                 limit: *limit,
                 cost: scope.cost,

@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use tollgate::client::Client;
 use tollgate::config::Config;
 use tollgate::request::{Headers, Properties, Request};
+use tollgate::scope::Counted;
 use tollgate::store::Secret;
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {
@@ -47,7 +48,7 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool)| {
     }
     let client = Client::identify(&CONFIG.policy.client, &request);
     let _ = CONFIG.policy.exempts(&request, &client);
-    let charges = CONFIG.policy.plan(&request, &client, &Secret::new([0; 16]));
+    let charges = CONFIG.policy.plan(&request, &client, &Secret::new([0; 16]), Counted::default());
     let mut clients: Vec<_> = charges.iter().map(|charge| charge.client).collect();
     clients.dedup();
     let changes = clients.len();

@@ -35,15 +35,38 @@ pub enum KeyPart {
     All(Vec<KeyPart>),
 }
 
+/// Whom the parts of keys count in one request, as far as that has been asked for: several scopes often count
+/// the same client, and a fingerprint is not cheap.
+#[derive(Debug, Default)]
+pub struct Counted<'k>(Vec<(&'k KeyPart, Option<Fingerprint>)>);
+
 impl Key {
     /// The fingerprint of whom this key counts; `None` if the request has none of its parts.
-    #[must_use]
-    pub fn client(&self, request: &Request, client: &Client, secret: &Secret) -> Option<Fingerprint> {
+    pub fn client<'k>(
+        &'k self,
+        request: &Request,
+        client: &Client,
+        secret: &Secret,
+        counted: &mut Counted<'k>,
+    ) -> Option<Fingerprint> {
         self.0.iter().find_map(|part| {
+            if let Some((_, known)) = counted.0.iter().find(|(known, _)| *known == part) {
+                return *known;
+            }
             let mut fingerprinter = Fingerprinter::new(secret);
-            part.write(request, client, &mut fingerprinter)?;
-            Some(fingerprinter.finish())
+            let fingerprint =
+                part.write(request, client, &mut fingerprinter).map(|()| fingerprinter.finish());
+            counted.0.push((part, fingerprint));
+            fingerprint
         })
+    }
+}
+
+impl Counted<'_> {
+    /// The client with a credential is this one.
+    #[must_use]
+    pub fn with_credential(fingerprint: Fingerprint) -> Self {
+        Self(vec![(&KeyPart::Credential, Some(fingerprint))])
     }
 }
 

@@ -16,6 +16,7 @@ use tollgate::gate::{Gate, Pending, Response};
 use tollgate::limiter::Decision;
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::Denial;
+use tollgate::scope::Counted;
 use tollgate::store::{Charge, MemoryCells, Secret};
 use tollgate::time::Time;
 
@@ -97,7 +98,11 @@ impl World {
         let block = Headers::encode(&sent.headers);
         let request = Request::new(Headers::new(&block), sent);
         let client = Client::identify(&policy.client, &request);
-        if policy.exempts(&request, &client) { Vec::new() } else { policy.plan(&request, &client, &SECRET) }
+        if policy.exempts(&request, &client) {
+            Vec::new()
+        } else {
+            policy.plan(&request, &client, &SECRET, Counted::default())
+        }
     }
 
     /// The names of the scopes that the request falls under.
