@@ -5,51 +5,62 @@
 
 use super::record::Record;
 use super::{Events, Fingerprint};
+use std::ops::Range;
+
 use crate::codec::Reader;
 use crate::time::Time;
 
 /// The most clients in one cell.
 pub(super) const WAYS: u32 = 8;
 
-/// What is known of `client`; nothing if it is not in the cell.
-pub(super) fn find(cell: &[u8], client: Fingerprint, events: &mut Events) -> Record {
+/// A client's place in a cell: the bytes that its record takes.
+pub(super) type Place = Range<usize>;
+
+/// What is known of `client`, and its place; nothing if it is not in the cell.
+pub(super) fn find(cell: &[u8], client: Fingerprint, events: &mut Events) -> (Record, Option<Place>) {
     look_up(cell, client).unwrap_or_else(|| {
         events.corrupt += 1;
-        Record::default()
+        (Record::default(), None)
     })
 }
 
 /// `None` if the cell does not hold records.
-fn look_up(cell: &[u8], client: Fingerprint) -> Option<Record> {
+fn look_up(cell: &[u8], client: Fingerprint) -> Option<(Record, Option<Place>)> {
     let mut reader = Reader(cell);
     while !reader.is_empty() {
+        let start = cell.len() - reader.0.len();
         let (found, body) = next_record(&mut reader)?;
         if found == client {
-            return Record::decode(body);
+            return Some((Record::decode(body)?, Some(start..cell.len() - reader.0.len())));
         }
     }
-    Some(Record::default())
+    Some((Record::default(), None))
 }
 
-/// The cell with the counters of `client` in place of those it had.
+/// The cell with this record of `client` in its place.
 ///
 /// A client that is new to the cell drives out the records in which nothing matters any more, and if the cell
 /// is full even then, the one that has used the least of its limits: a flood of new clients takes each
 /// other's places, not those of clients near their limits.
 pub(super) fn replace(
     cell: &[u8],
+    place: Option<&Place>,
     client: Fingerprint,
     record: &Record,
     now: Time,
     events: &mut Events,
 ) -> Vec<u8> {
-    let mut others = records(cell).unwrap_or_default();
-    let known = others.len();
-    others.retain(|(found, _)| *found != client);
-    if others.len() == known {
-        make_room(&mut others, now, events);
-    }
     let mut replaced = Vec::with_capacity(cell.len() + 64);
+    if let Some(place) = place {
+        replaced.extend_from_slice(&cell[..place.start]);
+        put_record(&mut replaced, client, |out| record.encode(now, out));
+        replaced.extend_from_slice(&cell[place.end..]);
+        return replaced;
+    }
+    // A record of this client that could not be read goes with the others.
+    let mut others = records(cell).unwrap_or_default();
+    others.retain(|(found, _)| *found != client);
+    make_room(&mut others, now, events);
     for (other, body) in others {
         put_record(&mut replaced, other, |out| out.extend_from_slice(body));
     }

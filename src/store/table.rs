@@ -1,6 +1,6 @@
 //! A table of fixed capacity over compare-and-set cells.
 
-use super::cell::{self, WAYS};
+use super::cell::{self, Place, WAYS};
 use super::record::Record;
 use super::{Cells, Charge, Charged, Events, Fingerprint, Receipt, StoreError, Taken};
 use crate::limit::Verdict;
@@ -56,8 +56,10 @@ pub struct Table<C> {
 /// One client's record as it was read, see [`Table::open`].
 pub struct Opened<V> {
     client: Fingerprint,
-    place: u32,
+    cell: u32,
     bytes: Vec<u8>,
+    /// Where in these bytes the record stands.
+    place: Option<Place>,
     version: V,
     record: Record,
     prolong: Option<Time>,
@@ -151,7 +153,7 @@ impl<C: Cells> Table<C> {
         }
         if let Some(mut unused) = opened.filter(|unused| unused.prolong.is_some()) {
             unused.prolong_proof(now);
-            // Should another worker be faster, it has prolonged the proof.
+            // If the cell has changed meanwhile, the next use prolongs it.
             self.store(&unused, now, &mut events)?;
         }
         Ok(Charged { verdicts, receipt, events })
@@ -277,17 +279,18 @@ impl<C: Cells> Table<C> {
     }
 
     fn load(&self, client: Fingerprint, events: &mut Events) -> Result<Opened<C::Version>, StoreError> {
-        let place = client.place(self.capacity.cells());
-        let (bytes, version) = self.cells.read(place)?;
-        let record = cell::find(&bytes, client, events);
-        Ok(Opened { client, place, bytes, version, record, prolong: None })
+        let cell = client.place(self.capacity.cells());
+        let (bytes, version) = self.cells.read(cell)?;
+        let (record, place) = cell::find(&bytes, client, events);
+        Ok(Opened { client, cell, bytes, place, version, record, prolong: None })
     }
 
     /// Writes a client's counters back; false if another worker was faster.
     fn store(&self, loaded: &Opened<C::Version>, now: Time, events: &mut Events) -> Result<bool, StoreError> {
         let mut made = Events::default();
-        let bytes = cell::replace(&loaded.bytes, loaded.client, &loaded.record, now, &mut made);
-        let won = self.cells.write(loaded.place, &bytes, &loaded.version)?;
+        let Opened { client, cell, bytes, place, version, record, .. } = loaded;
+        let bytes = cell::replace(bytes, place.as_ref(), *client, record, now, &mut made);
+        let won = self.cells.write(*cell, &bytes, version)?;
         *events += if won { made } else { Events { lost_races: 1, ..Events::default() } };
         Ok(won)
     }
