@@ -52,13 +52,12 @@ impl Config {
         if let Some(request) = fields.get("request") {
             return Err(not_yet(&request));
         }
-        let section = |name| fields.get(name).or_else(|| default.get(name));
+        let section = |name| fields.get(name).map_or_else(|| default.require(name, "has no default"), Ok);
         let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
-        let client = section("client").unwrap_or_else(|| Node::root(&document));
-        let ClientSection { rules: client, trust } = client::read(&client, &default)?;
+        let ClientSection { rules: client, trust } = client::read(&section("client")?, &default)?;
         let exempt =
             fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
-        let scopes = section("scopes").map(|node| scopes::read(&node, mode)).transpose()?.unwrap_or_default();
+        let scopes = scopes::read(&section("scopes")?, mode)?;
         let response =
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
         let capacity = fields.get("store").map(|node| read_store(&node)).transpose()?.unwrap_or_default();
