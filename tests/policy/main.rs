@@ -6,6 +6,7 @@ mod matching;
 mod readings;
 mod responses;
 mod settling;
+mod size;
 mod trust;
 
 use std::time::Duration;

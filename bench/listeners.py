@@ -1,0 +1,88 @@
+"""Envoy's configuration: one listener for each contender, equal in all but its filter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_TYPES = "type.googleapis.com/envoy.extensions"
+_ANY_PORT = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
+
+# Ten thousand clients in turn are meant to find room, as they do with Tollgate's default capacity.
+_LOCAL_DESCRIPTORS = 65_536
+
+
+def bootstrap(listeners: list[dict]) -> dict:
+    return {"admin": {"address": _ANY_PORT}, "static_resources": {"listeners": listeners}}
+
+
+def listener(name: str, filters: list[dict], *, echo: str | None = None) -> dict:
+    """Clients are told apart by X-Forwarded-For, as behind a load balancer, so that one machine can be many.
+
+    Envoy itself replies at once: what is left to measure is the proxy and its filter. `echo`: a request header that
+    the reply repeats.
+    """
+    reply = {"status": 200, "body": {"inline_string": "ok\n"}}
+    route: dict[str, Any] = {"match": {"prefix": "/"}, "direct_response": reply}
+    if echo:
+        route["response_headers_to_add"] = [{"header": {"key": echo, "value": f"%REQ({echo})%"}}]
+    manager = {
+        "@type": f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "use_remote_address": True,
+        "xff_num_trusted_hops": 1,
+        "normalize_path": True,
+        "merge_slashes": True,
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [
+            *filters,
+            {"name": "router", "typed_config": {"@type": f"{_TYPES}.filters.http.router.v3.Router"}},
+        ],
+    }
+    chain = {"filters": [{"name": "http", "typed_config": manager}]}
+    return {"name": name, "address": _ANY_PORT, "filter_chains": [chain]}
+
+
+def wasm(name: str, code: Path, configuration: str) -> dict:
+    """A filter in Wasm. Its `name` makes it a virtual machine of its own, with counters of its own."""
+    config = {
+        "name": name,
+        "vm_config": {
+            "vm_id": name,
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": str(code)}},
+        },
+        "failure_policy": "FAIL_RELOAD",
+        "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
+    }
+    return {"name": name, "typed_config": {"@type": f"{_TYPES}.filters.http.wasm.v3.Wasm", "config": config}}
+
+
+def tollgate(name: str, code: Path, policy: dict) -> dict:
+    return wasm(name, code, json.dumps(policy))
+
+
+def lua(code: str) -> dict:
+    config = {"@type": f"{_TYPES}.filters.http.lua.v3.Lua", "default_source_code": {"inline_string": code}}
+    return {"name": "lua", "typed_config": config}
+
+
+def local_ratelimit(per_minute: int) -> dict:
+    """Envoy's own limiter, with a token bucket for each client address."""
+    bucket = {"max_tokens": per_minute, "tokens_per_fill": per_minute, "fill_interval": "60s"}
+    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    config = {
+        "@type": f"{_TYPES}.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "local",
+        "filter_enabled": always,
+        "filter_enforced": always,
+        # Asked for, but not used: every request has a descriptor.
+        "token_bucket": bucket,
+        "always_consume_default_token_bucket": False,
+        "rate_limits": [{"actions": [{"remote_address": {}}]}],
+        # An entry without a value stands for any, each with a bucket of its own.
+        "descriptors": [{"entries": [{"key": "remote_address"}], "token_bucket": bucket}],
+        "max_dynamic_descriptors": _LOCAL_DESCRIPTORS,
+    }
+    return {"name": "local_ratelimit", "typed_config": config}

@@ -1,0 +1,177 @@
+//! The pure parts, natively: `scripts/bench micro`. In the proxy they run as wasm, which takes somewhat longer, and calls
+//! to the proxy come on top: `scripts/bench cpu` has the sum.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use tollgate::bucket::Bucket;
+use tollgate::client::Client;
+use tollgate::config::{Config, DEFAULT};
+use tollgate::gate::Gate;
+use tollgate::rate::Rate;
+use tollgate::request::{Headers, Properties, Request};
+use tollgate::scope::Counted;
+use tollgate::store::{MemoryCells, Secret};
+use tollgate::time::Time;
+use tollgate::window::Window;
+
+const SECOND: u64 = 1_000_000;
+const SECRET: Secret = Secret::new([7; 16]);
+
+struct Peer(Vec<u8>);
+
+impl Properties for Peer {
+    fn source_address(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+
+    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+fn peer(number: u32) -> Peer {
+    let [a, b, c, d] = number.to_be_bytes();
+    Peer(format!("{a}.{b}.{c}.{d}:4711").into_bytes())
+}
+
+/// 18 headers, as they come from the proxy.
+fn block(target: &str, authorization: Option<&str>) -> Vec<u8> {
+    let mut pairs = vec![
+        (":authority", "api.example.org"),
+        (":path", target),
+        (":method", "GET"),
+        (":scheme", "https"),
+        ("user-agent", "python-requests/2.34.2"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("accept", "application/json"),
+        ("content-type", "application/json"),
+        ("x-forwarded-for", "10.1.2.3,127.0.0.1"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-port", "443"),
+        ("x-amzn-trace-id", "Root=1-68a5c2f1-5f2b0d0c7a3e4b1d2c6f8e90"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("cache-control", "no-cache"),
+        ("x-envoy-external-address", "10.1.2.3"),
+        ("x-request-id", "0b5cf1f7-3cbd-4b0f-9d2a-b7b9ec5b5f57"),
+        ("referer", "https://example.org/projects/18"),
+    ];
+    pairs.extend(authorization.map(|value| ("authorization", value)));
+    Headers::encode(&pairs)
+}
+
+const POLL: &str =
+    "/api/v2/jobs/?limit=1&pipeline__slug__in=random,constant&ids_only=1&processing_service_name=w7";
+const PAGE: &str = "/api/v2/captures/?deployment=91&limit=20&offset=40&ordering=-timestamp";
+const TOKEN: &str = "Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
+
+/// The default policy, but any credential counts: what a proved one costs.
+fn config(rates: &str) -> Config {
+    let text = DEFAULT.replace(r#""credential": {"#, r#""credential": { "trust": "any","#);
+    Config::parse(text.replace("/min", rates).as_bytes()).expect("the default policy")
+}
+
+fn plan(c: &mut Criterion) {
+    let mut group = c.benchmark_group("plan");
+    let policy = config("/min").policy;
+    let many: Vec<String> = (0..1_000).map(|number| format!("parameter{number}=value{number}")).collect();
+    let long = format!("/api/v2/jobs/?{}", many.join("&"));
+    for (name, target, authorization) in [
+        ("an anonymous GET", PAGE, None),
+        ("a worker's poll", POLL, Some(TOKEN)),
+        ("1,000 parameters", long.as_str(), Some(TOKEN)),
+    ] {
+        let (block, peer) = (block(target, authorization), peer(1));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let request = Request::new(Headers::new(black_box(&block)), &peer);
+                let client = Client::identify(&policy.client, &request);
+                policy.plan(&request, &client, &SECRET, Counted::default())
+            });
+        });
+    }
+}
+
+fn window(c: &mut Criterion) {
+    let mut group = c.benchmark_group("window");
+    for quota in [30_u32, 60, 300, 10_000] {
+        let rate: Rate = format!("{quota}/min").parse().expect("a rate");
+        // Half used, evenly.
+        let (mut half, gap) = (Window::default(), 60 * SECOND / u64::from(quota));
+        (0..u64::from(quota) / 2).for_each(|unit| {
+            half.take(rate, Time::from_micros(unit * gap), 1);
+        });
+        let now = Time::from_micros(31 * SECOND);
+        group.bench_function(format!("check {quota}"), |b| b.iter(|| half.check(rate, black_box(now), 1)));
+        group.bench_function(format!("take {quota}"), |b| {
+            b.iter_batched_ref(
+                || half.clone(),
+                |window| window.take(rate, black_box(now), 1),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
+fn bucket(c: &mut Criterion) {
+    let rate: Rate = "300/min".parse().expect("a rate");
+    let now = Time::from_micros(SECOND);
+    c.bench_function("bucket/check and take", |b| {
+        b.iter_batched_ref(
+            Bucket::default,
+            |bucket| (bucket.check(rate, 20, black_box(now), 1), bucket.take(rate, now, 1)),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+/// A whole request, from its headers to the decision.
+fn admit(gate: &Gate<MemoryCells>, block: &[u8], peer: &Peer, now: Time) -> bool {
+    let request = Request::new(Headers::new(block), peer);
+    let client = Client::identify(&gate.config().policy.client, &request);
+    gate.admit(&request, &client, now).decision.is_allowed()
+}
+
+fn table(c: &mut Criterion) {
+    let mut group = c.benchmark_group("table");
+    let (page, poll) = (block(PAGE, None), block(POLL, Some(TOKEN)));
+    let gate = |rates: &str, capacity: &str| {
+        let mut config = config(rates);
+        let store = format!(r#"{{ "store": {{ "capacity": {capacity} }} }}"#);
+        config.capacity = Config::parse(store.as_bytes()).expect("a capacity").capacity;
+        Gate::new(config, SECRET, MemoryCells::default())
+    };
+    // Each call a second after the last: 60 marks, and room for another as one expires.
+    let known = gate("/min", "1024");
+    let mut now = 0;
+    group.bench_function("a known client", |b| {
+        b.iter(|| {
+            now += SECOND;
+            admit(&known, black_box(&page), &peer(1), Time::from_micros(now))
+        });
+    });
+    let denied = gate("/h", "1024");
+    let at = Time::from_micros(SECOND);
+    while admit(&denied, &poll, &peer(1), at) {}
+    group.bench_function("a denied poll", |b| b.iter(|| admit(&denied, black_box(&poll), &peer(1), at)));
+    // Nobody's record expires, so each newcomer drives one out.
+    let full = gate("/h", "1024");
+    let mut number = 0;
+    let mut come = || {
+        number += 1;
+        admit(&full, black_box(&page), &peer(number), at)
+    };
+    for _ in 0..16 * 1024 {
+        come();
+    }
+    group.bench_function("a new client, table full", |b| b.iter(&mut come));
+}
+
+fn configuration(c: &mut Criterion) {
+    c.bench_function("configuration/parse the default", |b| {
+        b.iter(|| Config::parse(black_box(DEFAULT.as_bytes())));
+    });
+}
+
+criterion_group!(benches, plan, window, bucket, table, configuration);
+criterion_main!(benches);
