@@ -24,12 +24,9 @@ def main() -> None:
     parser.add_argument("--no-drf", action="store_true")
     options = parser.parse_args()
     # What is started is stopped by context managers: an exception reaches them, a signal would not.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda caught, _frame: sys.exit(128 + caught))
-    try:
-        _MODES[options.mode](options)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    _MODES[options.mode](options)
 
 
 main()

@@ -159,20 +159,20 @@ def names(entry):
     if label(entry) in NAMES:
         return words(NAMES[label(entry)])
     found = []
-    for agent in entry["instances"]:
-        for match in re.finditer(entry["pattern"], agent):
+    for given in entry["instances"]:
+        for match in re.finditer(entry["pattern"], given):
             start, end = match.span()
-            while start < end and not agent[start].isalnum():
+            while start < end and not given[start].isalnum():
                 start += 1
-            while start < end and not agent[end - 1].isalnum():
+            while start < end and not given[end - 1].isalnum():
                 end -= 1
-            while start and (agent[start - 1].isalnum() or agent[start - 1] in "-._"):
+            while start and (given[start - 1].isalnum() or given[start - 1] in "-._"):
                 start -= 1
-            end = re.compile(r"([A-Za-z0-9]|\.(?=[A-Za-z]))*").match(agent, end).end()
-            name = agent[start:end].lower()
-            starts = start == 0 or agent[start - 1] in " \t(;,\"'[{<|+"
+            end = re.compile(r"([A-Za-z0-9]|\.(?=[A-Za-z]))*").match(given, end).end()
+            name = given[start:end].lower()
+            starts = start == 0 or given[start - 1] in " \t(;,\"'[{<|+"
             # Inside an address, it is none.
-            if name and name[0].isalnum() and starts and agent[end : end + 1] != "@" and name not in found:
+            if name and name[0].isalnum() and starts and given[end : end + 1] != "@" and name not in found:
                 found.append(name)
     if not found:
         raise SystemExit(f"no name in {entry['pattern']}: {entry['instances'][0]}: put it into NAMES or LEFT_OUT")
