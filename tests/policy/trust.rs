@@ -166,3 +166,16 @@ fn an_exemption_of_authenticated_clients_is_for_those_who_are() {
     assert!(world.exchange(&get("/").token("t").from("192.0.2.2:1"), 200));
     assert!(world.send(&get("/").token("t")).decision.scopes.is_empty());
 }
+
+#[test]
+fn so_does_one_that_only_a_shadow_scope_would_deny() {
+    let mut world = world(
+        r#"{ "client": { "credential": { "trust_for": "10min" } },
+             "scopes": { "seen": { "rate": "1/d", "key": "credential", "mode": "shadow" } } }"#,
+    );
+    assert!(world.exchange(&get("/").token("t"), 200));
+    for _ in 0..3 {
+        world.pass(599);
+        assert!(world.send(&get("/").token("t")).pending.is_none());
+    }
+}
