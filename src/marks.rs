@@ -67,6 +67,8 @@ impl Marks {
             newest => {
                 if let Some(older) = newest.replace(Mark { at, units }) {
                     self.pack(older);
+                } else {
+                    (self.base, self.last_packed) = (at, at);
                 }
             }
         }
@@ -118,7 +120,8 @@ impl Marks {
     /// Reads what [`Self::encode`] wrote, with times in steps of so many microseconds; `None` if it did not.
     ///
     /// The packed marks themselves are read when they are needed. Should they make no sense, they end there.
-    pub(crate) fn decode(reader: &mut Reader, step: u64) -> Option<Self> {
+    /// In a log that drops what has expired whenever it grows, no mark is more than two windows before the newest.
+    pub(crate) fn decode(reader: &mut Reader, step: u64, window: u64) -> Option<Self> {
         let units = reader.number()?;
         let base = reader.number()?;
         let last_packed = base.checked_add(reader.number()?)?;
@@ -127,7 +130,8 @@ impl Marks {
         let packed = usize::try_from(reader.number()?).ok()?;
         let packed = reader.bytes(packed)?.to_vec();
         // So that no sum overflows.
-        let possible = at.checked_mul(step)? <= LATEST && units <= LATEST;
+        let spans = (at - base).checked_mul(step)?;
+        let possible = at.checked_mul(step)? <= LATEST && units <= LATEST && spans <= 2 * (window + step);
         possible.then_some(Self { step, units, base, last_packed, packed, newest })
     }
 

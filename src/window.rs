@@ -19,7 +19,7 @@ pub const EXACT_QUOTA: u32 = 64;
 /// come back up to window/64 late, never early.
 ///
 /// A mark that lies more than a window (and its rounding) ahead of `now` cannot be: the clock was set
-/// back. It does not count, so that such a step never locks a client out for longer than two windows.
+/// back. It does not count, so that such a step never locks a client out for longer than three windows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     marks: Marks,

@@ -121,8 +121,8 @@ proptest! {
             if tested.check(rate, at(now), 1).is_admitted() {
                 tested.take(rate, at(now), 1);
             }
-            let two_windows = at(now + 2 * 2_000_000 + 2_000_000 / 64);
-            prop_assert!(tested.check(rate, two_windows, 1).is_admitted());
+            let three_windows = at(now + 3 * 2_000_000 + 2_000_000 / 64);
+            prop_assert!(tested.check(rate, three_windows, 1).is_admitted());
         }
     }
 }

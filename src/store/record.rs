@@ -87,9 +87,9 @@ impl Record {
             let id = CounterId(u32::from_le_bytes(*reader.take()?));
             let rate = Rate::new(reader.small()?, reader.small()?)?;
             let counter = match kind {
-                kind::FINE_WINDOW => Counter::Window { rate, window: window(&mut reader, 1)? },
+                kind::FINE_WINDOW => Counter::Window { rate, window: window(&mut reader, rate, 1)? },
                 kind::STEP_WINDOW => {
-                    Counter::Window { rate, window: window(&mut reader, Window::step(rate))? }
+                    Counter::Window { rate, window: window(&mut reader, rate, Window::step(rate))? }
                 }
                 kind::BUCKET => bucket(&mut reader, rate)?,
                 _ => return None,
@@ -114,8 +114,9 @@ fn put_window(out: &mut Vec<u8>, id: CounterId, rate: Rate, window: &Window) {
     window.marks().encode(out);
 }
 
-fn window(reader: &mut Reader, step: u64) -> Option<Window> {
-    Marks::decode(reader, step).map(Window::of)
+fn window(reader: &mut Reader, rate: Rate, step: u64) -> Option<Window> {
+    // After a change of the rate, marks in microseconds were rounded to its steps all the same.
+    Marks::decode(reader, step, rate.window_micros() + Window::step(rate)).map(Window::of)
 }
 
 fn put_bucket(out: &mut Vec<u8>, id: CounterId, rate: Rate, burst: u32, bucket: &Bucket) {
