@@ -119,7 +119,6 @@ impl Marks {
 
     /// Reads what [`Self::encode`] wrote, with times in steps of so many microseconds; `None` if it did not.
     ///
-    /// The packed marks themselves are read when they are needed. Should they make no sense, they end there.
     /// In a log that drops what has expired whenever it grows, no mark is more than two windows before the newest.
     pub(crate) fn decode(reader: &mut Reader, step: u64, window: u64) -> Option<Self> {
         let units = reader.number()?;
@@ -132,7 +131,21 @@ impl Marks {
         // So that no sum overflows.
         let spans = (at - base).checked_mul(step)?;
         let possible = at.checked_mul(step)? <= LATEST && units <= LATEST && spans <= 2 * (window + step);
-        possible.then_some(Self { step, units, base, last_packed, packed, newest })
+        let marks = Self { step, units, base, last_packed, packed, newest };
+        (possible && marks.agree()).then_some(marks)
+    }
+
+    /// Whether the marks are in order, none is empty, and they have as many units as is said.
+    fn agree(&self) -> bool {
+        let (mut reader, mut last, mut units) = (Reader(&self.packed), self.base, 0_u64);
+        while let Some(mark) = unpack(&mut reader, last) {
+            (last, units) = (mark.at, units + u64::from(mark.units));
+            if mark.units == 0 {
+                return false;
+            }
+        }
+        let newest = self.newest.map_or(0, |newest| newest.units);
+        reader.is_empty() && last == self.last_packed && newest > 0 && units + u64::from(newest) == self.units
     }
 
     fn rebuild(&mut self, step: u64, change: impl Fn(Mark) -> Option<Mark>) {
