@@ -77,6 +77,17 @@ ensure_envoy() {
 # envoy_version : the version of ENVOY, as in 1.40.0.
 envoy_version() { "$ENVOY" --version | sed -n 's#.*version: [0-9a-f]*/\([^/]*\)/.*#\1#p'; }
 
+# ensure_command COMMAND PACKAGE : the command is there, or Debian's package brings it.
+ensure_command() {
+    if command -v "$1" >/dev/null; then return; fi
+    local hint="\`$1\` is missing: install it (Debian: apt-get install $2)"
+    command -v apt-get >/dev/null || die "$hint"
+    ((EUID == 0)) || die "$hint; installing packages takes root"
+    say "Installing Debian's package $2"
+    # Debian starts a server that it installs; this one is started here, on a port of its own, when it is needed.
+    RUNLEVEL=1 _install_packages "$2" || die "apt-get could not install $2: see its message above"
+}
+
 # ensure_wasm_target : after it, "${WASM_CARGO[@]}" SUBCOMMAND … "${WASM_FLAGS[@]}" compiles for wasm32.
 #
 # Usually that is plain cargo with a target that rustup adds. Where rustup cannot add it (no rustup, or no way to its
@@ -112,7 +123,13 @@ _ensure_debian_toolchain() {
     command -v apt-get >/dev/null || die "there is no way here to compile for $WASM_TARGET. $hint"
     ((EUID == 0)) || die "installing packages takes root. $hint"
     say "Installing Debian's packages ${missing[*]}"
-    { locked apt apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive locked apt apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >&2 ||
+    _install_packages "${missing[@]}" ||
         die "apt-get could not install ${missing[*]}: see its message above. $hint"
+}
+
+# Waits for another apt-get that is at work.
+_install_packages() {
+    local wait=(-o DPkg::Lock::Timeout=300)
+    { locked apt apt-get "${wait[@]}" update -qq &&
+        DEBIAN_FRONTEND=noninteractive locked apt apt-get "${wait[@]}" install -qq -y --no-install-recommends "$@"; } >&2
 }
