@@ -16,11 +16,19 @@ use crate::time::Time;
 pub struct Bucket {
     /// When `missing` was true, in microseconds.
     pub(crate) at: u64,
-    /// Units missing at that time, times the window in microseconds.
-    pub(crate) missing: u128,
+    /// What was missing at that time, see [`Self::amount`]. Bytes rather than a `u128`, whose alignment of 16 makes
+    /// allocators take a detour for whatever holds it.
+    missing: [u8; 16],
 }
 
 impl Bucket {
+    /// A bucket from which so much was missing at `at`.
+    pub(crate) fn with_missing(at: Time, missing: u128) -> Self {
+        let mut bucket = Self { at: at.micros(), ..Self::default() };
+        bucket.set_missing(missing);
+        bucket
+    }
+
     /// What a charge of `cost` units would be answered at `now`. Nothing is taken.
     #[must_use]
     pub fn check(&self, rate: Rate, burst: u32, now: Time, cost: u32) -> Verdict {
@@ -41,7 +49,7 @@ impl Bucket {
     /// has flowed in again.
     pub fn take(&mut self, rate: Rate, now: Time, cost: u32) -> Time {
         self.settle(rate, now);
-        self.missing = self.missing.saturating_add(u128::from(cost) * unit(rate));
+        self.set_missing(self.amount().saturating_add(u128::from(cost) * unit(rate)));
         Time::from_micros(self.at)
     }
 
@@ -52,14 +60,14 @@ impl Bucket {
         self.settle(rate, now);
         let flowed_in = u128::from(now.micros().saturating_sub(taken.micros())) * u128::from(rate.quota());
         let left = (u128::from(cost) * unit(rate)).saturating_sub(flowed_in);
-        self.missing = self.missing.saturating_sub(left);
+        self.set_missing(self.amount().saturating_sub(left));
     }
 
     /// The same number of missing units under another rate's window, rounded up.
     pub(crate) fn rescale(&mut self, from: Rate, to: Rate) {
         if from.window_secs() != to.window_secs() {
-            self.missing =
-                self.missing.saturating_mul(to.window_secs().into()).div_ceil(from.window_secs().into());
+            let missing = self.amount().saturating_mul(to.window_secs().into());
+            self.set_missing(missing.div_ceil(from.window_secs().into()));
         }
     }
 
@@ -68,9 +76,19 @@ impl Bucket {
         millionths(self.missing_at(rate, now), u128::from(burst) * unit(rate))
     }
 
+    /// Units missing at [`Self::at`], times the window in microseconds.
+    pub(crate) const fn amount(&self) -> u128 {
+        u128::from_le_bytes(self.missing)
+    }
+
+    const fn set_missing(&mut self, amount: u128) {
+        self.missing = amount.to_le_bytes();
+    }
+
     fn settle(&mut self, rate: Rate, now: Time) {
-        self.missing = self.missing_at(rate, now);
-        if self.missing == 0 || self.at < now.micros() {
+        let missing = self.missing_at(rate, now);
+        self.set_missing(missing);
+        if missing == 0 || self.at < now.micros() {
             self.at = now.micros();
         }
     }
@@ -81,11 +99,11 @@ impl Bucket {
             return 0;
         }
         let elapsed = now.micros().saturating_sub(self.at);
-        self.missing.saturating_sub(u128::from(elapsed) * u128::from(rate.quota()))
+        self.amount().saturating_sub(u128::from(elapsed) * u128::from(rate.quota()))
     }
 }
 
-/// One unit, in the fractions that [`Bucket::missing`] counts.
+/// One unit, in the fractions that [`Bucket::amount`] counts.
 fn unit(rate: Rate) -> u128 {
     rate.window_micros().into()
 }

@@ -1,13 +1,13 @@
 //! The records of the few clients that share a cell.
 //!
-//! A record is its client's fingerprint (16 bytes), the length of what follows (4 bytes, little-endian), and
-//! the counters as [`Record::encode`] writes them.
+//! A record is its client's fingerprint (16 bytes), the length and the checksum of what follows (4 bytes each,
+//! little-endian), and the counters as [`Record::encode`] writes them.
 
 use super::record::Record;
 use super::{Events, Fingerprint};
 use std::ops::Range;
 
-use crate::codec::Reader;
+use crate::codec::{Reader, checksum};
 use crate::time::Time;
 
 /// The most clients in one cell.
@@ -29,9 +29,9 @@ fn look_up(cell: &[u8], client: Fingerprint) -> Option<(Record, Option<Place>)> 
     let mut reader = Reader(cell);
     while !reader.is_empty() {
         let start = cell.len() - reader.0.len();
-        let (found, body) = next_record(&mut reader)?;
-        if found == client {
-            return Some((Record::decode(body)?, Some(start..cell.len() - reader.0.len())));
+        let stored = next_record(&mut reader)?;
+        if stored.client == client {
+            return Some((stored.read()?, Some(start..cell.len() - reader.0.len())));
         }
     }
     Some((Record::default(), None))
@@ -59,19 +59,19 @@ pub(super) fn replace(
     }
     // A record of this client that could not be read goes with the others.
     let mut others = records(cell).unwrap_or_default();
-    others.retain(|(found, _)| *found != client);
+    others.retain(|other| other.client != client);
     make_room(&mut others, now, events);
-    for (other, body) in others {
-        put_record(&mut replaced, other, |out| out.extend_from_slice(body));
+    for other in others {
+        put_record(&mut replaced, other.client, |out| out.extend_from_slice(other.body));
     }
     put_record(&mut replaced, client, |out| record.encode(now, out));
     replaced
 }
 
-fn make_room(others: &mut Vec<(Fingerprint, &[u8])>, now: Time, events: &mut Events) {
+fn make_room(others: &mut Vec<Stored>, now: Time, events: &mut Events) {
     let mut fills = Vec::with_capacity(others.len());
-    others.retain(|(_, body)| {
-        let fill = Record::decode(body).map_or_else(
+    others.retain(|other| {
+        let fill = other.read().map_or_else(
             || {
                 events.corrupt += 1;
                 0
@@ -91,8 +91,22 @@ fn make_room(others: &mut Vec<(Fingerprint, &[u8])>, now: Time, events: &mut Eve
     }
 }
 
+/// A record as it stands in a cell.
+struct Stored<'a> {
+    client: Fingerprint,
+    checksum: u32,
+    body: &'a [u8],
+}
+
+impl Stored<'_> {
+    /// What it says; `None` if these are not the bytes that were written.
+    fn read(&self) -> Option<Record> {
+        if checksum(self.body) == self.checksum { Record::decode(self.body) } else { None }
+    }
+}
+
 /// All records; `None` if the cell does not hold records.
-fn records(cell: &[u8]) -> Option<Vec<(Fingerprint, &[u8])>> {
+fn records(cell: &[u8]) -> Option<Vec<Stored<'_>>> {
     let mut reader = Reader(cell);
     let mut records = Vec::with_capacity(WAYS as usize);
     while !reader.is_empty() {
@@ -101,17 +115,31 @@ fn records(cell: &[u8]) -> Option<Vec<(Fingerprint, &[u8])>> {
     Some(records)
 }
 
-fn next_record<'a>(reader: &mut Reader<'a>) -> Option<(Fingerprint, &'a [u8])> {
+fn next_record<'a>(reader: &mut Reader<'a>) -> Option<Stored<'a>> {
     let client = Fingerprint::from_bytes(*reader.take()?);
     let length = u32::from_le_bytes(*reader.take()?);
-    Some((client, reader.bytes(usize::try_from(length).ok()?)?))
+    let checksum = u32::from_le_bytes(*reader.take()?);
+    Some(Stored { client, checksum, body: reader.bytes(usize::try_from(length).ok()?)? })
 }
 
 fn put_record(out: &mut Vec<u8>, client: Fingerprint, body: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(&client.to_bytes());
-    let length_at = out.len();
-    out.extend_from_slice(&[0; 4]);
+    let head = out.len();
+    out.extend_from_slice(&[0; HEAD]);
     body(out);
-    let length = u32::try_from(out.len() - length_at - 4).unwrap_or(u32::MAX);
-    out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+    let (before, body) = out.split_at_mut(head + HEAD);
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    before[head..head + 4].copy_from_slice(&length.to_le_bytes());
+    before[head + 4..].copy_from_slice(&checksum(body).to_le_bytes());
+}
+
+/// Length and checksum.
+const HEAD: usize = 8;
+
+/// The bytes of a cell that holds this record of a client, whatever it says. For those who try what happens then.
+#[must_use]
+pub fn cell_with(client: Fingerprint, record: &[u8]) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put_record(&mut cell, client, |out| out.extend_from_slice(record));
+    cell
 }

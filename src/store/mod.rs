@@ -8,6 +8,7 @@ mod table;
 
 use std::fmt;
 
+pub use cell::cell_with;
 pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
 pub use memory::MemoryCells;
 pub use table::{Capacity, Opened, Table};

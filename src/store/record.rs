@@ -124,16 +124,16 @@ fn put_bucket(out: &mut Vec<u8>, id: CounterId, rate: Rate, burst: u32, bucket: 
     put_head(out, kind::BUCKET, id, rate);
     put(out, burst.into());
     put(out, bucket.at);
-    put(out, u64::try_from(bucket.missing / unit).unwrap_or(u64::MAX));
-    put(out, u64::try_from(bucket.missing % unit).unwrap_or(0));
+    put(out, u64::try_from(bucket.amount() / unit).unwrap_or(u64::MAX));
+    put(out, u64::try_from(bucket.amount() % unit).unwrap_or(0));
 }
 
 fn bucket(reader: &mut Reader, rate: Rate) -> Option<Counter> {
     let burst = reader.small()?;
-    let at = Time::from_micros(reader.number()?).micros();
+    let at = Time::from_micros(reader.number()?);
     let missing =
         u128::from(reader.number()?) * u128::from(rate.window_micros()) + u128::from(reader.number()?);
-    Some(Counter::Bucket { rate, burst, bucket: Bucket { at, missing } })
+    Some(Counter::Bucket { rate, burst, bucket: Bucket::with_missing(at, missing) })
 }
 
 #[cfg(test)]
