@@ -50,12 +50,16 @@ class Contender:
 
 def in_envoy(wasm: Path, against: Path | None) -> list[Contender]:
     """All that run inside Envoy. `against`: another build of Tollgate, to be measured in the same rounds."""
-    empty = places.EMPTY_WASM
+    empty, floor = places.EMPTY_WASM, places.FLOOR_WASM
     found = [
         Contender("none-poll", "no filter, poll", "poll", baseline=None),
         Contender("none-anonymous", "no filter, anonymous", "anonymous", baseline=None),
         Contender("empty", "empty SDK filter", "poll", [listeners.wasm("empty", empty, "")]),
         Contender("bare-429", "SDK filter: bare 429", "poll", [listeners.wasm("bare", empty, "deny")], denies=True),
+        Contender("floor", "floor: the calls only", "poll", [listeners.wasm("floor", floor, "calls")]),
+        Contender(
+            "floor-denied", "floor: those of a denial", "poll", [listeners.wasm("floor-429", floor, "calls, deny")], denies=True
+        ),
         Contender("lua", "Lua: reads 2 headers", "poll", [listeners.lua(_LUA)]),
         Contender("local", "local_ratelimit by address", "poll", [listeners.local_ratelimit(600)], per_minute=600),
         *_tollgate("tollgate", "Tollgate", wasm),

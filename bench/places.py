@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "target/bench"
 SCRIPTS = ROOT / "bench"
 EMPTY_WASM = OUT / "empty-filter.wasm"
+FLOOR_WASM = OUT / "floor.wasm"
 DJANGO_PYTHON = OUT / "venv/bin/python"
 
 
