@@ -19,8 +19,9 @@ impl Address {
     #[must_use]
     pub fn parse(text: &[u8]) -> Self {
         let ip = std::str::from_utf8(text).ok().and_then(|text| {
-            let socket = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
-            text.parse().ok().or_else(socket).or_else(|| without_zone(text))
+            // Envoy's form first.
+            let socket = text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+            socket.or_else(|| text.parse().ok()).or_else(|| without_zone(text))
         });
         ip.map_or(Self::Unknown, |ip: IpAddr| Self::Ip(ip.to_canonical()))
     }

@@ -14,8 +14,9 @@ const ENOUGH: u32 = 100;
 #[derive(Debug, Default)]
 pub struct Funnel {
     address: Option<Address>,
-    /// Whom the first of these requests was forwarded for.
-    first: Vec<u8>,
+    /// Whom the second of these requests was forwarded for: the first is not looked at, so that clients who take
+    /// turns cost next to nothing.
+    before: Option<Vec<u8>>,
     several: bool,
     requests: u32,
     told: bool,
@@ -28,15 +29,15 @@ impl Funnel {
         if self.told {
             return false;
         }
-        let forwarded_for = is_private(address).then(|| forwarded_for(address, request)).flatten();
-        let Some(forwarded_for) = forwarded_for else {
+        if self.address != Some(address) || !is_private(address) {
+            *self = Self { address: Some(address), requests: 1, ..Self::default() };
+            return false;
+        }
+        let Some(forwarded_for) = forwarded_for(address, request) else {
             *self = Self::default();
             return false;
         };
-        if self.address != Some(address) {
-            *self = Self { address: Some(address), first: forwarded_for.to_vec(), ..Self::default() };
-        }
-        self.several |= self.first != forwarded_for;
+        self.several |= *self.before.get_or_insert_with(|| forwarded_for.to_vec()) != forwarded_for;
         self.requests = self.requests.saturating_add(1);
         self.told = self.several && self.requests >= ENOUGH;
         self.told
