@@ -67,7 +67,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
         product ^ product >> 32
     };
     let (words, rest) = bytes.as_chunks::<8>();
-    let sum = words.iter().fold(bytes.len() as u64 + 1, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    let sum = words.iter().fold(bytes.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     let [a, b, c, d, ..] = mix(sum, u64::from_le_bytes(last)).to_le_bytes();

@@ -172,3 +172,39 @@ fn unpack(reader: &mut Reader, before: u64) -> Option<Mark> {
     let units = if head & 1 == 1 { reader.small()? } else { 1 };
     Some(Mark { at, units })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(units: u64, base: u64, at: u64, step: u64, window: u64) -> Option<Marks> {
+        let mut bytes = Vec::new();
+        for number in [units, base, 0, at - base, 1, 0] {
+            put(&mut bytes, number);
+        }
+        Marks::decode(&mut Reader(&bytes), step, window)
+    }
+
+    #[test]
+    fn what_could_overflow_is_not_read() {
+        assert!(decoded(LATEST, LATEST, LATEST, 1, 10).is_some());
+        assert!(decoded(LATEST + 1, LATEST, LATEST, 1, 10).is_none(), "units");
+        assert!(decoded(1, LATEST + 1, LATEST + 1, 1, 10).is_none(), "time");
+        assert!(decoded(1, LATEST / 2 + 1, LATEST / 2 + 1, 2, 10).is_none(), "time in steps");
+        assert!(decoded(1, 100, 112, 2, 10).is_some());
+        assert!(decoded(1, 100, 113, 2, 10).is_none(), "more than two windows and steps");
+        assert!(decoded(1, 0, u64::MAX, u64::MAX, 10).is_none());
+    }
+
+    #[test]
+    fn a_mark_without_units_is_dropped() {
+        let mut marks = Marks { step: 1, ..Marks::default() };
+        for (at, units) in [(5, 1), (6, 6), (7, 7)] {
+            marks.push(at, units);
+        }
+        marks.change(|mark| Some(Mark { units: mark.units / 6 * 6, ..mark }));
+        assert_eq!(marks.iter().collect::<Vec<_>>(), [Mark { at: 6, units: 6 }, Mark { at: 7, units: 6 }]);
+        marks.change(|mark| (mark.at > 6).then_some(mark));
+        assert_eq!((marks.units(), marks.newest()), (6, Some(Mark { at: 7, units: 6 })));
+    }
+}

@@ -151,9 +151,37 @@ fn workers_whose_clocks_cross_do_not_gain() {
     let mut window = Window::default();
     window.take(rate, at(1_000), 1);
     // This one read the clock earlier but came later.
-    window.take(rate, at(900), 1);
+    let mark = window.take(rate, at(900), 1);
     assert!(!window.check(rate, at(1_000_999), 1).is_admitted());
     assert!(window.check(rate, at(1_001_000), 2).is_admitted());
+    // It joined the first one's mark, and is found there.
+    assert_eq!(mark, at(1_000));
+    window.give_back(mark, 1);
+    assert_eq!(window.used(rate, at(1_000)), 1);
+}
+
+#[test]
+fn what_lies_ahead_after_the_clock_was_set_back_does_not_count() {
+    let rate: Rate = "3/s".parse().unwrap();
+    let mut window = Window::default();
+    window.take(rate, at(1_000_000), 1);
+    window.take(rate, at(9_000_000), 1);
+    // A window and a step ahead is the most that can be.
+    assert_eq!(window.used(rate, at(9_000_000 - 1_000_001)), 1);
+    assert_eq!(window.used(rate, at(9_000_000 - 1_000_002)), 0);
+    // Later marks are gone, not those that still count.
+    let mut window = Window::default();
+    window.take(rate, at(9_000_000), 1);
+    window.take(rate, at(1_000_000), 1);
+    let admitted = Verdict::Admitted { remaining: 1, reset: Duration::from_millis(500) };
+    assert_eq!(window.check(rate, at(1_500_000), 1), admitted);
+    window.take(rate, at(1_500_000), 1);
+    assert_eq!(window.used(rate, at(1_500_000)), 2);
+    assert_eq!(window.used(rate, at(9_000_000)), 0);
+    // Where all marks lie ahead, the next unit is the first.
+    window.take(rate, at(9_000_000), 1);
+    let admitted = Verdict::Admitted { remaining: 2, reset: Duration::from_secs(1) };
+    assert_eq!(window.check(rate, at(2_600_000), 1), admitted);
 }
 
 #[test]

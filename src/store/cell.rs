@@ -143,3 +143,26 @@ pub fn cell_with(client: Fingerprint, record: &[u8]) -> Vec<u8> {
     put_record(&mut cell, client, |out| out.extend_from_slice(record));
     cell
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbour_that_cannot_be_read_makes_room_and_is_counted() {
+        let [client, other] = [1, 2].map(|name| Fingerprint::from_bytes([name; 16]));
+        let now = Time::from_micros(5);
+        let mut record = Record::default();
+        record.proved_until = Some(Time::from_micros(9));
+        let mut bytes = Vec::new();
+        record.encode(now, &mut bytes);
+        let alone = cell_with(client, &bytes);
+        let mut broken = cell_with(other, &bytes);
+        *broken.last_mut().expect("a body") ^= 1;
+        for (neighbour, corrupt) in [(broken, 1), (cell_with(other, b"\xff"), 1), (Vec::new(), 0)] {
+            let mut events = Events::default();
+            assert_eq!(replace(&neighbour, None, client, &record, now, &mut events), alone);
+            assert_eq!(events, Events { corrupt, ..Events::default() });
+        }
+    }
+}
