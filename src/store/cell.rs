@@ -57,38 +57,36 @@ pub(super) fn replace(
         replaced.extend_from_slice(&cell[place.end..]);
         return replaced;
     }
-    // A record of this client that could not be read goes with the others.
-    let mut others = records(cell).unwrap_or_default();
-    others.retain(|other| other.client != client);
-    make_room(&mut others, now, events);
-    for other in others {
+    for (_, other) in neighbours(cell, client, now, events) {
         put_record(&mut replaced, other.client, |out| out.extend_from_slice(other.body));
     }
     put_record(&mut replaced, client, |out| record.encode(now, out));
     replaced
 }
 
-fn make_room(others: &mut Vec<Stored>, now: Time, events: &mut Events) {
-    let mut fills = Vec::with_capacity(others.len());
-    others.retain(|other| {
-        let fill = other.read().map_or_else(
-            || {
-                events.corrupt += 1;
-                0
-            },
-            |record| record.fill(now),
-        );
-        if fill > 0 {
-            fills.push(fill);
+/// The records that stay when this client comes to the cell, each with how much of its limits is used.
+fn neighbours<'c>(
+    cell: &'c [u8],
+    client: Fingerprint,
+    now: Time,
+    events: &mut Events,
+) -> Vec<(u32, Stored<'c>)> {
+    let mut neighbours = Vec::with_capacity(WAYS as usize);
+    // One of this client is there only if it could not be read.
+    for other in records(cell).unwrap_or_default().into_iter().filter(|other| other.client != client) {
+        match other.read() {
+            Some(record) => neighbours.push((record.fill(now), other)),
+            None => events.corrupt += 1,
         }
-        fill > 0
-    });
-    if others.len() >= WAYS as usize
-        && let Some((least, _)) = fills.iter().enumerate().min_by_key(|(_, fill)| **fill)
+    }
+    neighbours.retain(|(fill, _)| *fill > 0);
+    if neighbours.len() >= WAYS as usize
+        && let Some((least, _)) = neighbours.iter().enumerate().min_by_key(|(_, (fill, _))| *fill)
     {
-        others.remove(least);
+        neighbours.remove(least);
         events.evicted += 1;
     }
+    neighbours
 }
 
 /// A record as it stands in a cell.
