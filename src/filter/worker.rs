@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::host;
 use super::metrics::Metrics;
-use super::shared::{self, SharedCells};
+use super::shared::{HostData, SharedCells};
 use crate::client::{Client, Funnel};
 use crate::config::Config;
 use crate::gate::{Gate, Pending};
@@ -31,10 +31,11 @@ impl Worker {
     /// Takes a configuration into use; or says why not.
     pub(super) fn open(document: &[u8]) -> Result<Self, String> {
         let config = Config::parse(document).map_err(|error| error.to_string())?;
-        shared::agree_on_capacity(config.capacity)?;
-        let secret = shared::agree_on_secret()?;
+        let cells = SharedCells::open(HostData)?;
+        cells.agree_on_capacity(config.capacity)?;
+        let secret = cells.agree_on_secret(host::random)?;
         let metrics = Metrics::define(&config.policy);
-        let gate = Gate::new(config, secret, SharedCells);
+        let gate = Gate::new(config, secret, cells);
         Ok(Self { gate, metrics, funnel: RefCell::default() })
     }
 
@@ -63,7 +64,7 @@ impl Worker {
     /// Tells the log, once for all workers, when every client seems to arrive from one address.
     fn watch(&self, request: &Request, client: &Client) {
         let Some(address) = client.known_address() else { return };
-        if self.funnel.borrow_mut().notices(address, request) && shared::is_first_to_tell() {
+        if self.funnel.borrow_mut().notices(address, request) && self.gate.cells().is_first_to_tell() {
             log::warn!(
                 "all requests come from {address} and carry an X-Forwarded-For that the proxy does not trust, so all \
                  clients share one counter; if {address} is a proxy of yours, set xff_num_trusted_hops in Envoy's \

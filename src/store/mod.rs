@@ -4,6 +4,7 @@ mod cell;
 mod fingerprint;
 mod memory;
 mod record;
+mod shared;
 mod table;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 pub use cell::cell_with;
 pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
 pub use memory::MemoryCells;
+pub use shared::{Absence, SharedCells, SharedData};
 pub use table::{Capacity, Opened, Table};
 
 use crate::limit::{Limit, Verdict};

@@ -1,12 +1,15 @@
 //! The table of counters: against a plain map, at capacity, and among workers that race.
 
 mod capacity;
+mod hosts;
 mod model;
 mod races;
 mod reload;
 
 use tollgate::limit::{Algorithm, Limit};
-use tollgate::store::{Capacity, Charge, CounterId, Fingerprint, Fingerprinter, MemoryCells, Secret, Table};
+use tollgate::store::{
+    Capacity, Cells, Charge, CounterId, Fingerprint, Fingerprinter, MemoryCells, Secret, Table,
+};
 use tollgate::time::Time;
 
 fn client(name: u64) -> Fingerprint {
@@ -48,7 +51,7 @@ const fn seconds(seconds: u64) -> Time {
 }
 
 /// Whether every charge is admitted. What is taken stays.
-fn admitted(table: &Table<MemoryCells>, charges: &[Charge], now: Time) -> bool {
+fn admitted<C: Cells>(table: &Table<C>, charges: &[Charge], now: Time) -> bool {
     let outcome = table.charge(charges, None, now).expect("memory is always there");
     let all = outcome.verdicts.iter().all(tollgate::limit::Verdict::is_admitted);
     drop(outcome.receipt);
@@ -56,6 +59,6 @@ fn admitted(table: &Table<MemoryCells>, charges: &[Charge], now: Time) -> bool {
 }
 
 /// How often in a row one unit is admitted, up to 10,000 times.
-fn room(table: &Table<MemoryCells>, charge: Charge, now: Time) -> usize {
+fn room<C: Cells>(table: &Table<C>, charge: Charge, now: Time) -> usize {
     (0..10_000).take_while(|_| admitted(table, &[charge], now)).count()
 }

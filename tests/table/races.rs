@@ -7,49 +7,52 @@ use std::thread;
 use tollgate::limit::Verdict;
 use tollgate::store::{Capacity, Cells, Charge, MemoryCells, StoreError, Table, Unavailable};
 
+use super::hosts::{Host, opened};
 use super::{admitted, charge, limit, room, seconds, shadow, table};
 
 #[test]
 fn many_threads_admit_exactly_the_quota() {
     for threads in [1, 2, 4, 8] {
-        let table = table(64);
-        let count = AtomicUsize::new(0);
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    for _ in 0..400 {
-                        // Every request is also counted against everybody's limit, in another cell.
-                        let own = charge(1, 0, limit("500/h"));
-                        let all = charge(2, 1, limit("300/h"));
-                        let mut charges = [own, all];
-                        charges.sort_by_key(|charge| charge.client);
-                        let mut result = table.charge(&charges, None, seconds(0));
-                        while matches!(result, Err(StoreError::Contended)) {
-                            result = table.charge(&charges, None, seconds(0));
-                        }
-                        let outcome = result.expect("memory is always there");
-                        if outcome.verdicts.iter().all(Verdict::is_admitted) {
-                            count.fetch_add(1, Ordering::Relaxed);
-                        }
-                        drop(outcome.receipt);
-                    }
-                });
-            }
-        });
-        assert!(count.load(Ordering::Relaxed) <= 300, "{threads} threads");
-        let left = room(&table, charge(2, 1, limit("300/h")), seconds(0));
-        assert_eq!(
-            count.load(Ordering::Relaxed) + left,
-            300,
-            "{threads} threads: what is not admitted is not used"
-        );
-        let own_left = room(&table, charge(1, 0, limit("500/h")), seconds(0));
-        assert_eq!(
-            count.load(Ordering::Relaxed) + own_left,
-            500,
-            "{threads} threads: nor by the other counter"
-        );
+        exact(&table(64), threads);
+        let capacity = Capacity::new(64).expect("a capacity");
+        exact(&Table::new(opened(Host::envoy()), capacity), threads);
+        exact(&Table::new(opened(Host::nginx()), capacity), threads);
     }
+}
+
+fn exact<C: Cells + Sync>(table: &Table<C>, threads: usize) {
+    let count = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..400 {
+                    // Every request is also counted against everybody's limit, in another cell.
+                    let own = charge(1, 0, limit("500/h"));
+                    let all = charge(2, 1, limit("300/h"));
+                    let mut charges = [own, all];
+                    charges.sort_by_key(|charge| charge.client);
+                    let mut result = table.charge(&charges, None, seconds(0));
+                    while matches!(result, Err(StoreError::Contended)) {
+                        result = table.charge(&charges, None, seconds(0));
+                    }
+                    let outcome = result.expect("memory is always there");
+                    if outcome.verdicts.iter().all(Verdict::is_admitted) {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                    drop(outcome.receipt);
+                }
+            });
+        }
+    });
+    assert!(count.load(Ordering::Relaxed) <= 300, "{threads} threads");
+    let left = room(table, charge(2, 1, limit("300/h")), seconds(0));
+    assert_eq!(
+        count.load(Ordering::Relaxed) + left,
+        300,
+        "{threads} threads: what is not admitted is not used"
+    );
+    let own_left = room(table, charge(1, 0, limit("500/h")), seconds(0));
+    assert_eq!(count.load(Ordering::Relaxed) + own_left, 500, "{threads} threads: nor by the other counter");
 }
 
 /// Cells in which, each time the tested worker is about to write, another one is faster.

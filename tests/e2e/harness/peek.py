@@ -13,7 +13,7 @@ from harness.places import repo_path
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _WAYS = 8  # records in a cell
-_OTHERS = ["tollgate.v1.secret", "tollgate.v1.capacity", "tollgate.v1.warning"]
+_OTHERS = [f"tollgate.v1.{name}" for name in ("secret", "capacity", "warning", "absence")]
 
 # With the toolchain that the scripts found, whichever that is.
 _BUILD = """
@@ -63,7 +63,7 @@ class Peek:
 
 
 def _cell(number: int) -> str:
-    """As `src/filter/shared.rs` names it."""
+    """As `src/store/shared.rs` names it."""
     return "tollgate.v1." + "".join(_DIGITS[number >> shift & 63] for shift in (18, 12, 6, 0))
 
 

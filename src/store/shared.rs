@@ -1,0 +1,183 @@
+//! What all workers of one proxy, and all configurations one after the other, have in common: the table's cells, and
+//! what they agree on, in the proxy's shared data.
+
+use super::{Capacity, Cells, Secret, Unavailable};
+
+/// A change of what is stored needs another version. No cell has one of these names: cells' names are of 16
+/// bytes.
+const SECRET: &[u8] = b"tollgate.v1.secret";
+const CAPACITY: &[u8] = b"tollgate.v1.capacity";
+const TOLD: &[u8] = b"tollgate.v1.warning";
+const ABSENCE: &[u8] = b"tollgate.v1.absence";
+const CELL: &[u8; 12] = b"tollgate.v1.";
+
+/// A proxy's shared data: bytes by name, which all of its workers read and write.
+pub trait SharedData {
+    /// An entry's bytes and their version; `None` if it is not there.
+    ///
+    /// # Errors
+    /// If the proxy does not give access.
+    fn get(&self, name: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Unavailable>;
+
+    /// Sets an entry if it is at this version; returns whether it was. Which version stands for an entry that is not
+    /// there differs from host to host, see [`Absence`].
+    ///
+    /// # Errors
+    /// If the proxy does not give access.
+    fn set(&self, name: &[u8], bytes: &[u8], version: u32) -> Result<bool, Unavailable>;
+}
+
+/// The version with which a write succeeds only if the entry is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// One that no entry ever has. So in Envoy, where a missing entry is inserted whatever the version, and a 0
+    /// overwrites whatever another worker has put there meanwhile.
+    Never,
+    /// 0. So in nginx (`ngx_wasm_module`), where no entry ever has it, and any other version is that of some entry.
+    Zero,
+}
+
+impl Absence {
+    const fn version(self) -> u32 {
+        match self {
+            Self::Never => u32::MAX,
+            Self::Zero => 0,
+        }
+    }
+
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Never => b"never",
+            Self::Zero => b"zero",
+        }
+    }
+
+    /// Which one holds for this host. It is tried once, on an entry of its own that then says it: nothing in shared
+    /// data can be deleted, and a configuration is loaded beside others that are at work.
+    fn probe(data: &impl SharedData) -> Result<Self, String> {
+        for absence in [Self::Never, Self::Zero] {
+            // Tried in this order, neither attempt can overwrite: where a 0 would, the first one has succeeded.
+            let tried = data.set(ABSENCE, absence.name(), absence.version()).map_err(no_access)?;
+            if tried && data.set(ABSENCE, absence.name(), absence.version()).map_err(no_access)? {
+                return Err(
+                    "the proxy's shared data has no way to insert what is not there yet, without which \
+                            workers would overwrite each other's counters"
+                        .to_owned(),
+                );
+            }
+            let said = data.get(ABSENCE).map_err(no_access)?;
+            if let Some((said, _)) = said {
+                let known = [Self::Never, Self::Zero].into_iter().find(|absence| absence.name() == said);
+                return known
+                    .ok_or_else(|| "shared data holds something else in Tollgate's place".to_owned());
+            }
+        }
+        Err(no_access(Unavailable))
+    }
+}
+
+/// A proxy's shared data, by the rule that it follows: the table's cells, one entry each, and what workers agree on.
+#[derive(Debug)]
+pub struct SharedCells<D> {
+    data: D,
+    absence: Absence,
+}
+
+impl<D: SharedData> SharedCells<D> {
+    /// Finds out the host's rule.
+    ///
+    /// # Errors
+    /// If the proxy does not give access to its shared data, or offers no way to insert an entry that is missing. The
+    /// text is for those who run the proxy.
+    pub fn open(data: D) -> Result<Self, String> {
+        let absence = Absence::probe(&data)?;
+        Ok(Self { data, absence })
+    }
+
+    /// The host's rule.
+    pub const fn absence(&self) -> Absence {
+        self.absence
+    }
+
+    /// The secret under which this proxy's clients are fingerprinted: made at random by whoever comes first.
+    ///
+    /// # Errors
+    /// If the proxy does not give access to its shared data or to random numbers; as text.
+    pub fn agree_on_secret(
+        &self,
+        random: impl Fn() -> Result<[u8; 16], Unavailable>,
+    ) -> Result<Secret, String> {
+        let bytes = self.agree_on(SECRET, || Ok(random()?.to_vec())).map_err(no_access)?;
+        bytes
+            .try_into()
+            .map(Secret::new)
+            .map_err(|_| "shared data holds a secret of another length".to_owned())
+    }
+
+    /// Where a client's counters stand depends on the capacity: with another one none would be found again.
+    ///
+    /// # Errors
+    /// If other workers use another capacity; as text.
+    pub fn agree_on_capacity(&self, capacity: Capacity) -> Result<(), String> {
+        let clients = capacity.clients();
+        let agreed = self.agree_on(CAPACITY, || Ok(clients.to_le_bytes().to_vec())).map_err(no_access)?;
+        let agreed = agreed.try_into().map(u32::from_le_bytes).unwrap_or_default();
+        if agreed == clients {
+            return Ok(());
+        }
+        Err(format!(
+            "store.capacity: `{clients}`: the counters in use are laid out for {agreed} clients and would be lost; \
+             keep {agreed}, or restart the proxy to change it (filters with one vm_id share their counters and need \
+             the same capacity)"
+        ))
+    }
+
+    /// Whether no worker has told the log yet that all clients seem to be one.
+    pub fn is_first_to_tell(&self) -> bool {
+        self.data.get(TOLD) == Ok(None) && self.data.set(TOLD, b"1", self.absence.version()) == Ok(true)
+    }
+
+    /// The entry's value, which is `proposal` if there was none.
+    fn agree_on(
+        &self,
+        name: &[u8],
+        proposal: impl Fn() -> Result<Vec<u8>, Unavailable>,
+    ) -> Result<Vec<u8>, Unavailable> {
+        if let Some((value, _)) = self.data.get(name)? {
+            return Ok(value);
+        }
+        let proposal = proposal()?;
+        if self.data.set(name, &proposal, self.absence.version())? {
+            return Ok(proposal);
+        }
+        self.data.get(name)?.map(|(value, _)| value).ok_or(Unavailable)
+    }
+}
+
+impl<D: SharedData> Cells for SharedCells<D> {
+    type Version = u32;
+
+    fn read(&self, cell: u32) -> Result<(Vec<u8>, u32), Unavailable> {
+        Ok(self.data.get(&name(cell))?.unwrap_or((Vec::new(), self.absence.version())))
+    }
+
+    fn write(&self, cell: u32, bytes: &[u8], version: &u32) -> Result<bool, Unavailable> {
+        self.data.set(&name(cell), bytes, *version)
+    }
+}
+
+fn no_access(Unavailable: Unavailable) -> String {
+    "the proxy offers no shared data or no random numbers".to_owned()
+}
+
+/// A cell's name. Names differ in their last four bytes only: a host that knows its entries by a CRC-32
+/// alone cannot mix them up.
+fn name(cell: u32) -> [u8; 16] {
+    const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    let mut name = [0; 16];
+    name[..12].copy_from_slice(CELL);
+    for (place, byte) in name[12..].iter_mut().enumerate() {
+        *byte = DIGITS[(cell >> (18 - 6 * place)) as usize % 64];
+    }
+    name
+}

@@ -1,0 +1,219 @@
+//! Shared data as different hosts have it, and what the filter finds out about it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use tollgate::limit::Verdict;
+use tollgate::store::{
+    Absence, Capacity, Fingerprinter, Secret, SharedCells, SharedData, Table, Unavailable,
+};
+
+use super::{admitted, charge, limit, room, seconds};
+
+/// A host's shared data, the same for all workers that hold a clone.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    rule: Rule,
+    entries: Arc<Mutex<Entries>>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_name: HashMap<Vec<u8>, (Vec<u8>, u32)>,
+    writes: u32,
+}
+
+/// What a host makes of the version that comes with a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// Versions come from one counter. 0 overwrites; a missing entry is inserted whatever the version.
+    Envoy,
+    /// Versions count an entry's writes. That of a missing entry is 0.
+    Nginx,
+    /// As in nginx, but 0 overwrites: there is no way to insert only what is missing.
+    Careless,
+    /// Whatever the version.
+    Always,
+}
+
+impl Host {
+    fn new(rule: Rule) -> Self {
+        Self { rule, entries: Arc::default() }
+    }
+
+    pub(super) fn envoy() -> Self {
+        Self::new(Rule::Envoy)
+    }
+
+    pub(super) fn nginx() -> Self {
+        Self::new(Rule::Nginx)
+    }
+
+    /// A full zone makes room without a word.
+    fn evict(&self, part_of_name: &str) {
+        let holds = |name: &[u8]| String::from_utf8_lossy(name).contains(part_of_name);
+        self.entries.lock().unwrap().by_name.retain(|name, _| !holds(name));
+    }
+}
+
+impl SharedData for Host {
+    fn get(&self, name: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+        Ok(self.entries.lock().unwrap().by_name.get(name).cloned())
+    }
+
+    fn set(&self, name: &[u8], bytes: &[u8], version: u32) -> Result<bool, Unavailable> {
+        let mut entries = self.entries.lock().unwrap();
+        let current = entries.by_name.get(name).map(|(_, version)| *version);
+        let fits = match self.rule {
+            Rule::Envoy => current.is_none() || version == 0 || current == Some(version),
+            Rule::Nginx => version == current.unwrap_or(0),
+            Rule::Careless => version == 0 || current == Some(version),
+            Rule::Always => true,
+        };
+        if fits {
+            entries.writes += 1;
+            let next = if self.rule == Rule::Envoy { entries.writes } else { current.unwrap_or(0) + 1 };
+            entries.by_name.insert(name.to_vec(), (bytes.to_vec(), next));
+        }
+        Ok(fits)
+    }
+}
+
+/// A worker's view of this host.
+pub(super) fn opened(host: Host) -> SharedCells<Host> {
+    SharedCells::open(host).expect("a host that can do it")
+}
+
+#[test]
+fn the_rule_is_found_out_once_and_known_to_all_workers() {
+    for (host, absence) in [(Host::envoy(), Absence::Never), (Host::nginx(), Absence::Zero)] {
+        assert_eq!(opened(host.clone()).absence(), absence);
+        let entries = || host.entries.lock().unwrap().by_name.clone();
+        let before = entries();
+        assert_eq!(before.len(), 1, "on an entry of its own");
+        for _ in 0..3 {
+            assert_eq!(opened(host.clone()).absence(), absence);
+        }
+        assert_eq!(entries(), before, "which is then left alone");
+    }
+}
+
+#[test]
+fn workers_that_start_at_once_find_the_same() {
+    for (new, absence) in [(Host::envoy as fn() -> Host, Absence::Never), (Host::nginx, Absence::Zero)] {
+        for round in 0..200 {
+            let host = new();
+            let capacity = Capacity::new(64).expect("a capacity");
+            let found = thread::scope(|scope| {
+                let worker = |number: u8| {
+                    let host = host.clone();
+                    scope.spawn(move || {
+                        let cells = opened(host);
+                        assert_eq!(cells.absence(), absence);
+                        cells.agree_on_capacity(capacity).expect("one capacity");
+                        let told = cells.is_first_to_tell();
+                        let secret = cells.agree_on_secret(|| Ok([number; 16])).expect("a secret");
+                        (Fingerprinter::new(&secret).finish(), told)
+                    })
+                };
+                let workers: Vec<_> = (0..8).map(worker).collect();
+                workers.into_iter().map(|worker| worker.join().expect("no panic")).collect::<Vec<_>>()
+            });
+            assert!(found.iter().all(|(fingerprint, _)| *fingerprint == found[0].0), "round {round}");
+            assert_eq!(found.iter().filter(|(_, told)| *told).count(), 1, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn another_capacity_is_refused() {
+    for host in [Host::envoy(), Host::nginx()] {
+        let capacity = |clients| Capacity::new(clients).expect("a capacity");
+        assert_eq!(opened(host.clone()).agree_on_capacity(capacity(64)), Ok(()));
+        assert_eq!(opened(host.clone()).agree_on_capacity(capacity(64)), Ok(()));
+        let refused = opened(host).agree_on_capacity(capacity(128)).expect_err("another one");
+        assert!(
+            refused.starts_with("store.capacity: `128`: the counters in use are laid out for 64 clients")
+        );
+    }
+}
+
+#[test]
+fn a_host_that_cannot_insert_is_refused() {
+    for rule in [Rule::Careless, Rule::Always] {
+        let refused = SharedCells::open(Host::new(rule)).expect_err("no insert");
+        assert!(refused.starts_with("the proxy's shared data has no way to insert"), "{rule:?}: {refused}");
+    }
+}
+
+#[test]
+fn a_host_without_shared_data_is_refused() {
+    #[derive(Debug)]
+    struct Gone;
+    impl SharedData for Gone {
+        fn get(&self, _: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+            Err(Unavailable)
+        }
+        fn set(&self, _: &[u8], _: &[u8], _: u32) -> Result<bool, Unavailable> {
+            Err(Unavailable)
+        }
+    }
+    let expected = "the proxy offers no shared data or no random numbers";
+    assert_eq!(SharedCells::open(Gone).expect_err("nothing there"), expected);
+    let no_random = opened(Host::envoy()).agree_on_secret(|| Err(Unavailable));
+    assert_eq!(no_random.map(|_: Secret| ()), Err(expected.to_owned()));
+}
+
+/// Two workers read a cell that is not there, and both write it.
+#[test]
+fn the_first_write_of_a_cell_is_a_race_like_any_other() {
+    for host in [Host::envoy(), Host::nginx()] {
+        let capacity = Capacity::new(64).expect("a capacity");
+        let [one, other] = [(); 2].map(|()| Table::new(opened(host.clone()), capacity));
+        let limited = charge(1, 0, limit("2/h"));
+        let mut events = tollgate::store::Events::default();
+        let read_before = one.open(limited.client, &mut events).expect("shared data");
+        assert!(admitted(&other, &[limited], seconds(0)));
+        let outcome = one.charge(&[limited], Some(read_before), seconds(0)).expect("shared data");
+        assert_eq!(outcome.events.lost_races, 1);
+        assert!(matches!(outcome.verdicts[0], Verdict::Admitted { remaining: 0, .. }));
+        drop(outcome.receipt);
+        assert_eq!(room(&other, limited, seconds(0)), 0);
+    }
+}
+
+#[test]
+fn what_nginx_has_evicted_starts_anew() {
+    let host = Host::nginx();
+    let capacity = Capacity::new(64).expect("a capacity");
+    let table = Table::new(opened(host.clone()), capacity);
+    let limited = charge(1, 0, limit("2/h"));
+    assert_eq!(room(&table, limited, seconds(0)), 2);
+    host.evict("tollgate.v1.");
+    assert_eq!(room(&table, limited, seconds(0)), 2);
+    assert_eq!(opened(host).absence(), Absence::Zero);
+}
+
+/// Another worker is faster each time, between this one's look and its proposal.
+#[test]
+fn what_the_faster_worker_has_proposed_holds() {
+    struct Overtaken(Host);
+    impl SharedData for Overtaken {
+        fn get(&self, name: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+            self.0.get(name)
+        }
+        fn set(&self, name: &[u8], bytes: &[u8], version: u32) -> Result<bool, Unavailable> {
+            if name.ends_with(b"secret") {
+                self.0.set(name, &[9; 16], version)?;
+            }
+            self.0.set(name, bytes, version)
+        }
+    }
+    for host in [Host::envoy(), Host::nginx()] {
+        let cells = SharedCells::open(Overtaken(host)).expect("a host that can do it");
+        let agreed = cells.agree_on_secret(|| Ok([1; 16])).expect("a secret");
+        let theirs = Fingerprinter::new(&Secret::new([9; 16])).finish();
+        assert_eq!(Fingerprinter::new(&agreed).finish(), theirs);
+    }
+}
