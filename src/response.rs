@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::limiter::{Decision, Policy, Standing};
+use crate::request::Unclear;
 use crate::scope::Scope;
 use crate::time::whole_seconds;
 
@@ -15,11 +16,15 @@ pub struct ResponseRules {
     pub body: Body,
     /// The fields that tell the quota.
     pub ratelimit_headers: Dialect,
+    /// Whether nginx's `auth_request` asks. It takes no body from an answer, and closes the connection if there is
+    /// one, so the body stands in the header `x-tollgate-body` instead, and its type in `x-tollgate-type`. It makes a
+    /// 429 of the status, so a body that tells it says 429.
+    pub for_auth_request: bool,
 }
 
 impl Default for ResponseRules {
     fn default() -> Self {
-        Self { status: 429, body: Body::Drf, ratelimit_headers: Dialect::Off }
+        Self { status: 429, body: Body::Drf, ratelimit_headers: Dialect::Off, for_auth_request: false }
     }
 }
 
@@ -50,7 +55,7 @@ pub enum Dialect {
     XRateLimit,
 }
 
-/// A denial to be sent.
+/// A denial, or another reply in the application's place, to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// The HTTP status.
@@ -59,11 +64,37 @@ pub struct Denial {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: String,
+    /// What the proxy's access log shows as the reason of the reply.
+    pub details: &'static str,
     /// The text that goes with the status `RESOURCE_EXHAUSTED` if the request is a gRPC call.
     pub grpc_message: String,
 }
 
+const DENIED: &str = "tollgate_denied";
+const MALFORMED: &str = "tollgate_malformed";
+const BAD_REQUEST: u16 = 400;
+
+impl Denial {
+    /// The answer to a proxy that asks without saying about which request: no denial, so there is no use in waiting.
+    #[must_use]
+    pub fn malformed(unclear: Unclear) -> Self {
+        let headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
+        let body = format!("{unclear}\n");
+        Self { status: BAD_REQUEST, headers, body, details: MALFORMED, grpc_message: String::new() }
+    }
+}
+
 impl ResponseRules {
+    /// The status of a reply of ours, by its [`Denial::details`]; `None` if these are not ours.
+    #[must_use]
+    pub fn status_of(&self, details: &[u8]) -> Option<u16> {
+        if details == DENIED.as_bytes() {
+            Some(self.status)
+        } else {
+            (details == MALFORMED.as_bytes()).then_some(BAD_REQUEST)
+        }
+    }
+
     /// The reply to a denied request: `Retry-After` and the quota fields, and the body. `None` if the request is
     /// allowed.
     #[must_use]
@@ -79,7 +110,8 @@ impl ResponseRules {
         };
         let mut headers = vec![("content-type", content_type), ("retry-after", wait.to_string())];
         headers.extend(self.quota_headers(policy, decision));
-        Some(Denial { status: self.status, headers, body, grpc_message: message })
+        let body = if self.for_auth_request { in_headers(body, &mut headers) } else { body };
+        Some(Denial { status: self.status, headers, body, details: DENIED, grpc_message: message })
     }
 
     /// The fields that tell the quota; none if they are off or the request fell under no enforced scope.
@@ -111,11 +143,21 @@ impl ResponseRules {
                 r#""title":"Request cannot be satisfied as assigned quota has been exceeded","#,
                 r#""status":{},"detail":"{}","violated-policies":[{}]}}"#
             ),
-            self.status,
+            if self.for_auth_request { 429 } else { self.status },
             message,
             violated.collect::<Vec<_>>().join(",")
         )
     }
+}
+
+/// Moves the body into headers, and its type with it: of a reply without a body Envoy removes the type. Returns the
+/// body that is left.
+fn in_headers(body: String, headers: &mut Vec<(&'static str, String)>) -> String {
+    for (name, _) in headers.iter_mut().filter(|(name, _)| *name == "content-type") {
+        *name = "x-tollgate-type";
+    }
+    headers.push(("x-tollgate-body", body));
+    String::new()
 }
 
 /// DRF's sentence, word for word.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use tollgate::client::Client;
 use tollgate::config::Config;
-use tollgate::request::{Headers, Properties, Request};
+use tollgate::request::{Headers, Properties, Request, RequestFrom};
 use tollgate::scope::Counted;
 use tollgate::store::Secret;
 
@@ -35,13 +35,24 @@ impl Properties for Peer<'_> {
     }
 }
 
-fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool)| {
-    let (target, address, mut headers, raw) = input;
+fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool, bool)| {
+    let (target, address, mut headers, raw, forwarded) = input;
     let peer = Peer(address);
     // As the proxy writes headers, or as a proxy gone mad might.
-    headers.push((b":path", target));
+    if forwarded {
+        headers.extend([(&b"x-original-uri"[..], target), (b"x-original-method", b"GET")]);
+    } else {
+        headers.push((b":path", target));
+    }
     let block = if raw { target.to_vec() } else { Headers::encode(&headers) };
-    let request = Request::new(Headers::new(&block), &peer);
+    let from = if forwarded { RequestFrom::Forwarded } else { RequestFrom::Direct };
+    let request = match Request::read(from, Headers::new(&block), &peer) {
+        Ok(request) => request,
+        Err(unclear) => {
+            assert!(forwarded, "{unclear}");
+            return;
+        }
+    };
     for path in request.paths() {
         assert!(path.is_empty() || path.starts_with(b"/") && !path.ends_with(b"/"));
         assert!(!path.windows(2).any(|pair| pair == b"//"));

@@ -4,6 +4,7 @@ mod client;
 mod error;
 mod matcher;
 mod node;
+mod request;
 mod response;
 mod scopes;
 
@@ -12,6 +13,7 @@ pub use error::ConfigError;
 use node::{Node, Value};
 
 use crate::limiter::Policy;
+use crate::request::RequestFrom;
 use crate::response::ResponseRules;
 use crate::store::Capacity;
 
@@ -21,6 +23,8 @@ pub const DEFAULT: &str = include_str!("default.json");
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Where the request that is judged stands.
+    pub request_from: RequestFrom,
     /// The rules that requests are judged by.
     pub policy: Policy,
     /// What clients are told.
@@ -49,19 +53,21 @@ impl Config {
         let default = Node::root(&default).members()?;
         let fields = ["client", "exempt", "scopes", "response", "store", "mode", "request"];
         let fields = Node::root(&document).fields(&fields)?;
-        if let Some(request) = fields.get("request") {
-            return Err(not_yet(&request));
-        }
+        let request_from =
+            fields.get("request").map(|node| request::read(&node)).transpose()?.unwrap_or_default();
         let section = |name| fields.get(name).map_or_else(|| default.require(name, "has no default"), Ok);
         let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
         let ClientSection { rules: client, trust } = client::read(&section("client")?, &default)?;
+        request::check_trust(request_from, &client.credential_from, &trust)?;
         let exempt =
             fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
         let scopes = scopes::read(&section("scopes")?, mode)?;
-        let response =
+        request::check_counts(request_from, &scopes)?;
+        let mut response =
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
+        request::fit_to_nginx(request_from, &mut response)?;
         let capacity = fields.get("store").map(|node| read_store(&node)).transpose()?.unwrap_or_default();
-        Ok(Self { policy: Policy { client, trust, exempt, scopes }, response, capacity })
+        Ok(Self { request_from, policy: Policy { client, trust, exempt, scopes }, response, capacity })
     }
 }
 

@@ -25,9 +25,6 @@ const MONOTONIC: u32 = 1;
 const RESOURCE_EXHAUSTED: i32 = 8;
 const NO_GRPC_STATUS: i32 = -1;
 
-/// What the proxy's access log shows as the reason of the reply.
-const DETAILS: &[u8] = b"tollgate_denied";
-
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
@@ -103,11 +100,19 @@ pub(super) fn jwt_claim(name: &str) -> Option<Vec<u8>> {
 pub(super) fn response() -> Response {
     let status = response_header(":status");
     let status = status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok()).unwrap_or(0);
-    let made_by_proxy =
-        |details: Vec<u8>| !matches!(&details[..], b"" | b"via_upstream" | b"direct_response");
-    let from_upstream = !property(b"response\0code_details").is_some_and(made_by_proxy);
+    let from_upstream = matches!(&code_details()[..], b"" | b"via_upstream" | b"direct_response");
     let grpc_failed = response_header("grpc-status").is_some_and(|status| status != b"0");
     Response { status, from_upstream, grpc_failed }
+}
+
+/// Why the response is what it is, as the proxy's access log shows it; empty if the proxy does not know.
+pub(super) fn code_details() -> Vec<u8> {
+    property(b"response\0code_details").unwrap_or_default()
+}
+
+/// Whether the response tells a gRPC status in its headers.
+pub(super) fn is_grpc_response() -> bool {
+    response_header("grpc-status").is_some()
 }
 
 fn response_header(name: &str) -> Option<Vec<u8>> {
@@ -179,24 +184,24 @@ pub(super) fn set_shared_data(key: &[u8], value: &[u8], version: u32) -> Result<
 
 /// Answers the request with a denial.
 pub(super) fn reply(denial: &Denial) {
-    send(denial.status.into(), &denial.headers, &denial.body, NO_GRPC_STATUS);
+    send(denial, &denial.headers, &denial.body, NO_GRPC_STATUS);
 }
 
 /// Answers a gRPC call with a denial. The proxy makes its status 200 and its content type gRPC's.
 pub(super) fn reply_grpc(denial: &Denial) {
     let headers = denial.headers.iter().filter(|(name, _)| *name != "content-type");
     let headers: Vec<_> = headers.cloned().collect();
-    send(denial.status.into(), &headers, &denial.grpc_message, RESOURCE_EXHAUSTED);
+    send(denial, &headers, &denial.grpc_message, RESOURCE_EXHAUSTED);
 }
 
-fn send(status: u32, headers: &[(&str, String)], body: &str, grpc_status: i32) {
+fn send(denial: &Denial, headers: &[(&str, String)], body: &str, grpc_status: i32) {
     let headers = Headers::encode(headers);
     // SAFETY: the pointers are valid for the call.
     unsafe {
         proxy_send_local_response(
-            status,
-            DETAILS.as_ptr(),
-            DETAILS.len(),
+            denial.status.into(),
+            denial.details.as_ptr(),
+            denial.details.len(),
             body.as_ptr(),
             body.len(),
             headers.as_ptr(),

@@ -8,6 +8,7 @@ use proxy_wasm::types::MetricType;
 
 use crate::gate::Passage;
 use crate::limiter::{Judgement, Policy};
+use crate::request::Unclear;
 use crate::store::{Events, StoreError};
 
 /// The metrics' ids at the host.
@@ -19,7 +20,9 @@ pub(super) struct Metrics {
     corrupt: u32,
     contended: u32,
     failed: u32,
+    malformed: u32,
     told: Cell<bool>,
+    told_malformed: Cell<bool>,
 }
 
 struct ScopeMetrics {
@@ -46,7 +49,9 @@ impl Metrics {
             corrupt: counter("store.corrupt"),
             contended: counter("store.contended"),
             failed: counter("store.failed"),
+            malformed: counter("requests.malformed"),
             told: Cell::new(false),
+            told_malformed: Cell::new(false),
         }
     }
 
@@ -79,6 +84,17 @@ impl Metrics {
         increment(self.lost_races, events.lost_races);
         increment(self.evicted, events.evicted);
         increment(self.corrupt, events.corrupt);
+    }
+
+    /// Counts a question that another proxy has not put well. The log is told once: the fault is the proxy's, which
+    /// will not mend it meanwhile.
+    pub(super) fn count_malformed(&self, unclear: Unclear) {
+        increment(self.malformed, 1);
+        if !self.told_malformed.replace(true) {
+            log::warn!(
+                "{unclear}; such requests are answered with 400 and counted in tollgate.requests.malformed"
+            );
+        }
     }
 
     /// Counts requests that could not be decided. The log is told once: it would say nothing new.

@@ -52,6 +52,9 @@ impl HttpContext for Stream {
         if let (Some(worker), Some(pending)) = (&self.worker, self.pending.take()) {
             worker.settle(pending);
         }
+        if let Some(worker) = &self.worker {
+            worker.put_status_right();
+        }
         for (name, value) in self.quota_headers.drain(..) {
             host::set_response_header(name, &value);
         }

@@ -39,9 +39,27 @@ impl Worker {
         Ok(Self { gate, metrics, funnel: RefCell::default() })
     }
 
+    /// Of our reply to a gRPC call Envoy makes a 200, which to a proxy that asks would mean yes.
+    pub(super) fn put_status_right(&self) {
+        let config = self.gate.config();
+        if config.request_from.is_asked()
+            && host::is_grpc_response()
+            && let Some(status) = config.response.status_of(&host::code_details())
+        {
+            host::set_response_header(":status", &status.to_string());
+        }
+    }
+
     /// Judges the request with this block of headers.
     pub(super) fn admit(&self, block: &[u8]) -> Answer {
-        let request = Request::new(Headers::new(block), &Host);
+        let from = self.gate.config().request_from;
+        let request = match Request::read(from, Headers::new(block), &Host) {
+            Ok(request) => request,
+            Err(unclear) => {
+                self.metrics.count_malformed(unclear);
+                return Answer::Deny { denial: Denial::malformed(unclear), is_grpc: false };
+            }
+        };
         let client = Client::identify(&self.gate.config().policy.client, &request);
         let passage = self.gate.admit(&request, &client, host::now());
         self.metrics.count_passage(&passage);

@@ -1,5 +1,6 @@
 //! A borrowed view of one request. Bytes, not strings: a client may send anything.
 
+mod forwarded;
 mod headers;
 mod path;
 pub(crate) mod percent;
@@ -7,7 +8,10 @@ pub(crate) mod percent;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+pub use forwarded::{RequestFrom, Unclear};
 pub use headers::{Headers, Iter};
+
+use forwarded::Line;
 
 /// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
 /// since each answer costs a call to the proxy.
@@ -39,6 +43,7 @@ pub struct Request<'a> {
     headers: Headers<'a>,
     properties: &'a dyn Properties,
     method: &'a [u8],
+    authority: Option<&'a [u8]>,
     raw_path: &'a [u8],
     raw_query: &'a [u8],
     paths: OnceCell<Vec<Cow<'a, [u8]>>>,
@@ -48,12 +53,34 @@ impl<'a> Request<'a> {
     /// A view of `headers`, pseudo-headers included.
     #[must_use]
     pub fn new(headers: Headers<'a>, properties: &'a dyn Properties) -> Self {
+        let method = headers.first(":method").unwrap_or_default();
         let target = headers.first(":path").unwrap_or_default();
+        // Envoy has a client's Host as `:authority` alone. In nginx that is the server's name, and Host is Host.
+        let authority = headers.first("host").or_else(|| headers.first(":authority"));
+        Self::of(headers, properties, &Line { method, target, authority })
+    }
+
+    /// A view of the request that is to be judged, which stands where `from` says.
+    ///
+    /// # Errors
+    /// If another proxy asks about it in headers, and they do not tell it.
+    pub fn read(
+        from: RequestFrom,
+        headers: Headers<'a>,
+        properties: &'a dyn Properties,
+    ) -> Result<Self, Unclear> {
+        match from {
+            RequestFrom::Direct | RequestFrom::ExtAuthz => Ok(Self::new(headers, properties)),
+            RequestFrom::Forwarded => Ok(Self::of(headers, properties, &forwarded::read(&headers)?)),
+        }
+    }
+
+    fn of(headers: Headers<'a>, properties: &'a dyn Properties, line: &Line<'a>) -> Self {
+        let Line { method, target, authority } = *line;
         // A fragment is not the server's business; a proxy that lets one through sends it to no resource.
         let (target, _fragment) = split_at_byte(target, b'#');
         let (raw_path, raw_query) = split_at_byte(target, b'?');
-        let method = headers.first(":method").unwrap_or_default();
-        Self { headers, properties, method, raw_path, raw_query, paths: OnceCell::new() }
+        Self { headers, properties, method, authority, raw_path, raw_query, paths: OnceCell::new() }
     }
 
     /// The method, as sent.
@@ -65,8 +92,7 @@ impl<'a> Request<'a> {
     /// The host that was asked for, without port and trailing dot; empty if there is none.
     #[must_use]
     pub fn host(&self) -> &'a [u8] {
-        let authority =
-            self.headers.first(":authority").or_else(|| self.headers.first("host")).unwrap_or_default();
+        let authority = self.authority.unwrap_or_default();
         let end_of_v6 = authority.iter().rposition(|byte| *byte == b']').unwrap_or(0);
         let port = authority[end_of_v6..].iter().rposition(|byte| *byte == b':');
         let host = port.map_or(authority, |port| &authority[..end_of_v6 + port]);
@@ -88,9 +114,13 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// All values of the header `name` (in lower case), without surrounding white space, in order.
+    /// All values of the header `name` (in lower case), without surrounding white space, in order. The host that
+    /// was asked for is `:authority`, whatever the proxy calls it.
     pub fn header<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.headers.all(name).map(<[u8]>::trim_ascii)
+        let is_host = name == ":authority";
+        let listed = if is_host { Headers::default() } else { self.headers };
+        let host = self.authority.filter(|_| is_host);
+        host.into_iter().chain(listed.all(name)).map(<[u8]>::trim_ascii)
     }
 
     /// All values of the cookie `name`, without surrounding white space and quotes, percent-decoded (most
@@ -181,6 +211,43 @@ mod tests {
             ("", ""),
         ] {
             with(&[(":authority", authority)], |request| assert_eq!(request.host(), host.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn the_host_is_what_the_client_asked_for() {
+        let nginx = [(":authority", "server.internal"), ("host", "example.com:80")];
+        with(&nginx, |request| {
+            assert_eq!(request.host(), b"example.com");
+            assert_eq!(texts(request.header(":authority")), ["example.com:80"]);
+        });
+        with(&[(":authority", "a.test")], |request| {
+            assert_eq!(texts(request.header(":authority")), ["a.test"]);
+        });
+        with(&[("a", "b")], |request| assert_eq!(texts(request.header(":authority")), [""; 0]));
+    }
+
+    #[test]
+    fn a_forwarded_request_is_the_original_one() {
+        let block = Headers::encode(&[
+            (":method", "GET"),
+            (":path", "/ask?b=9"),
+            (":authority", "gate.internal"),
+            ("x-forwarded-method", "PUT"),
+            ("x-forwarded-uri", "/a%2e/../c?b=1#?b=2"),
+            ("x-forwarded-host", "a.test:80"),
+        ]);
+        let read = |from| Request::read(from, Headers::new(&block), &NoProperties);
+        let request = read(RequestFrom::Forwarded).expect("all is told");
+        assert_eq!(request.method(), b"PUT");
+        assert_eq!(texts(request.paths()), ["/c"]);
+        assert_eq!(texts(request.query(b"b")), ["1"]);
+        assert_eq!(request.host(), b"a.test");
+        assert_eq!(texts(request.header(":authority")), ["a.test:80"]);
+        for from in [RequestFrom::Direct, RequestFrom::ExtAuthz] {
+            let request = read(from).expect("nothing to be told");
+            assert_eq!((request.method(), request.host()), (&b"GET"[..], &b"gate.internal"[..]));
+            assert_eq!(texts(request.query(b"b")), ["9"]);
         }
     }
 

@@ -1,6 +1,7 @@
 //! From a configuration and a request to what the client is told.
 
 mod configuration;
+mod forwarded;
 mod keys;
 mod matching;
 mod readings;
