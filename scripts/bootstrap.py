@@ -72,6 +72,22 @@ def set_policy(document, text):
     the(document, "Wasm filter", lambda node: "vm_config" in node)["configuration"]["value"] = text
 
 
+def check_asked(text, status):
+    """An authz service's policy has to say where it finds what it is asked about; one for nginx, its status besides."""
+    try:
+        policy = json.loads(text or "{}")
+        origin, told = policy.get("request", {}).get("from"), policy.get("response", {}).get("status", 429)
+    except (ValueError, AttributeError):
+        return  # what is wrong with it, the filter says better
+    if origin not in ("forwarded", "ext_authz"):
+        raise Mistake('an authz service is asked about requests: let the policy say "request": { "from": "forwarded" }')
+    if status and (origin, told) != ("forwarded", status):
+        raise Mistake(
+            'nginx understands one denial: let the policy say "request": { "from": "forwarded" }, '
+            f'"response": {{ "status": {status} }}'
+        )
+
+
 def set_listener(document, host, port):
     """The listener `ingress` listens here; port 0 is any free one."""
     listener = the(document, "listener", lambda node: "filter_chains" in node)
@@ -122,6 +138,8 @@ def main():
     parser.add_argument("file", help="one of envoy/*.yaml")
     parser.add_argument("--wasm", required=True, help="the filter's wasm file")
     parser.add_argument("--policy", help="the policy's file; without it, the policy stays as shipped")
+    parser.add_argument("--asked", action="store_true", help="the policy must be one for an authz service")
+    parser.add_argument("--asked-status", type=int, help="and deny with this status")
     parser.add_argument("--upstream", help="HOST:PORT; `none` for a built-in reply; without it, as shipped")
     parser.add_argument("--port", type=int, help="listen on loopback on this port, with the admin interface on any free one")
     options = parser.parse_args()
@@ -129,7 +147,10 @@ def main():
     document = load(options.file)
     set_wasm(document, options.wasm)
     if options.policy:
-        set_policy(document, policy_text(options.policy))
+        policy = policy_text(options.policy)
+        if options.asked:
+            check_asked(policy, options.asked_status)
+        set_policy(document, policy)
     if options.upstream == "none":
         set_built_in_reply(document, REPLY)
     elif options.upstream:
