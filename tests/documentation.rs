@@ -15,3 +15,11 @@ fn policies_in_the_documentation_are_accepted() {
         }
     }
 }
+
+#[test]
+fn the_policy_for_nginx_is_accepted() {
+    let file = format!("{}/nginx/ngx_wasm_module.conf", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(file).expect("the file");
+    let policy = text.split("proxy_wasm tollgate '").nth(1).and_then(|rest| rest.split("';").next());
+    Config::parse(policy.expect("a policy").as_bytes()).expect("one that checks");
+}
