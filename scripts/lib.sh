@@ -86,6 +86,8 @@ ensure_command() {
     say "Installing Debian's package $2"
     # Debian starts a server that it installs; this one is started here, on a port of its own, when it is needed.
     RUNLEVEL=1 _install_packages "$2" || die "apt-get could not install $2: see its message above"
+    # (Some packages do so all the same where systemd runs.)
+    if [[ -d /run/systemd/system ]]; then systemctl disable --quiet --now "$2" 2>/dev/null || true; fi
 }
 
 # ensure_wasm_target : after it, "${WASM_CARGO[@]}" SUBCOMMAND … "${WASM_FLAGS[@]}" compiles for wasm32.
