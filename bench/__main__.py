@@ -7,9 +7,16 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from bench import contention, cpu, memory, plot, report
+from bench import authz, contention, cpu, memory, plot, report
 
-_MODES = {"cpu": cpu.run, "contention": contention.run, "memory": memory.run, "plot": plot.run, "report": report.run}
+_MODES = {
+    "cpu": cpu.run,
+    "contention": contention.run,
+    "memory": memory.run,
+    "authz": authz.run,
+    "plot": plot.run,
+    "report": report.run,
+}
 
 
 def main() -> None:

@@ -111,3 +111,21 @@ def memory_table(rows: dict) -> str:
         ["ns per charge at a tenth, at the end", f"{native[0]['nanos_per_charge']:,}", f"{native[-1]['nanos_per_charge']:,}"],
     ]
     return table(["memory", "", ""], lines)
+
+
+def authz_table(rows: list[dict]) -> str:
+    head = ["through nginx", "req/s", "quarters", "p99 of many, ms", "p50 of one, µs", "added", "p99 of one, µs"]
+
+    def cells(row: dict) -> list[str]:
+        per_second = row["per_second"]
+        return [
+            row["title"],
+            f"{per_second['median']:,.0f}",
+            f"{per_second['low']:,.0f}–{per_second['high']:,.0f}",
+            f"{row['full_p99'] / 1000:.1f}",
+            f"{row['empty_p50']:.0f}",
+            f"{row['added_p50']:+.0f}" if row["added_p50"] else "",
+            f"{row['empty_p99']:.0f}",
+        ]
+
+    return table(head, [cells(row) for row in rows])
