@@ -68,11 +68,12 @@ def _cell(number: int) -> str:
 
 
 def _fingerprints(cell: bytes) -> list[bytes]:
-    """As `src/store/cell.rs` writes them: a fingerprint, the length of what follows in 4 bytes, and the counters."""
+    """As `src/store/cell.rs` writes them: a fingerprint, the length of the counters and a checksum in 4 bytes each, and the
+    counters."""
     found = []
     while cell:
         length = int.from_bytes(cell[16:20], "little")
-        assert len(cell) >= 20 + length
+        assert len(cell) >= 24 + length
         found.append(cell[:16])
-        cell = cell[20 + length :]
+        cell = cell[24 + length :]
     return found
