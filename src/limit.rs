@@ -90,7 +90,12 @@ impl Counter {
     /// the algorithm is another one: a log and a bucket cannot be turned into each other exactly.
     pub(crate) fn adopt(&mut self, limit: Limit) {
         match (&mut *self, limit.algorithm) {
-            (Self::Window { rate, .. }, Algorithm::SlidingWindow) => *rate = limit.rate,
+            (Self::Window { rate, window }, Algorithm::SlidingWindow) => {
+                if *rate != limit.rate {
+                    window.adopt(limit.rate);
+                    *rate = limit.rate;
+                }
+            }
             (Self::Bucket { rate, burst, bucket }, Algorithm::TokenBucket { burst: new_burst }) => {
                 bucket.rescale(*rate, limit.rate);
                 (*rate, *burst) = (limit.rate, new_burst);

@@ -86,6 +86,11 @@ impl Window {
         }
     }
 
+    /// Goes on under another rate. A record says in which steps its marks count by the rate alone.
+    pub(crate) fn adopt(&mut self, rate: Rate) {
+        self.marks.align(Self::step(rate));
+    }
+
     /// How finely the marks of this rate lie, in microseconds.
     pub(crate) const fn step(rate: Rate) -> u64 {
         if rate.quota() <= EXACT_QUOTA { 1 } else { rate.window_micros() / EXACT_QUOTA as u64 }
