@@ -7,15 +7,18 @@ mod node;
 mod request;
 mod response;
 mod scopes;
+mod store;
 
 use client::ClientSection;
 pub use error::ConfigError;
 use node::{Node, Value};
+use store::StoreSection;
 
 use crate::limiter::Policy;
 use crate::request::RequestFrom;
 use crate::response::ResponseRules;
 use crate::store::Capacity;
+use crate::store::redis::Settings;
 
 /// The document that an empty configuration stands for.
 pub const DEFAULT: &str = include_str!("default.json");
@@ -31,6 +34,8 @@ pub struct Config {
     pub response: ResponseRules,
     /// How many clients the counters have room for.
     pub capacity: Capacity,
+    /// The Redis whose counters are shared with other proxies, if there is one.
+    pub redis: Option<Settings>,
 }
 
 /// Whether a scope, or the whole policy, is in force.
@@ -66,8 +71,10 @@ impl Config {
         let mut response =
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
         request::fit_to_nginx(request_from, &mut response)?;
-        let capacity = fields.get("store").map(|node| read_store(&node)).transpose()?.unwrap_or_default();
-        Ok(Self { request_from, policy: Policy { client, trust, exempt, scopes }, response, capacity })
+        let StoreSection { capacity, redis } =
+            fields.get("store").map(|node| store::read(&node)).transpose()?.unwrap_or_default();
+        let policy = Policy { client, trust, exempt, scopes };
+        Ok(Self { request_from, policy, response, capacity, redis })
     }
 }
 
@@ -85,19 +92,4 @@ impl Mode {
 
 fn parse_json(document: &[u8]) -> Result<Value, ConfigError> {
     serde_json::from_slice(document).map_err(|error| ConfigError::new("", format!("not valid JSON: {error}")))
-}
-
-fn read_store(node: &Node) -> Result<Capacity, ConfigError> {
-    let fields = node.fields(&["capacity", "redis"])?;
-    if let Some(redis) = fields.get("redis").filter(|redis| *redis.value() != Value::Null) {
-        return Err(not_yet(&redis));
-    }
-    let Some(node) = fields.get("capacity") else { return Ok(Capacity::default()) };
-    let clients = node.whole_number(Capacity::MIN, Capacity::MAX)?;
-    Capacity::new(clients).ok_or_else(|| node.error("is out of range"))
-}
-
-/// Part of the grammar, but not built yet: refused rather than ignored.
-fn not_yet(node: &Node) -> ConfigError {
-    node.error("is not supported yet")
 }

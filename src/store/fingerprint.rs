@@ -1,11 +1,13 @@
 //! Whom a counter counts, as a number that tells nothing about it.
 
+use std::fmt;
+
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
 /// The key under which fingerprints are made. Whoever does not know it cannot tell which client a
 /// fingerprint stands for, nor find two clients that share one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret([u8; 16]);
 
 impl Secret {
@@ -13,6 +15,21 @@ impl Secret {
     #[must_use]
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
+    }
+
+    /// The secret that follows from this text, the same everywhere. It is worth what the text is worth.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        let mut fingerprinter = Fingerprinter::new(&Self(*b"tollgate.secret1"));
+        fingerprinter.piece(0, text.as_bytes());
+        Self(fingerprinter.finish().to_bytes())
+    }
+}
+
+impl fmt::Debug for Secret {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
     }
 }
 

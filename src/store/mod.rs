@@ -3,7 +3,9 @@
 mod cell;
 mod fingerprint;
 mod memory;
+mod plan;
 mod record;
+pub mod redis;
 mod shared;
 mod table;
 
@@ -12,6 +14,7 @@ use std::fmt;
 pub use cell::cell_with;
 pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
 pub use memory::MemoryCells;
+pub use plan::{Acceptance, Charges, Plan, Proof, Settlement};
 pub use shared::{Absence, SharedCells, SharedData};
 pub use table::{Capacity, Opened, Table};
 
@@ -62,7 +65,7 @@ pub struct Charge {
 }
 
 /// What became of a request's charges.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Charged {
     /// One for each charge, in the same order.
     pub verdicts: Vec<Verdict>,
@@ -79,6 +82,12 @@ pub struct Charged {
 pub struct Receipt(Vec<Taken>);
 
 impl Receipt {
+    /// One more charge was taken, with this mark.
+    pub(crate) fn add(&mut self, charge: &Charge, mark: Time) {
+        let Charge { client, counter, scope, cost, .. } = *charge;
+        self.0.push(Taken { client, counter, scope, mark, cost });
+    }
+
     /// Whether nothing was taken.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -96,15 +105,16 @@ impl Receipt {
         self.0.iter().any(|taken| taken.is_of(charge))
     }
 
+    /// The part of it that these scopes were charged, and the rest.
+    #[must_use]
+    pub fn split(self, belongs: impl Fn(usize) -> bool) -> (Self, Self) {
+        let (of_scopes, rest) = self.0.into_iter().partition(|taken| belongs(taken.scope));
+        (Self(of_scopes), Self(rest))
+    }
+
     /// The part of it that none of these charges stands for; the rest stays taken.
     pub fn without(mut self, charges: &[Charge]) -> Self {
         self.0.retain(|taken| !charges.iter().any(|charge| taken.is_of(charge)));
-        self
-    }
-
-    /// The part of it that these scopes were charged; the rest stays taken.
-    pub fn of_scopes(mut self, belongs: impl Fn(usize) -> bool) -> Self {
-        self.0.retain(|taken| belongs(taken.scope));
         self
     }
 }

@@ -181,7 +181,9 @@ mod tests {
     fn a_counter_that_goes_on_under_another_rate_reads_back_before_it_takes() {
         let now = Time::from_micros(3_000_000_000);
         let limit = |rate: &str| Limit::sliding_window(rate.parse().expect(rate));
-        for (old, new) in [("100/s", "9/min"), ("9/min", "100/s"), ("100/s", "101/min"), ("65/min", "100/min")] {
+        for (old, new) in
+            [("100/s", "9/min"), ("9/min", "100/s"), ("100/s", "101/min"), ("65/min", "100/min")]
+        {
             let mut record = Record::default();
             record.counter(&charge(1, limit(old))).take(now, 1);
             record.counter(&charge(1, limit(new)));

@@ -2,7 +2,7 @@
 
 use super::cell::{self, Place, WAYS};
 use super::record::Record;
-use super::{Cells, Charge, Charged, Events, Fingerprint, Receipt, StoreError, Taken};
+use super::{Cells, Charge, Charged, Events, Fingerprint, Receipt, Settlement, StoreError, Taken};
 use crate::limit::Verdict;
 use crate::time::Time;
 
@@ -219,6 +219,25 @@ impl<C: Cells> Table<C> {
                     }
                 }
             })?;
+        }
+        Ok(events)
+    }
+
+    /// Does what is left to do for a request that has been answered.
+    ///
+    /// # Errors
+    /// As for [`Self::charge`]; what comes later in the settlement is not done then.
+    pub fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
+        let Settlement { proof, due, given_back, made_up_for } = settlement;
+        let mut events = Events::default();
+        if let Some(proof) = proof {
+            events += self.prove(proof.client, now.after(proof.lasts), now)?;
+        }
+        let (all_fit, more) = self.take_what_fits(&due, now)?;
+        events += more;
+        events += self.refund(given_back, now)?;
+        if all_fit {
+            events += self.refund(made_up_for, now)?;
         }
         Ok(events)
     }

@@ -1,8 +1,14 @@
 //! What is refused, and how the error reads.
 
+use std::time::Duration;
+
 use tollgate::config::{Config, DEFAULT};
+use tollgate::store::Secret;
+use tollgate::store::redis::{Login, OnFailure, Settings};
 
 use super::{get, world};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn refused(document: &str) -> String {
     Config::parse(document.as_bytes()).map(|_| ()).expect_err(document).to_string()
@@ -35,6 +41,9 @@ fn an_error_names_the_field_and_what_was_expected() {
     let matching =
         |fields: &str| scope(&format!(r#""rate": "1/s", "key": "global", "match": {{ {fields} }}"#));
     let key = |key: &str| scope(&format!(r#""rate": "1/s", "key": {key}"#));
+    let redis = |fields: &str| {
+        format!(r#"{{ "store": {{ "redis": {{ "cluster": "c", "secret": "{SECRET}", {fields} }} }} }}"#)
+    };
     let from = |source: &str| format!(r#"{{ "client": {{ "credential": {{ "from": [{source}] }} }} }}"#);
     for (document, error) in [
         ("{", "not valid JSON: EOF while parsing an object at line 1 column 1".to_owned()),
@@ -95,7 +104,20 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "response": { "body": { "text": "", "content_type": "a/b\r\nx: y" } } }"#, "response.body.content_type: `a/b\\r\\nx: y`: expected a media type, such as `text/html; charset=utf-8`".into()),
         (r#"{ "response": { "ratelimit_headers": true } }"#, "response.ratelimit_headers: `true`: expected `off`, `draft` or `x-ratelimit`".into()),
         (r#"{ "store": { "capacity": 63 } }"#, "store.capacity: `63`: expected a whole number from 64 to 16777216".into()),
-        (r#"{ "store": { "redis": { "cluster": "c" } } }"#, "store.redis: `{…}`: is not supported yet".into()),
+        (r#"{ "store": { "redis": true } }"#, "store.redis: `true`: expected an object, `{ … }`".into()),
+        (r#"{ "store": { "redis": {} } }"#, "store.redis.cluster: is missing: name the proxy's cluster that leads to Redis".into()),
+        (r#"{ "store": { "redis": { "cluster": "c" } } }"#, "store.redis.secret: is missing: make one by `openssl rand -hex 32`, the same for all that share counters".into()),
+        (&redis(r#""host": "h""#), "store.redis.host: unknown field; expected one of `cluster`, `prefix`, `timeout`, `on_failure`, `username`, `password`, `secret`".into()),
+        (&redis(r#""prefix": """#), "store.redis.prefix: ``: expected a name, not empty".into()),
+        (&redis(r#""timeout": 50"#), "store.redis.timeout: `50`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "1ms""#), "store.redis.timeout: `1ms`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "11s""#), "store.redis.timeout: `11s`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "18446744073709551615s""#), "store.redis.timeout: `18446744073709551615s`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "50min""#), "store.redis.timeout: `50min`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""on_failure": "open""#), "store.redis.on_failure: `open`: expected `local`, `allow` or `deny`".into()),
+        (&redis(r#""username": "u""#), "store.redis.username: needs a `password` beside it".into()),
+        (&redis(r#""password": 7"#), "store.redis.password: expected a string that is not empty".into()),
+        (r#"{ "store": { "redis": { "cluster": "c", "secret": "short but secret" } } }"#, "store.redis.secret: has 16 characters; whoever guesses it can tell which clients the keys in Redis stand for: expected 32 or more, at random, such as `openssl rand -hex 32` makes".into()),
     ] {
         assert_eq!(refused(document), error, "{document}");
     }
@@ -129,4 +151,47 @@ fn modes() {
     for (all, one) in [("off", "enforce"), ("enforce", "off"), ("shadow", "off"), ("off", "shadow")] {
         assert_eq!(of(all, one), None, "{all} {one}");
     }
+}
+
+#[test]
+fn how_redis_is_reached() {
+    let redis = |fields: &str| {
+        let document =
+            format!(r#"{{ "store": {{ "redis": {{ "cluster": "c", "secret": "{SECRET}"{fields} }} }} }}"#);
+        Config::parse(document.as_bytes()).expect(&document).redis.expect("it is there")
+    };
+    let default = Settings {
+        cluster: "c".into(),
+        prefix: "tollgate:".into(),
+        timeout: Duration::from_millis(50),
+        on_failure: OnFailure::Local,
+        login: None,
+        secret: Secret::of_text(SECRET),
+    };
+    assert_eq!(redis(""), default);
+    let login = Login { username: Some("u\r\n".into()), password: "p".into() };
+    let fields =
+        r#", "prefix": "{a}", "timeout": "2s", "on_failure": "deny", "username": "u\r\n", "password": "p""#;
+    assert_eq!(
+        redis(fields),
+        Settings {
+            prefix: "{a}".into(),
+            timeout: Duration::from_secs(2),
+            on_failure: OnFailure::Deny,
+            login: Some(login),
+            ..default
+        }
+    );
+    assert!(Config::parse(br#"{ "store": { "redis": null } }"#).expect("none").redis.is_none());
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let document = format!(
+        r#"{{ "store": {{ "redis": {{ "cluster": "c", "secret": "{SECRET}", "password": "hunter2" }} }} }}"#
+    );
+    let config = Config::parse(document.as_bytes()).expect("good");
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains(SECRET), "{shown}");
+    assert_ne!(Secret::of_text(SECRET), Secret::of_text("0123456789abcdef0123456789abcdeg"));
 }

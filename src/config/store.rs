@@ -1,0 +1,108 @@
+//! `store`: where the counters are.
+
+use std::time::Duration;
+
+use super::ConfigError;
+use super::node::{Node, Value};
+use crate::store::redis::{Login, OnFailure, Settings};
+use crate::store::{Capacity, Secret};
+
+/// Where the counters are.
+#[derive(Default)]
+pub(super) struct StoreSection {
+    pub(super) capacity: Capacity,
+    pub(super) redis: Option<Settings>,
+}
+
+/// The fewest characters of a secret: as many as 128 random bits take in hexadecimal.
+const SECRET_LENGTH: usize = 32;
+
+pub(super) fn read(node: &Node) -> Result<StoreSection, ConfigError> {
+    let fields = node.fields(&["capacity", "redis"])?;
+    let capacity = fields.get("capacity").map(|node| capacity(&node)).transpose()?.unwrap_or_default();
+    let redis = fields.get("redis").filter(|redis| *redis.value() != Value::Null);
+    Ok(StoreSection { capacity, redis: redis.map(|node| redis_settings(&node)).transpose()? })
+}
+
+fn capacity(node: &Node) -> Result<Capacity, ConfigError> {
+    let clients = node.whole_number(Capacity::MIN, Capacity::MAX)?;
+    Capacity::new(clients).ok_or_else(|| node.error("is out of range"))
+}
+
+fn redis_settings(node: &Node) -> Result<Settings, ConfigError> {
+    let fields =
+        node.fields(&["cluster", "prefix", "timeout", "on_failure", "username", "password", "secret"])?;
+    let cluster = name(&fields.require("cluster", "name the proxy's cluster that leads to Redis")?)?;
+    let prefix = fields.get("prefix").map_or_else(|| Ok("tollgate:".to_owned()), |node| name(&node))?;
+    let timeout = fields.get("timeout").map_or(Ok(Duration::from_millis(50)), |node| timeout(&node))?;
+    let on_failure = fields.get("on_failure").map(|node| on_failure(&node)).transpose()?.unwrap_or_default();
+    let secret = fields
+        .require("secret", "make one by `openssl rand -hex 32`, the same for all that share counters")?;
+    let username = fields.get("username");
+    let password = fields.get("password").map(|node| word(&node)).transpose()?;
+    let login = match (username, password) {
+        (username, Some(password)) => {
+            Some(Login { username: username.map(|node| word(&node)).transpose()?, password })
+        }
+        (Some(username), None) => {
+            return Err(username.error_without_value("needs a `password` beside it"));
+        }
+        (None, None) => None,
+    };
+    Ok(Settings { cluster, prefix, timeout, on_failure, login, secret: read_secret(&secret)? })
+}
+
+fn name(node: &Node) -> Result<String, ConfigError> {
+    const EXPECTED: &str = "a name, not empty";
+    match node.text(EXPECTED)? {
+        "" => Err(node.error(format_args!("expected {EXPECTED}"))),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Part of the login, or a secret: its value is never shown.
+fn word(node: &Node) -> Result<String, ConfigError> {
+    match node.value() {
+        Value::Text(text) if !text.is_empty() => Ok(text.clone()),
+        _ => Err(node.error_without_value("expected a string that is not empty")),
+    }
+}
+
+fn read_secret(node: &Node) -> Result<Secret, ConfigError> {
+    let text = word(node)?;
+    let count = text.chars().count();
+    if count < SECRET_LENGTH {
+        return Err(node.error_without_value(format_args!(
+            "has {count} characters; whoever guesses it can tell which clients the keys in Redis stand for: \
+             expected {SECRET_LENGTH} or more, at random, such as `openssl rand -hex 32` makes"
+        )));
+    }
+    Ok(Secret::of_text(&text))
+}
+
+fn timeout(node: &Node) -> Result<Duration, ConfigError> {
+    const EXPECTED: &str = "a span from `2ms` to `10s`, such as `50ms`";
+    let text = node.text(EXPECTED)?;
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let count: Option<u64> = count.parse().ok();
+    let millis = count.and_then(|count| match unit {
+        "ms" => Some(count),
+        "s" => count.checked_mul(1_000),
+        _ => None,
+    });
+    match millis {
+        Some(millis @ 2..=10_000) => Ok(Duration::from_millis(millis)),
+        _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+    }
+}
+
+fn on_failure(node: &Node) -> Result<OnFailure, ConfigError> {
+    const EXPECTED: &str = "`local`, `allow` or `deny`";
+    match node.text(EXPECTED)? {
+        "local" => Ok(OnFailure::Local),
+        "allow" => Ok(OnFailure::Allow),
+        "deny" => Ok(OnFailure::Deny),
+        _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+    }
+}

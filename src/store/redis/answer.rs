@@ -1,0 +1,121 @@
+//! What Redis answers.
+
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::resp::Reply;
+use crate::limit::Verdict;
+use crate::store::{Charged, Events, Plan, Receipt, Settlement};
+use crate::time::Time;
+
+/// What became of a request's charges.
+#[derive(Debug)]
+pub struct Answer {
+    /// Whether its proof was known, and for how long it still counts.
+    pub proved_for: Option<Duration>,
+    /// What became of the charges that it has then.
+    pub charged: Charged,
+    /// The time there.
+    pub now: Time,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// For how long the proof that was noted counts.
+    pub proved_for: Option<Duration>,
+    /// What else happened.
+    pub events: Events,
+    /// The time there.
+    pub now: Time,
+}
+
+impl Answer {
+    /// Reads the reply to the command that charges this plan.
+    ///
+    /// # Errors
+    /// If it is an error, or is not what the script returns.
+    pub fn read(reply: &Reply, plan: &Plan) -> Result<Self, Failure> {
+        let (head, verdicts) = numbers(reply)?;
+        let charges = plan.charges(head.flag).unwrap_or_default();
+        let (verdicts, rest) = verdicts.as_chunks::<4>();
+        if verdicts.len() != charges.len() || !rest.is_empty() {
+            return Err(Failure::Reply);
+        }
+        let mut charged = Charged { events: head.events, ..Charged::default() };
+        for (charge, [admitted, tells, reset, mark]) in charges.iter().zip(verdicts) {
+            charged.verdicts.push(match admitted {
+                0 => Verdict::Denied { wait: Duration::from_micros(*tells) },
+                1 => Verdict::Admitted {
+                    remaining: u32::try_from(*tells).map_err(|_| Failure::Reply)?,
+                    reset: Duration::from_micros(*reset),
+                },
+                _ => return Err(Failure::Reply),
+            });
+            if *mark > 0 {
+                charged.receipt.add(charge, Time::from_micros(*mark));
+            }
+        }
+        Ok(Self { proved_for: head.flag.then_some(head.proved_for), charged, now: head.now })
+    }
+
+    /// Whether the proof of the request's credential was known.
+    #[must_use]
+    pub const fn is_proved(&self) -> bool {
+        self.proved_for.is_some()
+    }
+
+    /// What gives all of it back.
+    #[must_use]
+    pub fn undo(self) -> Settlement {
+        let receipt: Receipt = self.charged.receipt;
+        Settlement::undo(receipt)
+    }
+}
+
+impl Settled {
+    /// Reads the reply to a command that settles.
+    ///
+    /// # Errors
+    /// As for [`Answer::read`].
+    pub fn read(reply: &Reply) -> Result<Self, Failure> {
+        let (head, rest) = numbers(reply)?;
+        if !rest.is_empty() {
+            return Err(Failure::Reply);
+        }
+        let proved_for = (!head.proved_for.is_zero()).then_some(head.proved_for);
+        Ok(Self { proved_for, events: head.events, now: head.now })
+    }
+}
+
+/// What every reply of the script begins with.
+struct Head {
+    now: Time,
+    flag: bool,
+    proved_for: Duration,
+    events: Events,
+}
+
+fn numbers(reply: &Reply) -> Result<(Head, Vec<u64>), Failure> {
+    let list = match reply {
+        Reply::Error(message) => return Err(Failure::of_error(message)),
+        Reply::List(Some(list)) => list,
+        _ => return Err(Failure::Reply),
+    };
+    let number = |reply: &Reply| match reply {
+        Reply::Number(number) => u64::try_from(*number).map_err(|_| Failure::Reply),
+        _ => Err(Failure::Reply),
+    };
+    let numbers = list.iter().map(number).collect::<Result<Vec<_>, _>>()?;
+    let Some(([now, flag, proved_for, broken], rest)) = numbers.split_first_chunk() else {
+        return Err(Failure::Reply);
+    };
+    let corrupt = u32::try_from(*broken).map_err(|_| Failure::Reply)?;
+    let head = Head {
+        now: Time::from_micros(*now),
+        flag: *flag == 1,
+        proved_for: Duration::from_micros(*proved_for),
+        events: Events { corrupt, ..Events::default() },
+    };
+    Ok((head, rest.to_vec()))
+}

@@ -1,0 +1,139 @@
+//! Stops asking a Redis that fails, and tries again.
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// So many failures in a row open it.
+const ENOUGH: u32 = 3;
+/// How long it stays open at first, and at most. Each time that fails again doubles it.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// A circuit breaker. Closed, everybody may ask. Open, nobody may, until its time is over; then one may, and
+/// that decides.
+#[derive(Debug)]
+pub struct Breaker {
+    state: State,
+    failures: u32,
+    /// How long it will stay open next time.
+    backoff: Duration,
+    random: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open { until: Time },
+    Probing,
+}
+
+impl Breaker {
+    /// A closed breaker. The seed, any number, makes its times differ from those of others, so that they do not
+    /// all try again at once.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { state: State::Closed, failures: 0, backoff: SHORTEST, random: seed | 1 }
+    }
+
+    /// Whether one more may ask at `now`. `idle` says that nobody is asking or about to.
+    pub fn admits(&mut self, now: Time, idle: bool) -> bool {
+        match self.state {
+            State::Closed => true,
+            State::Open { until } if now < until => false,
+            State::Open { .. } => {
+                self.state = State::Probing;
+                true
+            }
+            // The one that was to try may have gone away before it could.
+            State::Probing => idle,
+        }
+    }
+
+    /// Whether nobody may ask.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Redis has answered.
+    pub fn succeeded(&mut self) {
+        (self.state, self.failures, self.backoff) = (State::Closed, 0, SHORTEST);
+    }
+
+    /// Redis has failed. Returns whether the breaker is open now.
+    pub fn failed(&mut self, now: Time) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < ENOUGH {
+            return false;
+        }
+        self.state = State::Open { until: now.after(self.jittered()) };
+        self.backoff = (self.backoff * 2).min(LONGEST);
+        true
+    }
+
+    /// The backoff, give or take a quarter.
+    fn jittered(&mut self) -> Duration {
+        // Marsaglia's xorshift.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let eighths = u32::try_from(self.random % 1_000).unwrap_or(0);
+        self.backoff * 3 / 4 + self.backoff * eighths / 2_000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> Time {
+        Time::from_micros(millis * 1_000)
+    }
+
+    #[test]
+    fn it_opens_after_three_failures_in_a_row() {
+        let mut breaker = Breaker::new(1);
+        for _ in 0..2 {
+            assert!(!breaker.failed(at(0)) && !breaker.failed(at(0)));
+            breaker.succeeded();
+        }
+        assert!(!breaker.failed(at(0)) && !breaker.failed(at(0)));
+        assert!(breaker.admits(at(0), false));
+        assert!(breaker.failed(at(0)));
+        assert!(!breaker.admits(at(0), true));
+    }
+
+    #[test]
+    fn one_tries_again_and_decides() {
+        let mut breaker = Breaker::new(1);
+        while !breaker.failed(at(0)) {}
+        assert!(!breaker.admits(at(74), true), "too early");
+        assert!(breaker.admits(at(126), true));
+        assert!(!breaker.admits(at(126), false), "one at a time");
+        assert!(breaker.admits(at(127), true), "unless that one is gone");
+        assert!(breaker.failed(at(150)), "it takes but one failure now");
+        assert!(!breaker.admits(at(150 + 149), true), "and twice the time");
+        assert!(breaker.admits(at(150 + 251), true));
+        breaker.succeeded();
+        assert!(breaker.admits(at(402), false) && breaker.is_closed());
+        assert!(!breaker.failed(at(402)), "everything is as it was");
+    }
+
+    #[test]
+    fn the_time_between_is_bounded_and_differs() {
+        let mut times = Vec::new();
+        for seed in 0..50 {
+            let mut breaker = Breaker::new(seed);
+            (0..40).for_each(|_| {
+                breaker.failed(at(0));
+            });
+            let open = (0..3_000).find(|millis| breaker.admits(at(*millis), true)).expect("at last");
+            assert!((1_500..=2_500).contains(&open), "{open} ms");
+            times.push(open);
+        }
+        times.sort_unstable();
+        times.dedup();
+        assert!(times.len() > 30);
+    }
+}

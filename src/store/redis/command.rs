@@ -1,0 +1,173 @@
+//! What Redis is told.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::resp::put_command;
+use crate::limit::Algorithm;
+use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Taken};
+
+/// What charges and settles, once Redis has loaded it. Its head says how the arguments below are to be read.
+pub const SCRIPT: &str = include_str!("script.lua");
+
+/// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
+pub const SCRIPT_SHA1: &str = "f54919b4b74e347b4b0eecc2ef8e471012e805ed";
+
+/// Writes the commands of an exchange, for keys with one prefix.
+#[derive(Clone)]
+pub struct Commands {
+    prefix: String,
+    login: Option<Login>,
+}
+
+/// As whom to log in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user; without one, Redis takes its default user.
+    pub username: Option<String>,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commands").field("prefix", &self.prefix).field("login", &self.login).finish()
+    }
+}
+
+/// Behind the prefix: a change of what stands under a key needs another version.
+const VERSION: &str = "v1:";
+
+/// The keys of one call of the script, each client's once, and its arguments.
+struct Call<'c> {
+    commands: &'c Commands,
+    clients: Vec<Fingerprint>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Commands {
+    /// Commands for keys that begin with `prefix`.
+    #[must_use]
+    pub const fn new(prefix: String, login: Option<Login>) -> Self {
+        Self { prefix, login }
+    }
+
+    /// What an exchange begins with: the login, which has a reply if [`Self::begins_with_login`] says so, and, if
+    /// wanted, the script, which has one too.
+    #[must_use]
+    pub fn begin(&self, load_script: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(4_096);
+        if let Some(Login { username, password }) = &self.login {
+            let words = [Some("AUTH"), username.as_deref(), Some(password)].into_iter().flatten();
+            let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
+            put_command(&mut out, words.into_iter());
+        }
+        if load_script {
+            put_command(&mut out, [&b"SCRIPT"[..], b"LOAD", SCRIPT.as_bytes()].into_iter());
+        }
+        out
+    }
+
+    /// Whether the first reply to an exchange is that to a login.
+    #[must_use]
+    pub const fn begins_with_login(&self) -> bool {
+        self.login.is_some()
+    }
+
+    /// Appends what an exchange ends with: Redis closes the connection, by which the end of its answer is known.
+    pub fn end(&self, out: &mut Vec<u8>) {
+        put_command(out, [&b"QUIT"[..]].into_iter());
+    }
+
+    /// The key with all of a client's counters. It tells nothing about the client.
+    #[must_use]
+    pub fn key(&self, client: Fingerprint) -> String {
+        format!("{}{VERSION}{:032x}", self.prefix, u128::from_be_bytes(client.to_bytes()))
+    }
+
+    /// Appends the command that charges a request.
+    pub fn charge(&self, plan: &Plan, out: &mut Vec<u8>) {
+        let mut call = self.call("charge", plan.proof().map(|proof| (proof.client, proof.lasts)));
+        call.charges(plan.charges(true).unwrap_or_default());
+        if let Plan::Open { unproved, .. } = plan {
+            call.charges(unproved.as_deref().unwrap_or_default());
+        }
+        call.put(out);
+    }
+
+    /// Appends the command that settles an answered request.
+    pub fn settle(&self, settlement: &Settlement, out: &mut Vec<u8>) {
+        let mut call = self.call("settle", settlement.proof.map(|proof| (proof.client, proof.lasts)));
+        call.charges(&settlement.due);
+        call.given_back(&settlement.given_back);
+        call.given_back(&settlement.made_up_for);
+        call.put(out);
+    }
+
+    fn call(&self, what: &str, proof: Option<(Fingerprint, Duration)>) -> Call<'_> {
+        let (client, lasts) = proof.unzip();
+        let lasts = lasts.unwrap_or_default().as_micros().to_string();
+        let arguments = vec![what.as_bytes().to_vec(), lasts.into_bytes()];
+        Call { commands: self, clients: client.into_iter().collect(), arguments }
+    }
+}
+
+impl Call<'_> {
+    /// Which of the keys is this client's, from 1.
+    fn key(&mut self, client: Fingerprint) -> u16 {
+        let known = self.clients.iter().position(|known| *known == client);
+        let index = known.unwrap_or_else(|| {
+            self.clients.push(client);
+            self.clients.len() - 1
+        });
+        // A request has some charges for each scope, and configurations with 65,535 scopes are not written.
+        u16::try_from(index + 1).unwrap_or(u16::MAX)
+    }
+
+    fn charges(&mut self, charges: &[Charge]) {
+        let mut packed = Vec::with_capacity(25 * charges.len());
+        for charge in charges {
+            let rate = charge.limit.rate;
+            let burst = match charge.limit.algorithm {
+                Algorithm::SlidingWindow => 0,
+                Algorithm::TokenBucket { burst } => burst,
+            };
+            packed.extend_from_slice(&self.key(charge.client).to_be_bytes());
+            for number in [charge.counter.0, rate.quota(), rate.window_secs(), burst, charge.cost] {
+                packed.extend_from_slice(&number.to_be_bytes());
+            }
+            packed.extend_from_slice(&u16::try_from(charge.scope).unwrap_or(u16::MAX).to_be_bytes());
+            packed.push(charge.enforced.into());
+        }
+        self.arguments.push(packed);
+    }
+
+    fn given_back(&mut self, receipt: &Receipt) {
+        let mut packed = Vec::with_capacity(17 * receipt.0.len());
+        for Taken { client, counter, mark, cost, .. } in &receipt.0 {
+            packed.extend_from_slice(&self.key(*client).to_be_bytes());
+            packed.extend_from_slice(&counter.0.to_be_bytes());
+            // The highest byte of a time is always 0.
+            packed.extend_from_slice(&mark.micros().to_be_bytes()[1..]);
+            packed.extend_from_slice(&cost.to_be_bytes());
+        }
+        self.arguments.push(packed);
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        let keys: Vec<String> = self.clients.iter().map(|client| self.commands.key(*client)).collect();
+        let count = keys.len().to_string();
+        let head = ["EVALSHA", SCRIPT_SHA1, &count];
+        let keys = keys.iter().map(String::as_bytes);
+        let words: Vec<&[u8]> = head.iter().map(|word| word.as_bytes()).chain(keys).collect();
+        let words = [&words[..], &self.arguments.iter().map(Vec::as_slice).collect::<Vec<_>>()].concat();
+        put_command(out, words.into_iter());
+    }
+}

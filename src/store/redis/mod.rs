@@ -1,0 +1,24 @@
+//! Counters that several proxies share, in Redis.
+//!
+//! Everything here is pure. Bytes for Redis come out ([`Shared::dispatch`]), bytes from it go in
+//! ([`Shared::answered`]); how they travel is the adapter's business.
+
+mod answer;
+mod breaker;
+mod command;
+mod failure;
+mod proofs;
+mod queue;
+mod resp;
+mod settings;
+mod shared;
+
+pub use answer::{Answer, Settled};
+pub use breaker::Breaker;
+pub use command::{Commands, Login, SCRIPT, SCRIPT_SHA1};
+pub use failure::Failure;
+pub use proofs::Proofs;
+pub use queue::{BATCH, Decided, Exchange, Queue, Report, WAITING};
+pub use resp::{MAX_DEPTH, Reply, RespError, read_reply};
+pub use settings::{OnFailure, Settings};
+pub use shared::{Asked, Shared};

@@ -1,0 +1,240 @@
+//! The script in a real Redis, and the worker's side of it.
+
+mod agreement;
+mod server;
+
+use std::time::Duration;
+
+use tollgate::limit::{Algorithm, Limit};
+use tollgate::store::redis::{Answer, Commands, Failure, SCRIPT, SCRIPT_SHA1, Settled};
+use tollgate::store::{Charge, CounterId, Fingerprint, Fingerprinter, Plan, Secret, Settlement};
+use tollgate::time::Time;
+
+use server::{Connection, Server, encode};
+
+const PREFIX: &str = "{tollgate}:";
+
+fn commands() -> Commands {
+    Commands::new(PREFIX.to_owned(), None)
+}
+
+fn client(name: u64) -> Fingerprint {
+    let mut fingerprinter = Fingerprinter::new(&Secret::new([7; 16]));
+    fingerprinter.piece(0, &name.to_le_bytes());
+    fingerprinter.finish()
+}
+
+fn limit(rate: &str) -> Limit {
+    Limit::sliding_window(rate.parse().expect(rate))
+}
+
+fn bucket(rate: &str, burst: u32) -> Limit {
+    Limit { algorithm: Algorithm::TokenBucket { burst }, ..limit(rate) }
+}
+
+/// One unit of an enforced scope of its own.
+fn charge(name: u64, counter: u32, limit: Limit) -> Charge {
+    Charge {
+        client: client(name),
+        counter: CounterId(counter),
+        limit,
+        cost: 1,
+        scope: counter as usize,
+        enforced: true,
+    }
+}
+
+/// A Redis with the script, on its own clock or on one that the test sets.
+struct Script {
+    connection: Connection,
+    sha1: String,
+    sets_clock: bool,
+    _server: Server,
+}
+
+impl Script {
+    fn on_its_own_clock(name: &str) -> Self {
+        Self::start(name, SCRIPT, false)
+    }
+
+    /// The same script, but it reads the time from a list, and keys stay: they would expire by another clock.
+    fn on_a_set_clock(name: &str) -> Self {
+        let mut script = SCRIPT.to_owned();
+        for (own, other) in [
+            ("redis.call('TIME')", "redis.call('LRANGE', 'clock', 0, 1)"),
+            ("'PX', math.ceil((matters - now) / 1000)", "'PX', 3600000"),
+        ] {
+            assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
+            script = script.replace(own, other);
+        }
+        Self::start(name, &script, true)
+    }
+
+    fn start(name: &str, script: &str, sets_clock: bool) -> Self {
+        let server = Server::start(name, &[]);
+        let mut connection = server.connect();
+        let sha1 = connection.command(&[b"SCRIPT", b"LOAD", script.as_bytes()]);
+        Self { connection, sha1, sets_clock, _server: server }
+    }
+
+    fn charge(&mut self, plan: &Plan, now: Time) -> Result<Answer, Failure> {
+        let mut command = Vec::new();
+        commands().charge(plan, &mut command);
+        self.call(command, now, |reply| Answer::read(&reply, plan))
+    }
+
+    fn settle(&mut self, settlement: &Settlement, now: Time) -> Result<Settled, Failure> {
+        let mut command = Vec::new();
+        commands().settle(settlement, &mut command);
+        self.call(command, now, |reply| Settled::read(&reply))
+    }
+
+    fn call<T>(
+        &mut self,
+        command: Vec<u8>,
+        now: Time,
+        read: impl FnOnce(tollgate::store::redis::Reply) -> T,
+    ) -> T {
+        let command = replace(command, SCRIPT_SHA1.as_bytes(), self.sha1.as_bytes());
+        if !self.sets_clock {
+            return self.connection.last_of(&command, 1, read);
+        }
+        let (seconds, micros) = (now.micros() / 1_000_000, now.micros() % 1_000_000);
+        let clock = [encode(&[b"DEL", b"clock"]), {
+            encode(&[b"RPUSH", b"clock", seconds.to_string().as_bytes(), micros.to_string().as_bytes()])
+        }];
+        self.connection.last_of(&[&clock.concat(), &command[..]].concat(), 3, read)
+    }
+}
+
+fn replace(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let place = bytes.windows(from.len()).position(|window| window == from).expect("it is there");
+    bytes[place..place + from.len()].copy_from_slice(to);
+    bytes
+}
+
+fn certain(charges: Vec<Charge>) -> Plan {
+    Plan::Certain { charges: Some(charges), renews: None }
+}
+
+#[test]
+fn the_script_is_called_by_its_name() {
+    let script = Script::on_its_own_clock("name");
+    assert_eq!(SCRIPT_SHA1, script.sha1, "the constant SCRIPT_SHA1 belongs to another script");
+}
+
+#[test]
+fn every_key_expires_by_itself_and_says_nothing() {
+    let mut script = Script::on_its_own_clock("expiry");
+    let now = Time::default();
+    let ttl = |script: &mut Script, name| -> i64 {
+        let key = commands().key(client(name));
+        script.connection.last_of(&encode(&[b"PTTL", key.as_bytes()]), 1, |reply| match reply {
+            tollgate::store::redis::Reply::Number(millis) => millis,
+            other => panic!("{other:?}"),
+        })
+    };
+    let within = |least: i64, most: i64, found: i64| assert!((least..=most).contains(&found), "{found}");
+    // A minute from the charge; with the coarse marks of a large quota 1/64 more.
+    script.charge(&certain(vec![charge(1, 1, limit("60/min"))]), now).unwrap();
+    within(50_000, 60_000, ttl(&mut script, 1));
+    script.charge(&certain(vec![charge(2, 1, limit("300/min")), charge(2, 2, limit("5/s"))]), now).unwrap();
+    within(50_000, 60_938, ttl(&mut script, 2));
+    // One of a thousand flows in within 3.6 seconds.
+    script.charge(&certain(vec![charge(3, 1, bucket("1000/h", 1000))]), now).unwrap();
+    within(1, 3_600, ttl(&mut script, 3));
+    // What is all given back matters no more.
+    let answer = script.charge(&certain(vec![charge(4, 1, limit("60/min"))]), now).unwrap();
+    script.settle(&answer.undo(), now).unwrap();
+    assert_eq!(ttl(&mut script, 4), -2, "there is no such key");
+    // A proof counts for an hour.
+    let proof = tollgate::store::Proof { client: client(5), lasts: Duration::from_secs(3_600) };
+    let settlement = Settlement { proof: Some(proof), ..Settlement::default() };
+    assert_eq!(script.settle(&settlement, now).unwrap().proved_for, Some(proof.lasts));
+    within(3_590_000, 3_600_000, ttl(&mut script, 5));
+    let mut keys = script.connection.command(&[b"KEYS", b"*"]);
+    for name in [1, 2, 3, 5] {
+        let key = commands().key(client(name));
+        assert_eq!(key.len(), "{tollgate}:v1:".len() + 32);
+        assert!(keys.contains(&key.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ")));
+        keys = keys.replacen("Bytes", "", 1);
+    }
+    assert!(!keys.contains("Bytes"), "there are no other keys");
+}
+
+#[test]
+fn what_was_not_written_here_counts_as_nothing_and_is_counted() {
+    let mut script = Script::on_its_own_clock("broken");
+    let now = Time::default();
+    let plan = certain(vec![charge(1, 1, limit("5/h")), charge(1, 2, bucket("5/h", 5))]);
+    let key = commands().key(client(1));
+    script.charge(&plan, now).unwrap();
+    let good = script.connection.last_of(&encode(&[b"GET", key.as_bytes()]), 1, |reply| match reply {
+        tollgate::store::redis::Reply::Bytes(Some(bytes)) => bytes.to_vec(),
+        other => panic!("{other:?}"),
+    });
+    let pack = |lua: &str| format!("return redis.call('SET', KEYS[1], cmsgpack.pack({lua}))").into_bytes();
+    let mut broken: Vec<Vec<u8>> = vec![b"".to_vec(), b"hello".to_vec(), b"\xff\xff\xff".to_vec()];
+    broken.extend((1..good.len()).map(|cut| good[..cut].to_vec()));
+    for value in broken {
+        script.connection.command(&[b"SET", key.as_bytes(), &value]);
+        let answer = script.charge(&plan, now).unwrap();
+        assert_eq!(answer.charged.events.corrupt, 1, "{value:?}");
+        assert!(answer.charged.verdicts.iter().all(tollgate::limit::Verdict::is_admitted));
+        assert_eq!(script.charge(&plan, now).unwrap().charged.events.corrupt, 0, "it has given way");
+    }
+    for value in [
+        "7",
+        "'x'",
+        "{}",
+        "{'x'}",
+        "{-1}",
+        "{0/0}",
+        "{1e300}",
+        "{0, 7}",
+        "{0, {}}",
+        "{0, {1, 0, 5, 3600e6, 'x', ''}}",
+        "{0, {1, 0, 5, 3600e6, 1, 'x'}}",
+        "{0, {1, 0, 5, 0, 1, ''}}",
+        "{0, {1, 2, 5, 3600e6, 1, ''}}",
+        "{0, {2, 1, 0, 3600e6, 0, 0, 0}}",
+        "{0, {2, 1, 5, 3600e6, 0, 0, 3600e6}}",
+        "{0, {2, 1, 5, 3600e6, 0, 0.5, 0}}",
+    ] {
+        script.connection.command(&[b"EVAL", &pack(value), b"1", key.as_bytes()]);
+        let answer = script.charge(&plan, now).unwrap();
+        assert_eq!(answer.charged.events.corrupt, 1, "{value}");
+        assert!(answer.charged.verdicts.iter().all(tollgate::limit::Verdict::is_admitted), "{value}");
+    }
+    // Of another type.
+    script.connection.command(&[b"DEL", key.as_bytes()]);
+    script.connection.command(&[b"LPUSH", key.as_bytes(), b"x"]);
+    assert_eq!(script.charge(&plan, now).unwrap().charged.events.corrupt, 1);
+    assert_eq!(script.charge(&plan, now).unwrap().charged.events.corrupt, 0);
+}
+
+#[test]
+fn errors_inside_the_script_are_told_apart() {
+    let mut script = Script::on_its_own_clock("errors");
+    let plan = certain(vec![charge(1, 1, limit("5/h"))]);
+    let now = Time::default();
+    for (set, unset, failure) in [
+        (
+            &[&b"CONFIG"[..], b"SET", b"maxmemory", b"1"][..],
+            &[&b"CONFIG"[..], b"SET", b"maxmemory", b"0"][..],
+            Failure::Memory,
+        ),
+        (
+            &[b"CONFIG", b"SET", b"min-replicas-to-write", b"1"],
+            &[b"CONFIG", b"SET", b"min-replicas-to-write", b"0"],
+            Failure::ReadOnly,
+        ),
+        (&[b"REPLICAOF", b"127.0.0.1", b"1"], &[b"REPLICAOF", b"NO", b"ONE"], Failure::ReadOnly),
+        (&[b"SCRIPT", b"FLUSH"], &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()], Failure::NoScript),
+    ] {
+        script.connection.command(set);
+        assert_eq!(script.charge(&plan, now).map(|_| ()).unwrap_err(), failure);
+        script.connection.command(unset);
+        script.charge(&plan, now).unwrap();
+    }
+}

@@ -1,0 +1,105 @@
+//! A Redis of the test's own, on a socket in a directory of its own.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tollgate::store::redis::{Reply, RespError, read_reply};
+
+/// A running server; it ends with this value.
+pub(crate) struct Server {
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Server {
+    /// Starts one with these further arguments, and waits until it answers.
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{name}"));
+        std::fs::create_dir_all(&directory).expect("a directory for the server");
+        let socket = directory.join("socket");
+        // Of a run before this one.
+        let _ = std::fs::remove_file(&socket);
+        let mut command = Command::new("redis-server");
+        command.current_dir(&directory).args(["--port", "0", "--unixsocket", "socket", "--save", ""]);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        let process = command.spawn().expect("`redis-server` (Debian: apt-get install redis-server)");
+        let server = Self { process, socket };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while UnixStream::connect(&server.socket).is_err() {
+            assert!(Instant::now() < deadline, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        let stream = UnixStream::connect(&self.socket).expect("the server listens");
+        Connection { stream, received: Vec::new() }
+    }
+
+    /// What it answers to these bytes, until it closes the connection.
+    pub(crate) fn exchange(&self, commands: &[u8]) -> Vec<u8> {
+        let mut connection = self.connect();
+        connection.stream.write_all(commands).expect("it reads");
+        let mut answer = Vec::new();
+        connection.stream.read_to_end(&mut answer).expect("it answers");
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A connection that stays.
+pub(crate) struct Connection {
+    stream: UnixStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    /// Sends commands that have `count` replies, and hands the last one on.
+    pub(crate) fn last_of<T>(&mut self, commands: &[u8], count: usize, read: impl FnOnce(Reply) -> T) -> T {
+        self.stream.write_all(commands).expect("it reads");
+        self.received.clear();
+        loop {
+            let mut chunk = [0; 4_096];
+            let size = self.stream.read(&mut chunk).expect("it answers");
+            assert!(size > 0, "the server has closed the connection");
+            self.received.extend_from_slice(&chunk[..size]);
+            let mut bytes = &self.received[..];
+            let replies: Result<Vec<_>, _> = (0..count).map(|_| read_reply(&mut bytes)).collect();
+            match replies {
+                Ok(mut replies) => return read(replies.pop().expect("some replies")),
+                Err(RespError::CutShort) => {}
+                Err(error) => panic!("{error:?}: {}", String::from_utf8_lossy(&self.received)),
+            }
+        }
+    }
+
+    /// One command, as text; the reply as text.
+    pub(crate) fn command(&mut self, words: &[&[u8]]) -> String {
+        self.last_of(&encode(words), 1, |reply| match reply {
+            Reply::Text(text) | Reply::Bytes(Some(text)) => String::from_utf8_lossy(text).into_owned(),
+            Reply::Error(error) => panic!("{}", String::from_utf8_lossy(error)),
+            other => format!("{other:?}"),
+        })
+    }
+}
+
+/// A command as it is sent.
+pub(crate) fn encode(words: &[&[u8]]) -> Vec<u8> {
+    let mut out = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        out.extend(format!("${}\r\n", word.len()).into_bytes());
+        out.extend_from_slice(word);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
