@@ -183,12 +183,16 @@ pub(super) fn set_shared_data(key: &[u8], value: &[u8], version: u32) -> Result<
 }
 
 /// Answers the request with a denial.
-pub(super) fn reply(denial: &Denial) {
-    send(denial, &denial.headers, &denial.body, NO_GRPC_STATUS);
+pub(super) fn deny(denial: &Denial, is_grpc: bool) {
+    if is_grpc {
+        deny_grpc(denial);
+    } else {
+        send(denial, &denial.headers, &denial.body, NO_GRPC_STATUS);
+    }
 }
 
-/// Answers a gRPC call with a denial. The proxy makes its status 200 and its content type gRPC's.
-pub(super) fn reply_grpc(denial: &Denial) {
+/// The proxy makes the status 200 and the content type gRPC's.
+fn deny_grpc(denial: &Denial) {
     let headers = denial.headers.iter().filter(|(name, _)| *name != "content-type");
     let headers: Vec<_> = headers.cloned().collect();
     send(denial, &headers, &denial.grpc_message, RESOURCE_EXHAUSTED);

@@ -9,6 +9,7 @@ use proxy_wasm::types::MetricType;
 use crate::gate::Passage;
 use crate::limiter::{Judgement, Policy};
 use crate::request::Unclear;
+use crate::store::redis::{Failure, Report};
 use crate::store::{Events, StoreError};
 
 /// The metrics' ids at the host.
@@ -21,8 +22,18 @@ pub(super) struct Metrics {
     contended: u32,
     failed: u32,
     malformed: u32,
+    redis: Option<RedisMetrics>,
     told: Cell<bool>,
     told_malformed: Cell<bool>,
+}
+
+/// What there is only with counters in Redis.
+struct RedisMetrics {
+    exchanges: u32,
+    batch: u32,
+    unsettled: u32,
+    degraded: u32,
+    failures: Vec<(Failure, u32)>,
 }
 
 struct ScopeMetrics {
@@ -32,7 +43,7 @@ struct ScopeMetrics {
 }
 
 impl Metrics {
-    pub(super) fn define(policy: &Policy) -> Self {
+    pub(super) fn define(policy: &Policy, with_redis: bool) -> Self {
         let scope = |name: &str| {
             let decision = |decision| counter(&format!("requests.scope.{name}.decision.{decision}"));
             ScopeMetrics {
@@ -50,6 +61,7 @@ impl Metrics {
             contended: counter("store.contended"),
             failed: counter("store.failed"),
             malformed: counter("requests.malformed"),
+            redis: with_redis.then(RedisMetrics::define),
             told: Cell::new(false),
             told_malformed: Cell::new(false),
         }
@@ -78,6 +90,32 @@ impl Metrics {
     pub(super) fn count_settled(&self, proved: bool, events: Events) {
         increment(self.proved, proved.into());
         self.count_events(events);
+    }
+
+    /// Counts an exchange with Redis.
+    pub(super) fn count_exchange(&self, report: &Report) {
+        let Some(redis) = &self.redis else { return };
+        increment(redis.exchanges, 1);
+        record(redis.batch, report.requests as u64);
+        increment(redis.unsettled, report.unsettled);
+        record(redis.degraded, report.has_failed.into());
+        self.count_events(report.events);
+    }
+
+    /// Counts a request about which Redis did not decide.
+    pub(super) fn count_failure(&self, failure: Failure) {
+        let Some(redis) = &self.redis else { return };
+        record(redis.degraded, 1);
+        if let Some((_, metric)) = redis.failures.iter().find(|(known, _)| *known == failure) {
+            increment(*metric, 1);
+        }
+    }
+
+    /// Counts a settlement that Redis will not hear of.
+    pub(super) fn count_unsettled(&self) {
+        if let Some(redis) = &self.redis {
+            increment(redis.unsettled, 1);
+        }
     }
 
     fn count_events(&self, events: Events) {
@@ -110,8 +148,31 @@ impl Metrics {
     }
 }
 
+impl RedisMetrics {
+    fn define() -> Self {
+        let failures = Failure::ALL.iter();
+        Self {
+            exchanges: counter("store.redis.exchanges"),
+            batch: metric(MetricType::Histogram, "store.redis.batch"),
+            unsettled: counter("store.redis.unsettled"),
+            degraded: metric(MetricType::Gauge, "store.redis.degraded"),
+            failures: failures
+                .map(|(failure, name)| (*failure, counter(&format!("store.redis.failures.cause.{name}"))))
+                .collect(),
+        }
+    }
+}
+
 fn counter(name: &str) -> u32 {
-    hostcalls::define_metric(MetricType::Counter, &format!("tollgate.{name}")).unwrap_or_default()
+    metric(MetricType::Counter, name)
+}
+
+fn metric(kind: MetricType, name: &str) -> u32 {
+    hostcalls::define_metric(kind, &format!("tollgate.{name}")).unwrap_or_default()
+}
+
+fn record(metric: u32, value: u64) {
+    let _ = hostcalls::record_metric(metric, value);
 }
 
 fn increment(metric: u32, by: u32) {

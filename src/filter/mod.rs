@@ -2,6 +2,7 @@
 
 mod host;
 mod metrics;
+mod redis;
 mod shared;
 mod stream;
 mod worker;
@@ -17,22 +18,32 @@ use worker::Worker;
 // Nothing but this may happen here: the host answers no other call yet.
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Plugin(None)));
+    proxy_wasm::set_root_context(|id| Box::new(Plugin { id, worker: None }));
 }}
 
 /// One configuration of the filter in one worker.
-struct Plugin(Option<Rc<Worker>>);
+struct Plugin {
+    id: u32,
+    worker: Option<Rc<Worker>>,
+}
 
-impl Context for Plugin {}
+impl Context for Plugin {
+    /// The answer to an exchange with Redis.
+    fn on_http_call_response(&mut self, _call: u32, headers: usize, body_size: usize, _trailers: usize) {
+        if let Some(worker) = &self.worker {
+            worker.on_answer(redis::answer(headers, body_size));
+        }
+    }
+}
 
 impl RootContext for Plugin {
     /// False refuses the configuration: at start the proxy exits, later it keeps the one it has.
     fn on_configure(&mut self, _size: usize) -> bool {
         let document = self.get_plugin_configuration().unwrap_or_default();
-        match Worker::open(&document) {
+        match Worker::open(&document, self.id) {
             Ok(worker) => {
                 log::info!("{worker}");
-                self.0 = Some(Rc::new(worker));
+                self.worker = Some(Rc::new(worker));
                 true
             }
             Err(reason) => {
@@ -42,8 +53,16 @@ impl RootContext for Plugin {
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.0.clone())))
+    /// A request waits for Redis.
+    fn on_queue_ready(&mut self, queue: u32) {
+        if let Some(worker) = &self.worker {
+            redis::is_awake(queue);
+            worker.on_wake();
+        }
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(context_id, self.worker.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -50,15 +50,17 @@ impl Breaker {
         }
     }
 
-    /// Whether nobody may ask.
+    /// Whether everybody may ask.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
 
-    /// Redis has answered.
-    pub fn succeeded(&mut self) {
+    /// Redis has answered. Returns whether the breaker is closed only now.
+    pub fn succeeded(&mut self) -> bool {
+        let closes = !self.is_closed();
         (self.state, self.failures, self.backoff) = (State::Closed, 0, SHORTEST);
+        closes
     }
 
     /// Redis has failed. Returns whether the breaker is open now.
@@ -115,7 +117,7 @@ mod tests {
         assert!(breaker.failed(at(150)), "it takes but one failure now");
         assert!(!breaker.admits(at(150 + 149), true), "and twice the time");
         assert!(breaker.admits(at(150 + 251), true));
-        breaker.succeeded();
+        assert!(breaker.succeeded() && !breaker.succeeded());
         assert!(breaker.admits(at(402), false) && breaker.is_closed());
         assert!(!breaker.failed(at(402)), "everything is as it was");
     }

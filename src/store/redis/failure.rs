@@ -52,6 +52,12 @@ impl Failure {
         (Self::BreakerOpen, "breaker_open"),
     ];
 
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(failure, _)| *failure == self).map_or("other", |(_, name)| name)
+    }
+
     /// What an error of Redis means. It begins with a word for its kind; an error inside a script may have that
     /// word further back (`ERR Error running script …: -OOM …`, up to Redis 6).
     #[must_use]

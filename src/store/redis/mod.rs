@@ -22,3 +22,6 @@ pub use queue::{BATCH, Decided, Exchange, Queue, Report, WAITING};
 pub use resp::{MAX_DEPTH, Reply, RespError, read_reply};
 pub use settings::{OnFailure, Settings};
 pub use shared::{Asked, Shared};
+
+/// No answer is larger, in bytes: a thousand times what the script answers to a request under three scopes.
+pub const MAX_ANSWER: usize = 1 << 20;

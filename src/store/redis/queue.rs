@@ -42,7 +42,8 @@ pub struct Queue<W> {
 /// A request that Redis, or its failure, has decided about.
 #[derive(Debug)]
 pub struct Decided<W> {
-    ticket: u32,
+    /// Its ticket.
+    pub ticket: u32,
     /// What the worker needs to go on with it.
     pub waiter: W,
     /// What it was to be charged.
@@ -67,6 +68,10 @@ pub struct Report {
     pub requests: usize,
     /// Whether Redis has failed in any of it.
     pub has_failed: bool,
+    /// That failure, if since then Redis is not asked any more.
+    pub gave_up: Option<Failure>,
+    /// Whether Redis is asked again.
+    pub has_recovered: bool,
     /// How many settlements were lost: what they would have given back stays taken until its window is over.
     pub unsettled: u32,
     /// The proofs that were noted, and for how long they count.
@@ -231,6 +236,7 @@ impl<W> Queue<W> {
             self.script_is_missing = replies.skip().is_some();
         }
         let mut has_succeeded = false;
+        let mut failure = None;
         let mut again = Vec::new();
         for mut request in requests {
             let outcome = replies.next().and_then(|reply| Answer::read(&reply, &request.plan));
@@ -239,8 +245,8 @@ impl<W> Queue<W> {
                 again.push(request);
                 continue;
             }
-            report.has_failed |= outcome.is_err();
             has_succeeded |= outcome.is_ok();
+            failure = failure.or(outcome.as_ref().err().copied());
             self.decide(request, outcome);
         }
         for mut settling in settlements {
@@ -256,8 +262,8 @@ impl<W> Queue<W> {
                     report.events += events;
                     report.proofs.extend(settling.settlement.proof.map(|proof| proof.client).zip(proved_for));
                 }
-                Err(_) => {
-                    report.has_failed = true;
+                Err(error) => {
+                    failure = failure.or(Some(error));
                     report.unsettled += 1;
                 }
             }
@@ -265,10 +271,11 @@ impl<W> Queue<W> {
         for request in again.into_iter().rev() {
             self.waiting.push_front(request);
         }
-        if has_succeeded {
-            self.breaker.succeeded();
-        } else if report.has_failed {
-            self.count_failure(now, &mut report);
+        report.has_failed = failure.is_some();
+        match failure {
+            _ if has_succeeded => report.has_recovered = self.breaker.succeeded(),
+            Some(failure) => self.count_failure(failure, now, &mut report),
+            None => {}
         }
         report
     }
@@ -284,7 +291,7 @@ impl<W> Queue<W> {
         for request in requests {
             self.decide(request, Err(failure));
         }
-        self.count_failure(now, &mut report);
+        self.count_failure(failure, now, &mut report);
         report
     }
 
@@ -302,8 +309,10 @@ impl<W> Queue<W> {
         must
     }
 
-    fn count_failure(&mut self, now: Time, report: &mut Report) {
+    fn count_failure(&mut self, failure: Failure, now: Time, report: &mut Report) {
+        let was_closed = self.breaker.is_closed();
         if self.breaker.failed(now) {
+            report.gave_up = was_closed.then_some(failure);
             for request in std::mem::take(&mut self.waiting) {
                 self.decide(request, Err(Failure::BreakerOpen));
             }

@@ -24,8 +24,8 @@ pub enum Asked<W> {
         /// Whether to call it.
         wake: bool,
     },
-    /// It is known already what becomes of it.
-    Known(W, Plan, Charged),
+    /// It is known already what becomes of it, and whether its proof counts.
+    Known(W, Plan, bool, Charged),
     /// Redis cannot be asked.
     Refused(W, Plan, Failure),
 }
@@ -51,7 +51,7 @@ impl<W> Shared<W> {
     /// A request is to be charged. For the ticket see [`Queue::arrive`].
     pub fn ask(&mut self, ticket: u32, waiter: W, plan: Plan, now: Time) -> Asked<W> {
         if plan.is_free() {
-            return Asked::Known(waiter, plan, Charged::default());
+            return Asked::Known(waiter, plan, false, Charged::default());
         }
         match self.queue.arrive(ticket, waiter, plan, now) {
             Ok(wake) => Asked::Waits { wake },

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
 from harness.places import repo_path, wasm_path
+
+SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 
 def inline(upstream_port: int | None = None, policy: str | None = None) -> dict:
@@ -41,27 +45,73 @@ def authz_policy() -> dict:
 def ext_authz(service_port: int, upstream_port: int, *, stays_open: bool = False) -> dict:
     """`envoy/ext_authz.yaml`, likewise; it asks this service."""
     config = _here("ext_authz.yaml", upstream_port=upstream_port)
-    [service] = [cluster for cluster in config["static_resources"]["clusters"] if cluster["name"] == "tollgate"]
-    for endpoint in _find(service, "socket_address"):
-        endpoint["socket_address"]["port_value"] = service_port
+    _set_address(config, "tollgate", [service_port])
     [asking] = _find(config, "failure_mode_allow")
     asking["failure_mode_allow"] = stays_open
     return config
 
 
+def redis(
+    redis_ports: Sequence[int],
+    policy: dict | None = None,
+    *,
+    upstream_port: int | None = None,
+    with_tls: str | None = None,
+    with_cluster: bool = False,
+    **settings: Any,
+) -> dict:
+    """`envoy/redis.yaml`, the same way, with these Redis servers. `policy` needs no `store.redis`: that is as shipped, but
+    for a good secret and these `settings`. Without an upstream, Envoy replies itself. `with_tls`: the file with the
+    certificate that Redis' own is signed by. `with_tls`, `with_cluster`: the lines that are shipped as comments are in force."""
+    text = repo_path("envoy", "redis.yaml").read_text()
+    if with_tls:
+        text = re.sub(r"(?m)^( *)#~ ", r"\1", text)
+        text = text.replace("/etc/ssl/certs/ca-certificates.crt", with_tls)
+    if with_cluster:
+        text = re.sub(r"(?m)^( *)#= ", r"\1", text)
+    config = yaml.safe_load(text)
+    [plugin] = _find(config, "vm_config")
+    shipped = json.loads(plugin["configuration"]["value"])["store"]["redis"]
+    policy = dict(policy or {})
+    policy["store"] = policy.get("store", {}) | {"redis": shipped | {"secret": SECRET} | settings}
+    _put_here(config, json.dumps(policy))
+    _set_address(config, "redis", redis_ports)
+    if upstream_port is not None:
+        _set_address(config, "upstream", [upstream_port])
+    else:
+        [route] = [route for route in _find(config, "route") if route["route"].get("cluster") == "upstream"]
+        del route["route"]
+        route["direct_response"] = {"status": 200, "body": {"inline_string": "hello\n"}}
+    return config
+
+
 def _here(file: str, *, upstream_port: int | None = None, policy: str | None = None, port: int = 0) -> dict:
     config = yaml.safe_load(repo_path("envoy", file).read_text())
+    _put_here(config, policy, port)
+    if upstream_port is not None:
+        _set_address(config, "upstream", [upstream_port])
+    return config
+
+
+def _put_here(config: dict, policy: str | None, port: int = 0) -> None:
     for listener in config["static_resources"]["listeners"]:
-        listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": port}
+        if "address" in listener:
+            listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": port}
     config["admin"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0}
     for plugin in _find(config, "vm_config"):
         plugin["vm_config"]["code"]["local"]["filename"] = str(wasm_path())
         if policy is not None:
             plugin["configuration"]["value"] = policy
-    if upstream_port is not None:
-        for endpoint in _find(config["static_resources"]["clusters"], "socket_address"):
-            endpoint["socket_address"] |= {"address": "127.0.0.1", "port_value": upstream_port}
-    return config
+
+
+def _set_address(config: dict, cluster: str, ports: Sequence[int]) -> None:
+    [found] = [one for one in config["static_resources"]["clusters"] if one["name"] == cluster]
+    [locality] = found["load_assignment"]["endpoints"]
+    [endpoint] = locality["lb_endpoints"]
+    address = endpoint["endpoint"]["address"]["socket_address"]
+    locality["lb_endpoints"] = [
+        {"endpoint": {"address": {"socket_address": address | {"address": "127.0.0.1", "port_value": port}}}} for port in ports
+    ]
 
 
 def _find(node: Any, key: str) -> list[dict]:
