@@ -61,16 +61,17 @@ class Redis:
     def go_on(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def command(self, *words: str | bytes):
+    def command(self, *words: str | bytes, password: str | None = None):
         """→ a string, number, list or None; raises `RedisError`."""
+        password = password or self._password
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_PATIENCE)
             connection.connect(str(self._directory / "socket"))
-            if self._password:
-                connection.sendall(_encode("AUTH", self._password))
+            if password:
+                connection.sendall(_encode("AUTH", password))
             connection.sendall(_encode(*words))
             with connection.makefile("rb") as replies:
-                if self._password:
+                if password:
                     _read(replies)
                 return _read(replies)
 

@@ -1,0 +1,238 @@
+"""What can happen to a Redis happens in the middle of traffic. No request hangs or fails, this Envoy's own counters hold the
+limit, Redis counts again by itself when it is back, and the metrics tell."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from harness import shipped
+from harness.client import Client, fresh_token, token
+from harness.envoy import Gate
+from harness.redis import Redis
+from harness.waiting import until
+
+POLICY = {
+    "client": {"credential": {"trust": "any"}},
+    "scopes": {"all": {"rate": "20/h", "key": "credential"}},
+}
+_FAILURES = "wasmcustom.tollgate.store.redis.failures.cause"
+
+
+class Traffic:
+    """Four callers that never stop, a new client each time. `with Traffic(gate):` – on exit, every request was answered."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._call, args=[fresh_token()]) for _ in range(4)]
+        self._errors: list[BaseException] = []
+        self._serial = itertools.count()
+        self.statuses: Counter[int] = Counter()
+
+    def __enter__(self) -> Traffic:
+        for thread in self._threads:
+            thread.start()
+        until(lambda: sum(self.statuses.values()) > 20)
+        return self
+
+    def __exit__(self, *_exc) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+        assert not self._errors, self._errors
+        assert set(self.statuses) == {200}, self.statuses
+
+    def _call(self, name: str) -> None:
+        try:
+            # A request that hangs ends with the socket's timeout.
+            with Client(self._gate.port) as caller:
+                while not self._over.is_set():
+                    credential = token(f"{name}-{next(self._serial)}")
+                    self.statuses[caller.send("/", credential).status] += 1
+        except BaseException as error:  # noqa: BLE001 - told by the main thread
+            self._errors.append(error)
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """What happens, how it ends, and the causes of which at least one is counted."""
+
+    happens: Callable[[Redis], None]
+    ends: Callable[[Redis], None]
+    causes: tuple[str, ...]
+
+
+def configure(name: str, value: str) -> Callable[[Redis], None]:
+    return lambda redis: redis.command("CONFIG", "SET", name, value)
+
+
+MISHAPS = {
+    "killed": Mishap(Redis.kill, Redis.start, ("connection", "reply")),
+    "stopped": Mishap(Redis.stop, Redis.go_on, ("timeout",)),
+    "read-only": Mishap(
+        lambda redis: redis.command("REPLICAOF", "127.0.0.1", "1"),
+        lambda redis: redis.command("REPLICAOF", "NO", "ONE"),
+        ("read_only",),
+    ),
+    "without its replicas": Mishap(
+        configure("min-replicas-to-write", "1"), configure("min-replicas-to-write", "0"), ("read_only",)
+    ),
+    "full": Mishap(configure("maxmemory", "1"), configure("maxmemory", "0"), ("memory",)),
+    "with another password": Mishap(
+        configure("requirepass", "other"),
+        lambda redis: redis.command("CONFIG", "SET", "requirepass", "", password="other"),
+        ("auth",),
+    ),
+    "without connections": Mishap(configure("maxclients", "1"), configure("maxclients", "1000"), ("other", "reply")),
+}
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    with Redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gate(redis, open_shared_gate):
+    return open_shared_gate(config=shipped.redis([redis.port], POLICY, timeout="200ms"), workers=2)
+
+
+@pytest.mark.parametrize("name", MISHAPS)
+def test_a_mishap(redis, gate, name):
+    mishap = MISHAPS[name]
+
+    def failures() -> int:
+        return sum(gate.stat(f"{_FAILURES}.{cause}") for cause in mishap.causes)
+
+    def is_degraded() -> bool:
+        return gate.stat("wasmcustom.tollgate.store.redis.degraded") == 1
+
+    before = failures()
+    with Traffic(gate) as traffic:
+        until(lambda: not is_degraded())
+        mishap.happens(redis)
+        try:
+            until(lambda: is_degraded() and failures() > before)
+            # Nobody asks any more, for most of the time.
+            refused = gate.stat(f"{_FAILURES}.breaker_open")
+            until(lambda: gate.stat(f"{_FAILURES}.breaker_open") > refused)
+            with Client(gate.port) as caller:
+                assert caller.statuses(30, "/", token(fresh_token())) == {200: 20, 429: 10}, "its own counters"
+        finally:
+            mishap.ends(redis)
+        answered = sum(traffic.statuses.values())
+        until(lambda: not is_degraded())
+        keys = len(redis.keys())
+        until(lambda: len(redis.keys()) > keys + 20)
+        assert sum(traffic.statuses.values()) > answered
+    with Client(gate.port) as caller:
+        assert caller.statuses(30, "/", token(fresh_token())) == {200: 20, 429: 10}
+
+
+def test_restarted_with_nothing_in_it(redis, gate):
+    """It has forgotten the script, which is loaded again, and the counters, which begin anew."""
+    credential = token(fresh_token())
+    with Client(gate.port) as caller:
+        assert caller.statuses(30, "/", credential) == {200: 20, 429: 10}
+        redis.command("SCRIPT", "FLUSH")
+        redis.command("FLUSHALL")
+        before = gate.stat(f"{_FAILURES}.no_script")
+        assert caller.statuses(30, "/", credential) == {200: 20, 429: 10}
+        assert gate.stat(f"{_FAILURES}.no_script") == before
+    assert len(redis.keys()) == 1
+
+
+@pytest.mark.parametrize(("on_failure", "statuses"), [("allow", {200: 30}), ("deny", {429: 30}), ("local", {200: 20, 429: 10})])
+def test_what_decides_where_there_is_no_redis(open_gate, unreachable_port, on_failure, statuses):
+    gate = open_gate(config=shipped.redis([unreachable_port], POLICY, on_failure=on_failure))
+    with Client(gate.port) as caller:
+        credential = token(fresh_token())
+        assert caller.statuses(30, "/", credential) == statuses
+        if on_failure == "deny":
+            assert caller.send("/", credential).retry_after == 1
+    assert gate.stat("wasmcustom.tollgate.store.redis.degraded") == 1
+    assert gate.stat(f"{_FAILURES}.connection") > 0 and gate.stat(f"{_FAILURES}.breaker_open") > 0
+
+
+def test_a_cluster_that_the_proxy_does_not_know(redis, open_gate):
+    gate = open_gate(config=shipped.redis([redis.port], POLICY, cluster="misspelt"))
+    with Client(gate.port) as caller:
+        assert caller.statuses(30, "/", token(fresh_token())) == {200: 20, 429: 10}
+    assert gate.stat(f"{_FAILURES}.no_cluster") > 0
+    assert "no_cluster" in gate.log()
+
+
+def test_a_wrong_password_is_told(tmp_path, open_gate):
+    with Redis(tmp_path, password="right") as server:
+        gate = open_gate(config=shipped.redis([server.port], POLICY, password="wrong"))
+        with Client(gate.port) as caller:
+            assert caller.statuses(30, "/", token(fresh_token())) == {200: 20, 429: 10}
+        assert gate.stat(f"{_FAILURES}.auth") > 0
+        assert server.keys() == []
+
+
+class Impostor:
+    """Answers whatever comes with the same bytes, and closes."""
+
+    def __init__(self, answer: bytes) -> None:
+        import socket
+
+        self._answer = answer
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Impostor:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc) -> None:
+        import socket
+
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    # Preconnected ones may never say anything.
+                    connection.settimeout(0.2)
+                    if connection.recv(65536):
+                        connection.sendall(self._answer)
+                except OSError:
+                    pass
+
+
+ANSWERS = {
+    "nothing": b"",
+    "HTTP": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    "cut short": b"*8\r\n:1764000000000000\r\n:0\r\n:0\r\n:0\r\n:1\r\n",
+    "too few numbers": b"*4\r\n:1764000000000000\r\n:0\r\n:0\r\n:0\r\n+OK\r\n",
+    "text for numbers": b"*8\r\n+a\r\n+b\r\n+c\r\n+d\r\n+e\r\n+f\r\n+g\r\n+h\r\n+OK\r\n",
+    "a long list": b"*2147483647\r\n",
+    "a deep one": b"*1\r\n" * 10_000,
+    "too much": b"$2097152\r\n" + b"x" * 2097152 + b"\r\n",
+    "any bytes": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_that_is_none(open_gate, answer):
+    with Impostor(ANSWERS[answer]) as impostor:
+        gate = open_gate(config=shipped.redis([impostor.port], POLICY, timeout="5s"), workers=1)
+        with Client(gate.port) as caller:
+            assert caller.statuses(30, "/", token(fresh_token())) == {200: 20, 429: 10}
+        assert gate.stat(f"{_FAILURES}.reply") + gate.stat(f"{_FAILURES}.connection") == 3
