@@ -7,12 +7,15 @@ JSON string by the JSON writer, so nothing in it can be taken for configuration 
 
 import argparse
 import json
+import os
 import re
+import secrets
 import socket
 import sys
 from pathlib import Path
 
 SHIPPED_WASM = "/etc/envoy/tollgate.wasm"
+SHIPPED_SECRET = "CHANGE"
 REPLY = "Tollgate let this request through. Put your own API behind it: scripts/run --upstream HOST:PORT\n"
 
 
@@ -20,12 +23,12 @@ class Mistake(Exception):
     """What the person who called can put right; told without a traceback."""
 
 
-def host_and_port(text):
+def host_and_port(text, what="upstream"):
     """`api:80`, `10.0.0.1:80` or `[::1]:80` → (host, port)."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+(?:%\w+)?)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", text)
     if not match or not 0 < int(match[3]) < 65536:
         raise Mistake(
-            f"the upstream `{text}` is not HOST:PORT, such as localhost:8000, 10.0.0.1:8000 or [::1]:8000 (no http://)"
+            f"the {what} `{text}` is not HOST:PORT, such as localhost:8000, 10.0.0.1:8000 or [::1]:8000 (no http://)"
         )
     return match[1] or match[2], int(match[3])
 
@@ -67,9 +70,47 @@ def set_wasm(document, path):
         place["filename"] = str(path)
 
 
+def filter_configuration(document):
+    """Where the filter's policy stands."""
+    return the(document, "Wasm filter", lambda node: "vm_config" in node)["configuration"]
+
+
 def set_policy(document, text):
-    """The filter is configured with this policy."""
-    the(document, "Wasm filter", lambda node: "vm_config" in node)["configuration"]["value"] = text
+    """The filter is configured with this policy. Where the shipped one has its counters in Redis, so has this one."""
+    configuration = filter_configuration(document)
+    shipped = json.loads(configuration["value"]).get("store", {}).get("redis")
+    configuration["value"] = with_redis(text, shipped) if shipped else text
+
+
+def with_redis(text, shipped):
+    """The policy with its counters in Redis as shipped, unless it says itself how. One that is no such document stays as it
+    is: the filter says what is wrong with it."""
+    try:
+        policy = json.loads(text) if text.strip() else {}
+        policy.setdefault("store", {}).setdefault("redis", shipped)
+    except (ValueError, AttributeError):
+        return text
+    return json.dumps(policy)
+
+
+def set_secret(document, file):
+    """Where the shipped policy leaves a secret to be set, it is that of this checkout: made once, and kept in the file. So
+    Envoys that are started from here share their counters."""
+    configuration = filter_configuration(document)
+    try:
+        policy = json.loads(configuration["value"])
+        redis = policy["store"]["redis"]
+        if redis["secret"] != SHIPPED_SECRET:
+            return
+    except (ValueError, TypeError, KeyError):
+        return
+    try:
+        with open(file, "x", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as made:
+            made.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    redis["secret"] = Path(file).read_text(encoding="ascii")
+    configuration["value"] = json.dumps(policy)
 
 
 def check_asked(text, status):
@@ -90,7 +131,7 @@ def check_asked(text, status):
 
 def set_listener(document, host, port):
     """The listener `ingress` listens here; port 0 is any free one."""
-    listener = the(document, "listener", lambda node: "filter_chains" in node)
+    listener = the(document, "listener", lambda node: node.get("name") == "ingress" and "filter_chains" in node)
     listener["address"] = {"socket_address": {"address": host, "port_value": port}}
 
 
@@ -99,19 +140,33 @@ def set_admin(document, host, port):
     document["admin"] = {"address": {"socket_address": {"address": host, "port_value": port}}}
 
 
-def set_upstream(document, host, port):
-    """The cluster `upstream` is this one server."""
-    cluster = the(document, "cluster", lambda node: "load_assignment" in node)
-    address = the(cluster, "upstream address", lambda node: "socket_address" in node)
+def set_server(document, name, host, port):
+    """The cluster of this name is this one server."""
+    cluster = the(document, f"cluster `{name}`", lambda node: node.get("name") == name and "load_assignment" in node)
+    address = the(cluster, "address of a server", lambda node: "socket_address" in node)
     address["socket_address"] = {"address": host, "port_value": port}
 
 
 def set_built_in_reply(document, text):
     """No upstream: Envoy itself answers 200 with this text, once the filter has let the request through."""
-    route = the(document, "route", lambda node: "match" in node and "route" in node)
+    route = the(document, "route", lambda node: node.get("route", {}).get("cluster") == "upstream")
     del route["route"]
     route["direct_response"] = {"status": 200, "body": {"inline_string": text}}
-    document["static_resources"]["clusters"] = []
+    clusters = document["static_resources"]["clusters"]
+    clusters[:] = [cluster for cluster in clusters if cluster["name"] != "upstream"]
+
+
+def check_redis(host, port):
+    """That Redis answers. (Envoy would start without it, and the filter count by itself.)"""
+    try:
+        with socket.create_connection((host, port), timeout=3) as connection:
+            connection.sendall(b"PING\r\n")
+            reply = connection.recv(64)
+    except OSError as error:
+        raise Mistake(f"Redis at {host}:{port} does not answer: {error.strerror or error}") from None
+    # An error is an answer too: it may want a password, which the policy may have.
+    if not reply.startswith((b"+PONG", b"-")):
+        raise Mistake(f"what listens at {host}:{port} is no Redis: it answers {reply!r}")
 
 
 def check_free(host, port):
@@ -141,6 +196,8 @@ def main():
     parser.add_argument("--asked", action="store_true", help="the policy must be one for an authz service")
     parser.add_argument("--asked-status", type=int, help="and deny with this status")
     parser.add_argument("--upstream", help="HOST:PORT; `none` for a built-in reply; without it, as shipped")
+    parser.add_argument("--redis", help="HOST:PORT of a Redis that answers; without it, as shipped")
+    parser.add_argument("--secret-file", help="keeps the secret, where the file leaves one to be set")
     parser.add_argument("--port", type=int, help="listen on loopback on this port, with the admin interface on any free one")
     options = parser.parse_args()
 
@@ -154,7 +211,13 @@ def main():
     if options.upstream == "none":
         set_built_in_reply(document, REPLY)
     elif options.upstream:
-        set_upstream(document, *host_and_port(options.upstream))
+        set_server(document, "upstream", *host_and_port(options.upstream))
+    if options.redis:
+        address = host_and_port(options.redis, "Redis")
+        check_redis(*address)
+        set_server(document, "redis", *address)
+    if options.secret_file:
+        set_secret(document, options.secret_file)
     if options.port is not None:
         check_free("127.0.0.1", options.port)
         set_listener(document, "127.0.0.1", options.port)
