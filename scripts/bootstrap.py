@@ -131,7 +131,7 @@ def check_asked(text, status):
 
 def set_listener(document, host, port):
     """The listener `ingress` listens here; port 0 is any free one."""
-    listener = the(document, "listener", lambda node: node.get("name") == "ingress" and "filter_chains" in node)
+    listener = the(document, "listener", lambda node: node.get("name") in ("ingress", "authz") and "filter_chains" in node)
     listener["address"] = {"socket_address": {"address": host, "port_value": port}}
 
 

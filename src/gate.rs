@@ -156,8 +156,8 @@ impl<C: Cells> Gate<C> {
 
     /// What follows from what the counters say about a plan: whether they know its proof, and what became of
     /// the charges that it has then.
-    pub fn conclude(&self, plan: Plan, is_proved: bool, charged: Charged) -> Passage {
-        let Charged { verdicts, receipt, events } = charged;
+    pub fn conclude(&self, plan: Plan, is_proved: bool, outcome: Charged) -> Passage {
+        let Charged { verdicts, receipt, events } = outcome;
         let Some(charges) = plan.charges(is_proved) else {
             return Passage::of(Decision::of(&[], &[]), events, None);
         };

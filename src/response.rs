@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::limiter::{Decision, Policy, Standing};
+use crate::limiter::{Decision, Judgement, Policy, Standing};
 use crate::request::Unclear;
 use crate::scope::Scope;
 use crate::time::whole_seconds;
@@ -166,12 +166,10 @@ fn throttled(wait: u64) -> String {
     format!("Request was throttled. Expected available in {wait} second{plural}.")
 }
 
+/// The scopes that have denied the request, in the policy's order.
 fn denying<'p>(policy: &'p Policy, decision: &Decision) -> impl Iterator<Item = &'p Scope> {
-    use crate::limiter::Judgement::Denied;
-    let denied = decision.scopes.iter().filter(|(_, judgement)| *judgement == Denied);
-    let mut denied: Vec<usize> = denied.map(|(scope, _)| *scope).collect();
-    denied.sort_unstable();
-    denied.into_iter().filter_map(|scope| policy.scopes.get(scope))
+    let denied = |index| decision.scopes.contains(&(index, Judgement::Denied));
+    policy.scopes.iter().enumerate().filter(move |(index, _)| denied(*index)).map(|(_, scope)| scope)
 }
 
 /// Every rate of the enforced scopes that the request fell under, in the policy's order.

@@ -154,7 +154,7 @@ enum Reason {
 
 impl fmt::Display for CrawlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.text.escape_debug();
+        let text = self.text.escape_default();
         match self.reason {
             Reason::Family => write!(f, "`{text}` is no family: expected a word"),
             Reason::Name => {

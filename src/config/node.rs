@@ -1,6 +1,6 @@
 //! A JSON document that remembers where each of its values stands.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -141,16 +141,47 @@ impl fmt::Display for Shown<'_> {
         match self.0 {
             Value::Null => f.write_str("null"),
             Value::Bool(value) => write!(f, "{value}"),
-            Value::Number(number) => write!(f, "{number}"),
+            Value::Number(number) => show_number(*number, f),
             Value::List(values) if values.is_empty() => f.write_str("[]"),
             Value::List(_) => f.write_str("[…]"),
             Value::Object(fields) if fields.is_empty() => f.write_str("{}"),
             Value::Object(_) => f.write_str("{…}"),
-            Value::Text(text) => match text.char_indices().nth(LONGEST) {
-                Some((end, _)) => write!(f, "{}…", text[..end].escape_debug()),
-                None => write!(f, "{}", text.escape_debug()),
-            },
+            Value::Text(text) => {
+                for character in text.chars().take(LONGEST) {
+                    if character.is_control() || character == '\\' {
+                        write!(f, "{}", character.escape_default())?;
+                    } else {
+                        f.write_char(character)?;
+                    }
+                }
+                f.write_str(if text.chars().nth(LONGEST).is_some() { "…" } else { "" })
+            }
         }
+    }
+}
+
+/// A number to six places, which is plenty where whole ones are wanted. (All that it takes to show any number shortest and
+/// exactly would be a twentieth of the wasm file.)
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "too large a number is shown as such"
+)]
+fn show_number(number: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let millionths = (number.abs() * 1e6).round();
+    if millionths >= 1e18 {
+        return f.write_str(if number < 0.0 {
+            "a number below -1000000000000"
+        } else {
+            "a number above 1000000000000"
+        });
+    }
+    let millionths = millionths as u64;
+    let sign = if number < 0.0 { "-" } else { "" };
+    write!(f, "{sign}{}", millionths / 1_000_000)?;
+    match millionths % 1_000_000 {
+        0 => Ok(()),
+        part => write!(f, ".{}", format!("{part:06}").trim_end_matches('0')),
     }
 }
 

@@ -12,6 +12,7 @@ use proxy_wasm::types::{BufferType, MapType, Status};
 
 use super::host;
 use super::worker::Passed;
+use crate::limiter::Policy;
 use crate::store::redis::{Exchange, Failure, MAX_ANSWER, Settings, Shared};
 
 /// One worker's way to Redis.
@@ -44,10 +45,10 @@ pub(super) enum State {
 }
 
 impl Link {
-    pub(super) fn new(settings: &Settings, root: u32) -> Self {
+    pub(super) fn new(settings: &Settings, policy: &Policy, root: u32) -> Self {
         let seed =
             host::random().map_or(1, |bytes| u64::from_le_bytes(*bytes.first_chunk().unwrap_or(&[1; 8])));
-        let shared = RefCell::new(Shared::new(settings, seed));
+        let shared = RefCell::new(Shared::new(settings, policy, seed));
         Self { root, cluster: settings.cluster.clone(), shared, queue: Cell::new(None) }
     }
 

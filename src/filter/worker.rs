@@ -57,7 +57,7 @@ impl Worker {
         let config = Config::parse(document).map_err(|error| error.to_string())?;
         let cells = SharedCells::open(HostData)?;
         cells.agree_on_capacity(config.capacity)?;
-        let link = config.redis.as_ref().map(|settings| Link::new(settings, root));
+        let link = config.redis.as_ref().map(|settings| Link::new(settings, &config.policy, root));
         let secret = match &config.redis {
             Some(settings) => settings.secret,
             None => cells.agree_on_secret(host::random)?,

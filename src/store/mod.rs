@@ -1,6 +1,7 @@
 //! The counters: where they are kept, and the one step that changes them.
 
 mod cell;
+mod denials;
 mod fingerprint;
 mod memory;
 mod plan;
@@ -12,6 +13,7 @@ mod table;
 use std::fmt;
 
 pub use cell::cell_with;
+pub use denials::Denials;
 pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
 pub use memory::MemoryCells;
 pub use plan::{Acceptance, Charges, Plan, Proof, Settlement};
@@ -106,7 +108,6 @@ impl Receipt {
     }
 
     /// The part of it that these scopes were charged, and the rest.
-    #[must_use]
     pub fn split(self, belongs: impl Fn(usize) -> bool) -> (Self, Self) {
         let (of_scopes, rest) = self.0.into_iter().partition(|taken| belongs(taken.scope));
         (Self(of_scopes), Self(rest))

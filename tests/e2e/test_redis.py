@@ -99,6 +99,18 @@ def test_requests_wait_together(gates):
     assert more < 320, "640 requests"
 
 
+def test_a_known_denial_is_told_without_asking(gates):
+    credential = token(fresh_token())
+    with Client(gates[0].port) as caller:
+        assert caller.statuses(31, "/small", credential) == {200: 30, 429: 1}
+        exchanges = gates[0].stat("wasmcustom.tollgate.store.redis.exchanges")
+        denials = [caller.send("/small", credential) for _ in range(50)]
+        assert {denial.status for denial in denials} == {429}
+        assert all(3500 < denial.retry_after <= 3600 for denial in denials)
+        assert gates[0].stat("wasmcustom.tollgate.store.redis.exchanges") == exchanges
+        assert caller.send("/large", credential).status == 200, "it is one scope's"
+
+
 def test_nothing_in_redis_tells_who_calls(gates, redis):
     secret = fresh_token()
     with Client(gates[0].port) as caller:

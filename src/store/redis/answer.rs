@@ -42,9 +42,9 @@ impl Answer {
         if verdicts.len() != charges.len() || !rest.is_empty() {
             return Err(Failure::Reply);
         }
-        let mut charged = Charged { events: head.events, ..Charged::default() };
+        let mut outcome = Charged { events: head.events, ..Charged::default() };
         for (charge, [admitted, tells, reset, mark]) in charges.iter().zip(verdicts) {
-            charged.verdicts.push(match admitted {
+            outcome.verdicts.push(match admitted {
                 0 => Verdict::Denied { wait: Duration::from_micros(*tells) },
                 1 => Verdict::Admitted {
                     remaining: u32::try_from(*tells).map_err(|_| Failure::Reply)?,
@@ -53,10 +53,10 @@ impl Answer {
                 _ => return Err(Failure::Reply),
             });
             if *mark > 0 {
-                charged.receipt.add(charge, Time::from_micros(*mark));
+                outcome.receipt.add(charge, Time::from_micros(*mark));
             }
         }
-        Ok(Self { proved_for: head.flag.then_some(head.proved_for), charged, now: head.now })
+        Ok(Self { proved_for: head.flag.then_some(head.proved_for), charged: outcome, now: head.now })
     }
 
     /// Whether the proof of the request's credential was known.

@@ -126,7 +126,7 @@ mod tests {
     fn the_time_between_is_bounded_and_differs() {
         let mut times = Vec::new();
         for seed in 0..50 {
-            let mut breaker = Breaker::new(seed);
+            let mut breaker = Breaker::new(2 * seed);
             (0..40).for_each(|_| {
                 breaker.failed(at(0));
             });

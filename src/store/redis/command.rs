@@ -7,11 +7,50 @@ use super::resp::put_command;
 use crate::limit::Algorithm;
 use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Taken};
 
-/// What charges and settles, once Redis has loaded it. Its head says how the arguments below are to be read.
-pub const SCRIPT: &str = include_str!("script.lua");
+/// What charges and settles, once Redis has loaded it: `script.lua`, whose head says how the arguments below are to be read,
+/// without its comments and indentation, which nobody needs to carry around.
+pub const SCRIPT: &str = match str::from_utf8(&STRIPPED) {
+    Ok(script) => script,
+    Err(_) => panic!("what is left is all of it, or nothing, of each character"),
+};
+
+const SOURCE: &[u8] = include_bytes!("script.lua");
+const STRIPPED: [u8; stripped(SOURCE).1] = *stripped(SOURCE).0.first_chunk().expect("no more than there was");
+
+/// The lines of a script that are not empty, each from its first character to its last or to a comment, and how many
+/// bytes these are. The script has no `--` in a string.
+const fn stripped(source: &[u8]) -> ([u8; SOURCE.len()], usize) {
+    let mut kept = [0; SOURCE.len()];
+    let (mut read, mut size) = (0, 0);
+    let mut in_comment = false;
+    while read < source.len() {
+        let begins = size == 0 || kept[size - 1] == b'\n';
+        match source[read] {
+            b'\n' => {
+                while size > 0 && kept[size - 1] == b' ' {
+                    size -= 1;
+                }
+                if size > 0 && kept[size - 1] != b'\n' {
+                    kept[size] = b'\n';
+                    size += 1;
+                }
+                in_comment = false;
+            }
+            b'-' if read + 1 < source.len() && source[read + 1] == b'-' => in_comment = true,
+            b' ' if begins => {}
+            _ if in_comment => {}
+            byte => {
+                kept[size] = byte;
+                size += 1;
+            }
+        }
+        read += 1;
+    }
+    (kept, size)
+}
 
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "f54919b4b74e347b4b0eecc2ef8e471012e805ed";
+pub const SCRIPT_SHA1: &str = "93a89dcdf4fecdea39c49e86e44dc9e2bd88aa5a";
 
 /// Writes the commands of an exchange, for keys with one prefix.
 #[derive(Clone)]
@@ -89,7 +128,15 @@ impl Commands {
     /// The key with all of a client's counters. It tells nothing about the client.
     #[must_use]
     pub fn key(&self, client: Fingerprint) -> String {
-        format!("{}{VERSION}{:032x}", self.prefix, u128::from_be_bytes(client.to_bytes()))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut key = String::with_capacity(self.prefix.len() + VERSION.len() + 2 * Fingerprint::SIZE);
+        key.push_str(&self.prefix);
+        key.push_str(VERSION);
+        for byte in client.to_bytes() {
+            key.push(DIGITS[usize::from(byte >> 4)].into());
+            key.push(DIGITS[usize::from(byte & 15)].into());
+        }
+        key
     }
 
     /// Appends the command that charges a request.

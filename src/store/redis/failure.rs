@@ -69,18 +69,30 @@ impl Failure {
     }
 
     fn of_word(word: &[u8]) -> Option<Self> {
-        Some(match word {
-            b"NOAUTH" | b"WRONGPASS" | b"NOPERM" | b"DENIED" => Self::Auth,
-            b"OOM" => Self::Memory,
-            b"READONLY" | b"MISCONF" | b"NOREPLICAS" => Self::ReadOnly,
-            b"LOADING" | b"MASTERDOWN" => Self::Loading,
-            b"BUSY" => Self::Busy,
-            b"MOVED" | b"ASK" | b"CROSSSLOT" | b"CLUSTERDOWN" | b"TRYAGAIN" => Self::Cluster,
-            b"NOSCRIPT" => Self::NoScript,
-            _ => return None,
-        })
+        KINDS.iter().find(|(kind, _)| kind.as_bytes() == word).map(|(_, failure)| *failure)
     }
 }
+
+/// What Redis' kinds of error mean.
+const KINDS: [(&str, Failure); 17] = [
+    ("NOAUTH", Failure::Auth),
+    ("WRONGPASS", Failure::Auth),
+    ("NOPERM", Failure::Auth),
+    ("DENIED", Failure::Auth),
+    ("OOM", Failure::Memory),
+    ("READONLY", Failure::ReadOnly),
+    ("MISCONF", Failure::ReadOnly),
+    ("NOREPLICAS", Failure::ReadOnly),
+    ("LOADING", Failure::Loading),
+    ("MASTERDOWN", Failure::Loading),
+    ("BUSY", Failure::Busy),
+    ("MOVED", Failure::Cluster),
+    ("ASK", Failure::Cluster),
+    ("CROSSSLOT", Failure::Cluster),
+    ("CLUSTERDOWN", Failure::Cluster),
+    ("TRYAGAIN", Failure::Cluster),
+    ("NOSCRIPT", Failure::NoScript),
+];
 
 #[cfg(test)]
 mod tests {

@@ -206,7 +206,12 @@ impl<W> Queue<W> {
                 requests.push(request);
             }
         }
-        let settlements: Vec<_> = self.settlements.drain(..self.settlements.len().min(BATCH)).collect();
+        let mut settlements = Vec::new();
+        while settlements.len() < BATCH
+            && let Some(settling) = self.settlements.pop_front()
+        {
+            settlements.push(settling);
+        }
         if requests.is_empty() && settlements.is_empty() {
             return None;
         }

@@ -6,7 +6,10 @@ use super::failure::Failure;
 use super::proofs::Proofs;
 use super::queue::{Decided, Exchange, Queue, Report};
 use super::settings::Settings;
-use crate::store::{Acceptance, Charged, Plan, Proof, Settlement};
+use crate::limit::Verdict;
+use crate::limiter::{Policy, Trust};
+use crate::store::denials::Denials;
+use crate::store::{Acceptance, Charge, Charged, Fingerprint, Plan, Proof, Settlement};
 use crate::time::Time;
 
 /// What one worker knows of the counters in Redis, and who waits for them there.
@@ -14,14 +17,16 @@ use crate::time::Time;
 pub struct Shared<W> {
     queue: Queue<W>,
     proofs: Proofs,
+    denials: Denials,
+    lasting: Lasting,
 }
 
 /// What happens to a request that is to be charged.
 #[derive(Debug)]
 pub enum Asked<W> {
-    /// It waits. If so said, [`Shared::dispatch`] has to be called soon.
+    /// It waits.
     Waits {
-        /// Whether to call it.
+        /// Whether [`Shared::dispatch`] has to be called soon.
         wake: bool,
     },
     /// It is known already what becomes of it, and whether its proof counts.
@@ -30,12 +35,29 @@ pub enum Asked<W> {
     Refused(W, Plan, Failure),
 }
 
+/// Which denials last as long as they say, since nothing is given back to their counters meanwhile.
+#[derive(Debug)]
+struct Lasting {
+    /// By their places in the policy, the scopes whose charges stay whatever the response is.
+    scopes: Vec<bool>,
+    /// Whether nothing moves from one client to another when a credential is accepted.
+    nothing_moves: bool,
+}
+
 impl<W> Shared<W> {
     /// Nothing known, nobody waiting. For the seed see [`Breaker::new`].
     #[must_use]
-    pub fn new(settings: &Settings, seed: u64) -> Self {
+    pub fn new(settings: &Settings, policy: &Policy, seed: u64) -> Self {
         let commands = Commands::new(settings.prefix.clone(), settings.login.clone());
-        Self { queue: Queue::new(commands, settings.timeout, Breaker::new(seed)), proofs: Proofs::default() }
+        Self {
+            queue: Queue::new(commands, settings.timeout, Breaker::new(seed)),
+            proofs: Proofs::default(),
+            denials: Denials::default(),
+            lasting: Lasting {
+                scopes: (0..policy.scopes.len()).map(|scope| !policy.awaits_response(scope)).collect(),
+                nothing_moves: policy.trust == Trust::Any,
+            },
+        }
     }
 
     /// What is known of the proof that a request needs, if it needs one.
@@ -52,6 +74,9 @@ impl<W> Shared<W> {
     pub fn ask(&mut self, ticket: u32, waiter: W, plan: Plan, now: Time) -> Asked<W> {
         if plan.is_free() {
             return Asked::Known(waiter, plan, false, Charged::default());
+        }
+        if let Some(denied) = self.known_denial(&plan, now) {
+            return Asked::Known(waiter, plan, true, denied);
         }
         match self.queue.arrive(ticket, waiter, plan, now) {
             Ok(wake) => Asked::Waits { wake },
@@ -96,10 +121,18 @@ impl<W> Shared<W> {
     /// See [`Queue::next_decided`].
     pub fn next_decided(&mut self, now: Time) -> Option<Decided<W>> {
         let decided = self.queue.next_decided()?;
-        if let (Ok(answer), Some(proof)) = (&decided.outcome, decided.plan.proof())
-            && let Some(lasts) = answer.proved_for
-        {
-            self.proofs.remember(proof.client, lasts, now);
+        let Ok(answer) = &decided.outcome else { return Some(decided) };
+        let client = decided.plan.proof().map(|proof| proof.client);
+        if let (Some(client), Some(lasts)) = (client, answer.proved_for) {
+            self.proofs.remember(client, lasts, now);
+        }
+        let charges = decided.plan.charges(answer.is_proved()).unwrap_or_default();
+        for (charge, verdict) in charges.iter().zip(&answer.charged.verdicts) {
+            if let Verdict::Denied { wait } = verdict
+                && self.lasting.lasts(charge, client)
+            {
+                self.denials.note(charge, *wait, now);
+            }
         }
         Some(decided)
     }
@@ -117,5 +150,31 @@ impl<W> Shared<W> {
     /// See [`Queue::withdraw`].
     pub fn withdraw(&mut self, ticket: u32) -> Option<(W, Plan)> {
         self.queue.withdraw(ticket)
+    }
+
+    /// What becomes of a request that is known to be denied. The verdicts on its other charges are not known: they have
+    /// no consequences, and stand as admitted.
+    fn known_denial(&self, plan: &Plan, now: Time) -> Option<Charged> {
+        let Plan::Certain { charges: Some(charges), .. } = plan else { return None };
+        let waits =
+            charges.iter().map(|charge| charge.enforced.then(|| self.denials.wait(charge, now)).flatten());
+        let verdicts: Vec<_> = waits
+            .map(|wait| {
+                wait.map_or(Verdict::Admitted { remaining: 0, reset: Default::default() }, |wait| {
+                    Verdict::Denied { wait }
+                })
+            })
+            .collect();
+        let is_denied = verdicts.iter().any(|verdict| !verdict.is_admitted());
+        is_denied.then(|| Charged { verdicts, ..Charged::default() })
+    }
+}
+
+impl Lasting {
+    /// Whether a denial of this charge lasts, given whose credential the request has. A client with a credential that
+    /// counts is charged as itself alone, but what others have paid as anonymous may yet move.
+    fn lasts(&self, charge: &Charge, bearer: Option<Fingerprint>) -> bool {
+        let stays = self.scopes.get(charge.scope).is_some_and(|stays| *stays);
+        stays && (self.nothing_moves || bearer == Some(charge.client))
     }
 }

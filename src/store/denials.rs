@@ -1,0 +1,98 @@
+//! What one worker knows to be denied.
+
+use std::time::Duration;
+
+use super::{Charge, CounterId, Fingerprint};
+use crate::limit::Limit;
+use crate::time::Time;
+
+/// How many denials are remembered. Each has one place, where a later one takes it.
+const PLACES: u32 = 4_096;
+
+/// Remembers charges that were denied, for as long as they were told to wait: until then the counters need not be asked.
+///
+/// That is right for counters to which nothing is given back meanwhile. Where something can be, whoever remembers denies
+/// longer than the counters would.
+#[derive(Debug, Default)]
+pub struct Denials(Vec<Option<Denial>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Denial {
+    client: Fingerprint,
+    counter: CounterId,
+    limit: Limit,
+    cost: u32,
+    until: Time,
+}
+
+impl Denials {
+    /// The charge was denied, and told at `now` to wait so long.
+    pub fn note(&mut self, charge: &Charge, wait: Duration, now: Time) {
+        if self.0.is_empty() {
+            self.0 = vec![None; PLACES as usize];
+        }
+        let Charge { client, counter, limit, cost, .. } = *charge;
+        self.0[place(charge)] = Some(Denial { client, counter, limit, cost, until: now.after(wait) });
+    }
+
+    /// How long the charge has still to wait; `None` if it is not known to be denied.
+    #[must_use]
+    pub fn wait(&self, charge: &Charge, now: Time) -> Option<Duration> {
+        let denial = self.0.get(place(charge))?.as_ref()?;
+        let is_same =
+            (denial.client, denial.counter, denial.limit) == (charge.client, charge.counter, charge.limit);
+        // Less might be admitted where more was not.
+        (is_same && denial.cost <= charge.cost && now < denial.until).then(|| denial.until.since(now))
+    }
+}
+
+/// The counters of one client lie side by side.
+fn place(charge: &Charge) -> usize {
+    ((charge.client.place(PLACES) ^ charge.counter.0) % PLACES) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Time {
+        Time::from_micros(seconds * 1_000_000)
+    }
+
+    fn charge(client: u8, counter: u32) -> Charge {
+        let client = Fingerprint::from_bytes([client; Fingerprint::SIZE]);
+        let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
+        Charge { client, counter: CounterId(counter), limit, cost: 2, scope: 0, enforced: true }
+    }
+
+    #[test]
+    fn a_denial_is_known_for_as_long_as_it_said() {
+        let mut denials = Denials::default();
+        assert_eq!(denials.wait(&charge(1, 1), seconds(100)), None);
+        denials.note(&charge(1, 1), Duration::from_secs(30), seconds(100));
+        assert_eq!(denials.wait(&charge(1, 1), seconds(100)), Some(Duration::from_secs(30)));
+        assert_eq!(denials.wait(&charge(1, 1), seconds(129)), Some(Duration::from_secs(1)));
+        assert_eq!(denials.wait(&charge(1, 1), seconds(130)), None);
+    }
+
+    #[test]
+    fn it_is_about_this_charge_or_a_larger_one() {
+        let mut denials = Denials::default();
+        let denied = charge(1, 1);
+        denials.note(&denied, Duration::from_secs(30), seconds(0));
+        let known = |charge: Charge| denials.wait(&charge, seconds(1)).is_some();
+        assert!(known(Charge { cost: 3, scope: 9, ..denied }));
+        assert!(!known(Charge { cost: 1, ..denied }));
+        assert!(!known(Charge { limit: Limit::sliding_window("6/min".parse().expect("a rate")), ..denied }));
+        assert!(!known(charge(2, 1)) && !known(charge(1, 2)));
+    }
+
+    #[test]
+    fn a_place_is_its_last_ones() {
+        let mut denials = Denials::default();
+        denials.note(&charge(1, 1), Duration::from_secs(30), seconds(0));
+        denials.note(&charge(1, 1 + PLACES), Duration::from_secs(30), seconds(0));
+        assert_eq!(denials.wait(&charge(1, 1), seconds(1)), None);
+        assert!(denials.wait(&charge(1, 1 + PLACES), seconds(1)).is_some());
+    }
+}
