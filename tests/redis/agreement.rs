@@ -10,7 +10,7 @@ use tollgate::time::Time;
 
 use super::{Script, bucket, charge, client, limit};
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 struct Random(u64);
 
 impl Random {
@@ -23,7 +23,11 @@ impl Random {
     }
 
     fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[usize::try_from(self.below(choices.len() as u64)).expect("an index")]
+        choices[self.index(choices.len())]
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).expect("an index")
     }
 
     fn is_one_in(&mut self, count: u64) -> bool {
@@ -141,7 +145,7 @@ fn settlements(random: &mut Random, plan: &Plan, ours: Receipt, theirs: Receipt)
         _ => Vec::new(),
     };
     let proof = plan.proof().filter(|_| random.is_one_in(2));
-    let goes = random.below(6) as usize;
+    let goes = random.index(6);
     [ours, theirs].map(|receipt| {
         let (given_back, stays) = receipt.split(|scope| scope <= goes);
         Settlement { proof, due: due.clone(), given_back, made_up_for: stays.without(&due) }
@@ -172,7 +176,7 @@ fn trace(script: &mut Script, seed: u64, steps: usize, besides: Besides) {
     let mut random = Random(seed);
     let core = Core(Table::new(MemoryCells::default(), Capacity::default()));
     let mut now = 1_764_000_000_000_000 + random.below(1 << 40);
-    let mut variant = random.below(3) as usize;
+    let mut variant = random.index(3);
     let mut waiting: Vec<(Plan, Receipt, Receipt)> = Vec::new();
     for step in 0..steps {
         now += match random.below(6) {
@@ -185,11 +189,11 @@ fn trace(script: &mut Script, seed: u64, steps: usize, besides: Besides) {
             now -= random.one_of(&[1, 999_999, 30_000_000, 100_000_000_000]);
         }
         if besides == Besides::Limits && random.is_one_in(20) {
-            variant = random.below(3) as usize;
+            variant = random.index(3);
         }
         let time = Time::from_micros(now);
         if besides == Besides::Settlements && random.is_one_in(3) && !waiting.is_empty() {
-            let (plan, ours, theirs) = waiting.swap_remove(random.below(waiting.len() as u64) as usize);
+            let (plan, ours, theirs) = waiting.swap_remove(random.index(waiting.len()));
             let [ours, theirs] = settlements(&mut random, &plan, ours, theirs);
             core.0.settle(ours, time).expect("memory");
             script.settle(&theirs, time).expect("Redis settles");

@@ -1,6 +1,7 @@
 //! The script in a real Redis, and the worker's side of it.
 
 mod agreement;
+mod queue;
 mod server;
 
 use std::time::Duration;
@@ -148,7 +149,7 @@ fn every_key_expires_by_itself_and_says_nothing() {
     script.settle(&answer.undo(), now).unwrap();
     assert_eq!(ttl(&mut script, 4), -2, "there is no such key");
     // A proof counts for an hour.
-    let proof = tollgate::store::Proof { client: client(5), lasts: Duration::from_secs(3_600) };
+    let proof = tollgate::store::Proof { client: client(5), lasts: Duration::from_hours(1) };
     let settlement = Settlement { proof: Some(proof), ..Settlement::default() };
     assert_eq!(script.settle(&settlement, now).unwrap().proved_for, Some(proof.lasts));
     within(3_590_000, 3_600_000, ttl(&mut script, 5));

@@ -39,15 +39,6 @@ impl Server {
         let stream = UnixStream::connect(&self.socket).expect("the server listens");
         Connection { stream, received: Vec::new() }
     }
-
-    /// What it answers to these bytes, until it closes the connection.
-    pub(crate) fn exchange(&self, commands: &[u8]) -> Vec<u8> {
-        let mut connection = self.connect();
-        connection.stream.write_all(commands).expect("it reads");
-        let mut answer = Vec::new();
-        connection.stream.read_to_end(&mut answer).expect("it answers");
-        answer
-    }
 }
 
 impl Drop for Server {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::answer::{Answer, Settled};
 use super::breaker::Breaker;
 use super::command::Commands;
+use super::exchange::{Decided, Exchange, Replies, Report};
 use super::failure::Failure;
-use super::resp::{Reply, RespError, read_reply};
-use crate::store::{Events, Fingerprint, Plan, Settlement};
+use crate::store::{Plan, Settlement};
 use crate::time::Time;
 
 /// The most requests that go to Redis together, and the most settlements that go with them.
@@ -37,47 +37,6 @@ pub struct Queue<W> {
     script_is_missing: bool,
     /// Somebody is about to call [`Self::dispatch`].
     is_woken: bool,
-}
-
-/// A request that Redis, or its failure, has decided about.
-#[derive(Debug)]
-pub struct Decided<W> {
-    /// Its ticket.
-    pub ticket: u32,
-    /// What the worker needs to go on with it.
-    pub waiter: W,
-    /// What it was to be charged.
-    pub plan: Plan,
-    /// What became of it.
-    pub outcome: Result<Answer, Failure>,
-}
-
-/// An exchange to be sent.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Exchange {
-    /// What is sent to Redis.
-    pub commands: Vec<u8>,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-/// What an exchange has led to, apart from the requests that it decided.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// How many requests it carried.
-    pub requests: usize,
-    /// Whether Redis has failed in any of it.
-    pub has_failed: bool,
-    /// That failure, if since then Redis is not asked any more.
-    pub gave_up: Option<Failure>,
-    /// Whether Redis is asked again.
-    pub has_recovered: bool,
-    /// How many settlements were lost: what they would have given back stays taken until its window is over.
-    pub unsettled: u32,
-    /// The proofs that were noted, and for how long they count.
-    pub proofs: Vec<(Fingerprint, Duration)>,
-    /// What else happened.
-    pub events: Events,
 }
 
 #[derive(Debug)]
@@ -149,13 +108,7 @@ impl<W> Queue<W> {
     /// # Errors
     /// It is lost if too much waits already, or the breaker is open.
     pub fn settle(&mut self, settlement: Settlement) -> Result<bool, Failure> {
-        if !self.breaker.is_closed() {
-            return Err(Failure::BreakerOpen);
-        }
-        if self.settlements.len() >= WAITING {
-            return Err(Failure::QueueFull);
-        }
-        self.settlements.push_back(Settling { settlement, is_retried: false });
+        self.put(settlement)?;
         Ok(self.must_wake())
     }
 
@@ -170,7 +123,7 @@ impl<W> Queue<W> {
         }
         let decided = self.decided.iter().position(|decided| decided.ticket == ticket);
         match decided.and_then(|place| self.decided.remove(place)) {
-            Some(Decided { outcome: Ok(answer), .. }) => self.undo(answer),
+            Some(Decided { outcome: Ok(answer), .. }) => self.undo(answer) && self.must_wake(),
             _ => false,
         }
     }
@@ -228,12 +181,12 @@ impl<W> Queue<W> {
     }
 
     /// Redis has answered the exchange with these bytes, whatever they are.
-    pub fn answered(&mut self, mut bytes: &[u8], now: Time) -> Report {
+    pub fn answered(&mut self, bytes: &[u8], now: Time) -> Report {
         let Some(InFlight { requests, settlements, loads_script }) = self.in_flight.take() else {
             return Report::default();
         };
         let mut report = Report { requests: requests.len(), ..Report::default() };
-        let mut replies = Replies { bytes: &mut bytes, failure: None };
+        let mut replies = Replies::of(bytes);
         if self.commands.begins_with_login() {
             replies.skip();
         }
@@ -345,10 +298,21 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Gives back what a request was charged that will never be sent on.
+    /// Gives back what a request was charged that will never be sent on. Returns whether there is anything to do.
     fn undo(&mut self, answer: Answer) -> bool {
         let settlement = answer.undo();
-        !settlement.is_empty() && self.settle(settlement).unwrap_or(false)
+        !settlement.is_empty() && self.put(settlement).is_ok()
+    }
+
+    fn put(&mut self, settlement: Settlement) -> Result<(), Failure> {
+        if !self.breaker.is_closed() {
+            return Err(Failure::BreakerOpen);
+        }
+        if self.settlements.len() >= WAITING {
+            return Err(Failure::QueueFull);
+        }
+        self.settlements.push_back(Settling { settlement, is_retried: false });
+        Ok(())
     }
 
     fn must_wake(&mut self) -> bool {
@@ -363,41 +327,5 @@ impl<W> Queue<W> {
 
     fn is_idle(&self) -> bool {
         self.in_flight.is_none() && !self.has_waiting()
-    }
-}
-
-/// The replies of one exchange, one after the other.
-struct Replies<'r, 'a> {
-    bytes: &'r mut &'a [u8],
-    /// What the last error said: if the connection ends after one, it is the reason.
-    failure: Option<Failure>,
-}
-
-impl<'a> Replies<'_, 'a> {
-    fn next(&mut self) -> Result<Reply<'a>, Failure> {
-        match read_reply(self.bytes) {
-            Ok(reply) => {
-                if let Reply::Error(message) = reply {
-                    self.failure = Some(Failure::of_error(message));
-                }
-                Ok(reply)
-            }
-            Err(RespError::CutShort) => Err(self.failure.unwrap_or(Failure::Reply)),
-            Err(RespError::Malformed) => {
-                // Nobody knows where the next one begins.
-                *self.bytes = &[];
-                self.failure = None;
-                Err(Failure::Reply)
-            }
-        }
-    }
-
-    /// Reads a reply that should say no more than that all is well. Returns the failure if not.
-    fn skip(&mut self) -> Option<Failure> {
-        match self.next() {
-            Ok(Reply::Error(message)) => Some(Failure::of_error(message)),
-            Ok(_) => None,
-            Err(failure) => Some(failure),
-        }
     }
 }

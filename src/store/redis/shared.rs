@@ -1,10 +1,13 @@
 //! One worker's side of the counters in Redis.
 
+use std::time::Duration;
+
 use super::breaker::Breaker;
 use super::command::Commands;
+use super::exchange::{Decided, Exchange, Report};
 use super::failure::Failure;
 use super::proofs::Proofs;
-use super::queue::{Decided, Exchange, Queue, Report};
+use super::queue::Queue;
 use super::settings::Settings;
 use crate::limit::Verdict;
 use crate::limiter::{Policy, Trust};
@@ -156,15 +159,11 @@ impl<W> Shared<W> {
     /// no consequences, and stand as admitted.
     fn known_denial(&self, plan: &Plan, now: Time) -> Option<Charged> {
         let Plan::Certain { charges: Some(charges), .. } = plan else { return None };
-        let waits =
-            charges.iter().map(|charge| charge.enforced.then(|| self.denials.wait(charge, now)).flatten());
-        let verdicts: Vec<_> = waits
-            .map(|wait| {
-                wait.map_or(Verdict::Admitted { remaining: 0, reset: Default::default() }, |wait| {
-                    Verdict::Denied { wait }
-                })
-            })
-            .collect();
+        let verdict = |charge: &Charge| match self.denials.wait(charge, now) {
+            Some(wait) if charge.enforced => Verdict::Denied { wait },
+            _ => Verdict::Admitted { remaining: 0, reset: Duration::ZERO },
+        };
+        let verdicts: Vec<_> = charges.iter().map(verdict).collect();
         let is_denied = verdicts.iter().any(|verdict| !verdict.is_admitted());
         is_denied.then(|| Charged { verdicts, ..Charged::default() })
     }
