@@ -7,6 +7,7 @@ use crate::limit::Verdict;
 use crate::rate::Rate;
 use crate::request::Request;
 use crate::scope::{Count, Counted, Matcher, Reading, Scope};
+use crate::store::redis::Lasting;
 use crate::store::{Charge, CounterId, Fingerprinter, Secret};
 
 /// The rules that requests are judged by.
@@ -121,6 +122,15 @@ impl Policy {
     #[must_use]
     pub fn awaits_response(&self, scope: usize) -> bool {
         self.scopes.get(scope).is_some_and(|scope| scope.count != Count::All)
+    }
+
+    /// Which denials last as long as they say.
+    #[must_use]
+    pub fn lasting(&self) -> Lasting {
+        Lasting {
+            scopes: self.scopes.iter().map(|scope| scope.count == Count::All).collect(),
+            nothing_moves: self.trust == Trust::Any,
+        }
     }
 }
 

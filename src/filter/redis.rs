@@ -48,7 +48,7 @@ impl Link {
     pub(super) fn new(settings: &Settings, policy: &Policy, root: u32) -> Self {
         let seed =
             host::random().map_or(1, |bytes| u64::from_le_bytes(*bytes.first_chunk().unwrap_or(&[1; 8])));
-        let shared = RefCell::new(Shared::new(settings, policy, seed));
+        let shared = RefCell::new(Shared::new(settings, policy.lasting(), seed));
         Self { root, cluster: settings.cluster.clone(), shared, queue: Cell::new(None) }
     }
 

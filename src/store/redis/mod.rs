@@ -23,7 +23,7 @@ pub use proofs::Proofs;
 pub use queue::{BATCH, Queue, WAITING};
 pub use resp::{MAX_DEPTH, Reply, RespError, read_reply};
 pub use settings::{OnFailure, Settings};
-pub use shared::{Asked, Shared};
+pub use shared::{Asked, Lasting, Shared};
 
 /// No answer is larger, in bytes: a thousand times what the script answers to a request under three scopes.
 pub const MAX_ANSWER: usize = 1 << 20;

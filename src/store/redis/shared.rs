@@ -10,7 +10,6 @@ use super::proofs::Proofs;
 use super::queue::Queue;
 use super::settings::Settings;
 use crate::limit::Verdict;
-use crate::limiter::{Policy, Trust};
 use crate::store::denials::Denials;
 use crate::store::{Acceptance, Charge, Charged, Fingerprint, Plan, Proof, Settlement};
 use crate::time::Time;
@@ -39,27 +38,24 @@ pub enum Asked<W> {
 }
 
 /// Which denials last as long as they say, since nothing is given back to their counters meanwhile.
-#[derive(Debug)]
-struct Lasting {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lasting {
     /// By their places in the policy, the scopes whose charges stay whatever the response is.
-    scopes: Vec<bool>,
+    pub scopes: Vec<bool>,
     /// Whether nothing moves from one client to another when a credential is accepted.
-    nothing_moves: bool,
+    pub nothing_moves: bool,
 }
 
 impl<W> Shared<W> {
     /// Nothing known, nobody waiting. For the seed see [`Breaker::new`].
     #[must_use]
-    pub fn new(settings: &Settings, policy: &Policy, seed: u64) -> Self {
+    pub fn new(settings: &Settings, lasting: Lasting, seed: u64) -> Self {
         let commands = Commands::new(settings.prefix.clone(), settings.login.clone());
         Self {
             queue: Queue::new(commands, settings.timeout, Breaker::new(seed)),
             proofs: Proofs::default(),
             denials: Denials::default(),
-            lasting: Lasting {
-                scopes: (0..policy.scopes.len()).map(|scope| !policy.awaits_response(scope)).collect(),
-                nothing_moves: policy.trust == Trust::Any,
-            },
+            lasting,
         }
     }
 
