@@ -7,13 +7,14 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from bench import authz, contention, cpu, memory, plot, report
+from bench import authz, contention, cpu, memory, plot, redis, report
 
 _MODES = {
     "cpu": cpu.run,
     "contention": contention.run,
     "memory": memory.run,
     "authz": authz.run,
+    "redis": redis.run,
     "plot": plot.run,
     "report": report.run,
 }

@@ -15,10 +15,11 @@ _PATIENCE = 60.0  # seconds
 class Envoy(processes.Child):
     """`with Envoy(directory, [listener, …], workers=1) as envoy:` – ready on entry."""
 
-    def __init__(self, directory: Path, served: list[dict], *, workers: int) -> None:
+    def __init__(self, directory: Path, served: list[dict], *, workers: int, bridge: dict | None = None) -> None:
+        """`bridge`: the way to a Redis, see `bench.redis.bridge`."""
         directory.mkdir(parents=True, exist_ok=True)
         config, self._admin_file = directory / "envoy.json", directory / "admin"
-        config.write_text(json.dumps(listeners.bootstrap(served)))
+        config.write_text(json.dumps(listeners.bootstrap(served, bridge)))
         command = [places.envoy(), "-c", str(config), "--concurrency", str(workers), "--disable-hot-restart"]
         command += ["--admin-address-path", str(self._admin_file), "--log-level", "warning"]
         self._served = len(served)
@@ -67,4 +68,6 @@ class Envoy(processes.Child):
 
     def _ports(self) -> dict[str, int]:
         statuses = json.loads(self.admin("/listeners?format=json"))["listener_statuses"]
-        return {found["name"]: found["local_address"]["socket_address"]["port_value"] for found in statuses}
+        addresses = {found["name"]: found["local_address"] for found in statuses}
+        # A listener inside Envoy has no port.
+        return {name: found["socket_address"]["port_value"] for name, found in addresses.items() if "socket_address" in found}

@@ -15,6 +15,7 @@ _TABLES: dict[str, Callable] = {
     "contention": results.contention_table,
     "memory": results.memory_table,
     "authz": results.authz_table,
+    "redis": results.redis_table,
 }
 
 

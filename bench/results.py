@@ -90,6 +90,27 @@ def contention_table(rows: list[dict]) -> str:
     return table(head, [cells(row) for row in rows])
 
 
+def redis_table(rows: list[dict]) -> str:
+    head = ["counters", "connections", "Envoy, µs", "to no filter", "Redis, µs", "batch", "median, ms", "added, ms", "99%, ms", "req/s"]
+
+    def cells(row: dict) -> list[str]:
+        in_redis = row["name"] in ("redis", "one-by-one")
+        return [
+            row["title"],
+            str(row["connections"]),
+            f"{row['micros']:.1f}",
+            f"{row['to_none']:.2f}×",
+            f"{row['redis_micros']:.1f}" if in_redis else "",
+            f"{row['batch']:.1f}" if in_redis else "",
+            f"{row['p50'] / 1e3:.2f}",
+            f"{row['added_p50'] / 1e3:+.2f}" if row["name"] != "none" else "",
+            f"{row['p99'] / 1e3:.2f}",
+            f"{row['per_second']:,.0f}",
+        ]
+
+    return table(head, [cells(row) for row in rows])
+
+
 def memory_table(rows: dict) -> str:
     envoy, native = rows["envoy"], rows["native"]
     last = envoy["curve"][-1]

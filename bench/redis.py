@@ -1,0 +1,137 @@
+"""`redis`: what a request costs whose counters are in Redis.
+
+One Envoy with one worker, and one Redis. Contenders: no filter; Tollgate with counters in Envoy; Tollgate with counters in Redis;
+and a build of it that sends each request in an exchange of its own. For each number of connections, round by round, each is
+loaded for a moment. CPU is that of Envoy's worker and, apart, that of Redis; latencies are wrk's. The median of the rounds counts.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from argparse import Namespace
+from pathlib import Path
+from statistics import median
+
+import yaml
+
+from bench import listeners, load, places, processes, requests, results
+from bench.contenders import Contender
+from bench.cpu import idle
+from bench.envoy import Envoy
+
+_CONNECTIONS = [1, 16, 64, 256]
+_CLIENTS = 1_000
+_STORE = "wasmcustom.tollgate.store.redis"
+
+# The default policy's scopes, with quotas that nobody uses up: all requests are to be charged.
+_SCOPES = {
+    "anon": {"rate": "1000000/min", "match": {"client": "anonymous"}, "key": "address"},
+    "user": {"rate": "1000000/min", "key": ["credential", "address"]},
+    "worker": {
+        "rate": "1000000/min",
+        "match": {"method": "GET", "path": "/api/v2/jobs/", "any": [{"query": {"ids_only": True}}]},
+        "key": ["credential", {"query": "processing_service_name"}],
+    },
+}
+_POLICY = {"client": {"credential": {"trust": "any"}}, "scopes": _SCOPES}
+# So long a wait that nobody is decided without Redis, even where each request is alone in its exchange.
+_REDIS = {"cluster": "tollgate_redis", "timeout": "10s", "secret": "0123456789abcdef0123456789abcdef"}
+
+
+def contenders() -> list[Contender]:
+    shared = _POLICY | {"store": {"redis": _REDIS}}
+    one_by_one = _POLICY | {"store": {"redis": _REDIS | {"prefix": "one-by-one:"}}}
+    wasm = places.tollgate_wasm()
+    return [
+        Contender("none", "no filter", "poll", baseline=None),
+        Contender("local", "counters in Envoy", "poll", [listeners.tollgate("local", wasm, _POLICY)], baseline="none"),
+        Contender("redis", "in Redis", "poll", [listeners.tollgate("redis", wasm, shared)], baseline="none"),
+        Contender(
+            "one-by-one",
+            "in Redis, one exchange per request",
+            "poll",
+            [listeners.tollgate("one-by-one", places.ONE_BY_ONE_WASM, one_by_one)],
+            baseline="none",
+        ),
+    ]
+
+
+def bridge(port: int) -> dict:
+    """What `envoy/redis.yaml` has besides the filter: the way to Redis."""
+    shipped = yaml.safe_load((places.ROOT / "envoy/redis.yaml").read_text())
+    resources = shipped["static_resources"]
+    clusters = [cluster for cluster in resources["clusters"] if cluster["name"] in ("tollgate_redis", "redis")]
+    [redis] = [cluster for cluster in clusters if cluster["name"] == "redis"]
+    [endpoint] = redis["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    endpoint["endpoint"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": port}
+    return {
+        "bootstrap_extensions": shipped["bootstrap_extensions"],
+        "listeners": [listener for listener in resources["listeners"] if "internal_listener" in listener],
+        "clusters": clusters,
+    }
+
+
+class Redis(processes.Child):
+    """A Redis of the benchmark's own."""
+
+    def __init__(self, directory: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(directory), "--save", ""]
+        super().__init__(command, directory / "redis.log")
+
+    def cpu(self) -> int:
+        """Nanoseconds of CPU that it has used."""
+        return processes.cpu_of_thread(self.pid, self.pid)
+
+
+def moment(envoy: Envoy, redis: Redis, one: Contender, clients: load.Clients, connections: int, seconds: int) -> dict:
+    """One contender under load. Raises unless every request was let through, and by Redis where there is one."""
+    before = envoy.stats(_STORE)
+    cpu, redis_cpu = idle(envoy), redis.cpu()
+    counted = load.drive(envoy.ports[one.name], clients, seconds=seconds, connections=connections)
+    cpu, redis_cpu = idle(envoy) - cpu, redis.cpu() - redis_cpu
+    after = envoy.stats(_STORE)
+    more = {name: after[name] - before.get(name, 0) for name in after}
+    failed = {name: value for name, value in more.items() if ".failures." in name and value}
+    if counted.refused or failed:
+        raise RuntimeError(f"{one.title}: {counted.refused} requests were refused, {failed} decided without Redis")
+    return {
+        "micros": cpu / counted.requests / 1e3,
+        "redis_micros": redis_cpu / counted.requests / 1e3,
+        "p50": counted.p50,
+        "p99": counted.p99,
+        "batch": counted.requests / max(1, more.get(f"{_STORE}.exchanges", 0)),
+        "per_second": counted.per_second,
+    }
+
+
+def run(options: Namespace) -> None:
+    rounds = options.rounds or (1 if options.quick else 7)
+    seconds = max(1, round(options.seconds or 1))
+    directory = places.OUT / "redis"
+    directory.mkdir(parents=True, exist_ok=True)
+    everyone = contenders()
+    rows = []
+    clients = load.Clients(requests.template(directory, "poll"), _CLIENTS)
+    served = [listeners.listener(one.name, one.filters) for one in everyone]
+    with Redis(directory) as redis, Envoy(directory, served, workers=1, bridge=bridge(redis.port)) as envoy:
+        for connections in _CONNECTIONS:
+            samples: dict[str, list[dict]] = {one.name: [] for one in everyone}
+            for number in range(rounds + 1):
+                for one in everyone:
+                    sample = moment(envoy, redis, one, clients, connections, seconds)
+                    # The first round warms up.
+                    if number:
+                        samples[one.name].append(sample)
+            for one in everyone:
+                mine, bare = samples[one.name], samples["none"]
+                row = {"name": one.name, "title": one.title, "connections": connections}
+                row |= {kind: median(sample[kind] for sample in mine) for kind in mine[0]}
+                row["to_none"] = median(a["micros"] / b["micros"] for a, b in zip(mine, bare, strict=True))
+                row["added_p50"] = median(a["p50"] - b["p50"] for a, b in zip(mine, bare, strict=True))
+                rows.append(row)
+            results.progress(f"{connections} connections: done")
+    results.save("redis", options, {"rounds": rounds, "seconds": seconds}, rows)
+    print(json.dumps(rows) if options.only else results.redis_table(rows))
