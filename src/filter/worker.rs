@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::gate::{Gate, Passage, Pending};
 use crate::request::{Headers, Properties, Request};
 use crate::response::Denial;
-use crate::store::redis::{Asked, Decided, Failure, Report};
-use crate::store::{Plan, Settlement};
+use crate::store::redis::{AT_ONCE, Asked, Decided, Failure, Report};
+use crate::store::{Events, Plan, Settlement};
 use crate::time::Time;
 
 /// One accepted configuration at work.
@@ -110,7 +110,7 @@ impl Worker {
             },
             Unsettled::InRedis(pending) => {
                 let settlement = self.gate.settlement(pending, response);
-                self.metrics.count_settled(settlement.proof.is_some(), crate::store::Events::default());
+                self.metrics.count_settled(settlement.proof.is_some(), Events::default());
                 self.settle_in_redis(settlement);
             }
         }
@@ -218,7 +218,7 @@ impl Worker {
     /// Goes on with requests that are decided.
     fn release(&self, link: &Link) {
         let now = host::now();
-        for _ in 0..crate::store::redis::BATCH {
+        for _ in 0..AT_ONCE {
             let decided = link.shared().next_decided(now);
             let Some(decided) = decided else { break };
             self.go_on(decided, now);

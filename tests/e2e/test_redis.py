@@ -217,7 +217,7 @@ def test_many_waiting_at_once_are_all_answered(redis, open_gate):
     assert Counter(caller.reply().status for caller in callers) == {200: 1500}
     for caller in callers:
         caller.close()
-    assert gate.stat("wasmcustom.tollgate.store.redis.failures.cause.queue_full") >= 1500 - 1024 - 64
+    assert gate.stat("wasmcustom.tollgate.store.redis.failures.cause.queue_full") >= 1500 - 1024 - 128
 
 
 def test_with_tls_and_a_user(tmp_path_factory, open_gate):

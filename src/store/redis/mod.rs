@@ -20,7 +20,7 @@ pub use command::{Commands, Login, SCRIPT, SCRIPT_SHA1};
 pub use exchange::{Decided, Exchange, Report};
 pub use failure::Failure;
 pub use proofs::Proofs;
-pub use queue::{BATCH, Queue, WAITING};
+pub use queue::{AT_ONCE, BATCH, Queue, WAITING};
 pub use resp::{MAX_DEPTH, Reply, RespError, read_reply};
 pub use settings::{OnFailure, Settings};
 pub use shared::{Asked, Lasting, Shared};

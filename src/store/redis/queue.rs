@@ -12,10 +12,10 @@ use crate::store::{Plan, Settlement};
 use crate::time::Time;
 
 /// The most requests that go to Redis together, and the most settlements that go with them.
-///
-/// The proxy lets a worker's requests go on one inside the other's call, so that their number is also how deep its
-/// stack becomes.
-pub const BATCH: usize = if cfg!(feature = "one-by-one") { 1 } else { 64 };
+pub const BATCH: usize = if cfg!(feature = "one-by-one") { 1 } else { 128 };
+/// How many decided requests go on in one call of the worker: the proxy lets one go on inside the call of the other, so
+/// that their number is how deep its stack becomes. A thousand are more than it bears; more than a few cost more each.
+pub const AT_ONCE: usize = 8;
 /// The most requests, and the most settlements, that wait for their turn.
 pub const WAITING: usize = 1_024;
 
