@@ -1,4 +1,17 @@
-//! Numbers as few bytes: seven bits a byte, the lowest first (LEB128).
+//! Numbers as few bytes: seven bits a byte, the lowest first (LEB128). And text that can be shown anywhere.
+
+/// The text, with control characters and backslashes escaped: in a log it stays on its line.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || character == '\\' {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
 
 /// Appends a number.
 pub(crate) fn put(out: &mut Vec<u8>, mut number: u64) {

@@ -156,6 +156,7 @@ impl<C: Cells> Gate<C> {
 
     /// What follows from what the counters say about a plan: whether they know its proof, and what became of
     /// the charges that it has then.
+    #[inline(never)]
     pub fn conclude(&self, plan: Plan, is_proved: bool, outcome: Charged) -> Passage {
         let Charged { verdicts, receipt, events } = outcome;
         let Some(charges) = plan.charges(is_proved) else {

@@ -12,6 +12,8 @@ use std::fmt;
 
 use memchr::{memchr, memrchr};
 
+use crate::codec::printable;
+
 /// A table is text, so that it is neither built nor copied: lines in the order of bytes, each with a name in lower
 /// case and, behind a tab, the family if that is another word. Notes begin with `#`, which comes before any name.
 const LIST: &str = include_str!("crawlers.txt");
@@ -154,7 +156,7 @@ enum Reason {
 
 impl fmt::Display for CrawlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.text.escape_default();
+        let text = printable(&self.text);
         match self.reason {
             Reason::Family => write!(f, "`{text}` is no family: expected a word"),
             Reason::Name => {

@@ -1,11 +1,12 @@
 //! A JSON document that remembers where each of its values stands.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::ConfigError;
+use crate::codec::printable;
 
 /// A JSON value. Objects keep their order, which is the order of the scopes, and name no field twice.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,16 +147,10 @@ impl fmt::Display for Shown<'_> {
             Value::List(_) => f.write_str("[…]"),
             Value::Object(fields) if fields.is_empty() => f.write_str("{}"),
             Value::Object(_) => f.write_str("{…}"),
-            Value::Text(text) => {
-                for character in text.chars().take(LONGEST) {
-                    if character.is_control() || character == '\\' {
-                        write!(f, "{}", character.escape_default())?;
-                    } else {
-                        f.write_char(character)?;
-                    }
-                }
-                f.write_str(if text.chars().nth(LONGEST).is_some() { "…" } else { "" })
-            }
+            Value::Text(text) => match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => write!(f, "{}…", printable(&text[..end])),
+                None => f.write_str(&printable(text)),
+            },
         }
     }
 }

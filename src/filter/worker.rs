@@ -92,7 +92,7 @@ impl Worker {
         let now = host::now();
         let answer = match &self.link {
             None => {
-                self.answer(self.gate.admit(&request, &client, now), Unsettled::Here, || request.is_grpc())
+                self.answer(self.gate.admit(&request, &client, now), Unsettled::Here, &|| request.is_grpc())
             }
             Some(link) => self.ask(link, id, &request, &client, now),
         };
@@ -165,17 +165,19 @@ impl Worker {
                 }
             }
             Asked::Known(_, plan, is_proved, charged) => {
-                self.answer(self.gate.conclude(plan, is_proved, charged), Unsettled::InRedis, || is_grpc)
+                self.answer(self.gate.conclude(plan, is_proved, charged), Unsettled::InRedis, &|| is_grpc)
             }
             Asked::Refused(_, plan, failure) => self.answer_without(plan, failure, is_grpc, now),
         }
     }
 
+    /// Called from several places, and not small.
+    #[inline(never)]
     fn answer(
         &self,
         passage: Passage,
-        unsettled: impl FnOnce(Pending) -> Unsettled,
-        is_grpc: impl FnOnce() -> bool,
+        unsettled: fn(Pending) -> Unsettled,
+        is_grpc: &dyn Fn() -> bool,
     ) -> Answer {
         self.metrics.count_passage(&passage);
         if let Some(denial) = self.gate.denial(&passage.decision) {
@@ -189,7 +191,7 @@ impl Worker {
         self.metrics.count_failure(failure);
         let redis = self.gate.config().redis.as_ref();
         let on_failure = redis.map(|settings| settings.on_failure).unwrap_or_default();
-        self.answer(self.gate.admit_without(plan, on_failure, now), Unsettled::Here, || is_grpc)
+        self.answer(self.gate.admit_without(plan, on_failure, now), Unsettled::Here, &|| is_grpc)
     }
 
     fn settle_in_redis(&self, settlement: Settlement) {
@@ -234,7 +236,7 @@ impl Worker {
         let answer = match outcome {
             Ok(answer) => {
                 let passage = self.gate.conclude(plan, answer.is_proved(), answer.charged);
-                self.answer(passage, Unsettled::InRedis, || is_grpc)
+                self.answer(passage, Unsettled::InRedis, &|| is_grpc)
             }
             Err(failure) => self.answer_without(plan, failure, is_grpc, now),
         };
