@@ -126,3 +126,24 @@ def test_without_a_hash_tag_most_is_decided_without_redis(nodes, open_gate):
     gate = open_gate(config=shipped.redis([nodes[0].port], POLICY, prefix="tollgate:", timeout="2s"), workers=1)
     assert count(gate, token(fresh_token())) == 20, "by this Envoy's own counters"
     assert gate.stat("wasmcustom.tollgate.store.redis.failures.cause.cluster") > 0
+
+
+def test_a_replica_that_becomes_master_is_found(tmp_path_factory, open_gate):
+    """Without a cluster: a check that asks each server for its role, as Sentinel changes it."""
+    with Redis(tmp_path_factory.mktemp("one")) as one, Redis(tmp_path_factory.mktemp("other")) as other:
+        other.command("REPLICAOF", "127.0.0.1", str(one.port))
+        until(lambda: "master_link_status:up" in other.command("INFO", "replication"))
+        config = shipped.redis([one.port, other.port], POLICY, timeout="2s", with_cluster=True)
+        [redis] = [cluster for cluster in config["static_resources"]["clusters"] if cluster["name"] == "redis"]
+        [check] = redis["health_checks"]
+        check["tcp_health_check"] = {"send": {"text": b"ROLE\r\n".hex()}, "receive": [{"text": b"master".hex()}]}
+        gate = open_gate(config=config, workers=1)
+        until(lambda: is_asked(gate))
+        credential = token(fresh_token())
+        assert count(gate, credential) == 20
+        until(lambda: sorted(other.keys()) == sorted(one.keys()))
+        other.command("REPLICAOF", "NO", "ONE")
+        one.command("REPLICAOF", "127.0.0.1", str(other.port))
+        until(lambda: is_asked(gate))
+        assert count(gate, token(fresh_token())) == 20
+        assert len(other.keys()) > 2

@@ -4,6 +4,7 @@ mod configuration;
 mod forwarded;
 mod keys;
 mod matching;
+mod planned;
 mod readings;
 mod responses;
 mod settling;

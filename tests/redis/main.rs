@@ -3,6 +3,7 @@
 mod agreement;
 mod queue;
 mod server;
+mod shared;
 
 use std::time::Duration;
 

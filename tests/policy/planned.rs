@@ -1,0 +1,60 @@
+//! A request that is planned first and decided later, and one that the counters elsewhere did not decide.
+
+use tollgate::client::Client;
+use tollgate::gate::Passage;
+use tollgate::request::{Headers, Request};
+use tollgate::store::redis::OnFailure;
+use tollgate::store::{Acceptance, Plan};
+
+use super::{Sent, World, get, world};
+
+const POLICY: &str = r#"{
+    "exempt": [{ "path": "/healthz" }],
+    "scopes": {
+        "anon": { "rate": "6/h", "match": { "client": "anonymous" }, "key": "address" },
+        "user": { "rate": "9/h", "key": "credential" },
+        "seen": { "rate": "2/h", "key": "address", "mode": "shadow" }
+    }
+}"#;
+
+fn planned(world: &World, sent: &Sent) -> Plan {
+    let block = Headers::encode(&sent.headers);
+    let request = Request::new(Headers::new(&block), sent);
+    let client = Client::identify(&world.gate.config().policy.client, &request);
+    let acceptance = world.gate.proof(&client).map_or(Acceptance::NotNeeded, Acceptance::Unknown);
+    world.gate.plan(&request, &client, acceptance)
+}
+
+#[test]
+fn it_has_the_same_outcome() {
+    let (one, other) = (world(POLICY), world(POLICY));
+    for number in 0..60 {
+        let sent = match number % 4 {
+            0 => get("/"),
+            1 => get("/").token("t"),
+            2 => get("/healthz").token("t"),
+            _ => get("/").token("u").from("192.0.2.2:1"),
+        };
+        let outcome = one.send(&sent);
+        let Passage { decision, pending, .. } = other.gate.admit_planned(planned(&other, &sent), other.now);
+        assert_eq!(decision, outcome.decision, "{number}");
+        assert_eq!(pending.is_some(), outcome.pending.is_some(), "{number}");
+        let later = super::Outcome { decision, denial: None, quota_headers: Vec::new(), pending };
+        one.answer(outcome, 200);
+        other.answer(later, 200);
+    }
+}
+
+#[test]
+fn on_failure_says_what_becomes_of_it() {
+    let world = world(POLICY);
+    let without = |on_failure| world.gate.admit_without(planned(&world, &get("/")), on_failure, world.now);
+    for _ in 0..9 {
+        let allowed = without(OnFailure::Allow);
+        assert!(allowed.decision.is_allowed() && allowed.pending.is_none() && allowed.error.is_none());
+        let denied = world.gate.denial(&without(OnFailure::Deny).decision).expect("denied");
+        assert!(denied.status == 429 && denied.headers.contains(&("retry-after", "1".to_owned())));
+    }
+    let allowed = (0..9).filter(|_| without(OnFailure::Local).decision.is_allowed());
+    assert_eq!(allowed.count(), 6, "its own counters, which nothing else has touched");
+}
