@@ -78,8 +78,7 @@ REFUSED = {
     "a crawler without a name": ({"client": {"bots": {"acme": [""]}}}, r"client\.bots", "name"),
     "a crawler of two families": ({"client": {"bots": {"a": "Crawl", "b": "crawl"}}}, r"client\.bots", "two families"),
     "an authz service that waits for proofs": ({"request": {"from": "forwarded"}}, r"client\.credential\.trust", '"any"'),
-    # Other issues bring these; until then they are refused by name.
-    "redis": ({"store": {"redis": {}}}, r"store\.redis", "not supported"),
+    "redis": ({"store": {"redis": {"cluster": "c", "secret": "short"}}}, r"store\.redis\.secret", "openssl rand"),
 }
 
 

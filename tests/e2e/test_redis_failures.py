@@ -89,7 +89,6 @@ MISHAPS = {
         lambda redis: redis.command("CONFIG", "SET", "requirepass", "", password="other"),
         ("auth",),
     ),
-    "without connections": Mishap(configure("maxclients", "1"), configure("maxclients", "1000"), ("other", "reply")),
 }
 
 

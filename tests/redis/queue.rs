@@ -166,6 +166,17 @@ fn an_answer_that_ends_too_early_ends_with_its_reason() {
 }
 
 #[test]
+fn a_connection_that_breaks_when_its_time_is_over_was_broken_off() {
+    for (millis, failure) in [(49, Failure::Connection), (50, Failure::Timeout)] {
+        let mut queue = queue();
+        queue.arrive(1, 1, plan(1), at(0)).unwrap();
+        queue.dispatch(at(0)).unwrap();
+        queue.failed(Failure::Connection, at(millis));
+        assert_eq!(decided(&mut queue), [(1, Some(failure))]);
+    }
+}
+
+#[test]
 fn after_three_failures_nobody_waits() {
     let mut queue = queue();
     for failures in 1..=3 {

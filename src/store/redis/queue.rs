@@ -60,6 +60,8 @@ struct InFlight<W> {
     requests: Vec<Request<W>>,
     settlements: Vec<Settling>,
     loads_script: bool,
+    /// When it has lasted as long as it may.
+    ends: Time,
 }
 
 impl<W> Queue<W> {
@@ -176,13 +178,14 @@ impl<W> Queue<W> {
             self.commands.settle(&settling.settlement, &mut commands);
         }
         self.commands.end(&mut commands);
-        self.in_flight = Some(InFlight { requests, settlements, loads_script: self.script_is_missing });
+        let (loads_script, ends) = (self.script_is_missing, now.after(timeout));
+        self.in_flight = Some(InFlight { requests, settlements, loads_script, ends });
         Some(Exchange { commands, timeout })
     }
 
     /// Redis has answered the exchange with these bytes, whatever they are.
     pub fn answered(&mut self, bytes: &[u8], now: Time) -> Report {
-        let Some(InFlight { requests, settlements, loads_script }) = self.in_flight.take() else {
+        let Some(InFlight { requests, settlements, loads_script, .. }) = self.in_flight.take() else {
             return Report::default();
         };
         let mut report = Report { requests: requests.len(), ..Report::default() };
@@ -240,9 +243,12 @@ impl<W> Queue<W> {
 
     /// The exchange has failed.
     pub fn failed(&mut self, failure: Failure, now: Time) -> Report {
-        let Some(InFlight { requests, settlements, .. }) = self.in_flight.take() else {
+        let Some(InFlight { requests, settlements, ends, .. }) = self.in_flight.take() else {
             return Report::default();
         };
+        // The proxy breaks a connection off when its time is over.
+        let is_late = failure == Failure::Connection && now >= ends;
+        let failure = if is_late { Failure::Timeout } else { failure };
         let unsettled = u32::try_from(settlements.len()).unwrap_or(u32::MAX);
         let mut report =
             Report { requests: requests.len(), has_failed: true, unsettled, ..Report::default() };
