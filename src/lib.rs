@@ -9,7 +9,7 @@
 //!
 //! - [`request`] is a view of what the proxy hands over, and [`client`] says who sent it;
 //! - [`limiter`] finds the [`scope`]s that the request falls under and plans their charges;
-//! - [`store`] takes all charges or none, each counter a [`window`] or a [`bucket`];
+//! - [`store`] takes all charges or none, each counter a [`window`] or a [`bucket`], here or in a Redis;
 //! - [`limiter`] makes one decision of the verdicts, and [`response`] says it in HTTP;
 //! - [`gate`] leads one request through these rooms, and settles what is left when its response comes;
 //! - [`config`] makes all of it from one JSON document;
