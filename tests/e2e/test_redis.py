@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections import Counter
 
 import pytest
@@ -71,6 +72,17 @@ def test_exactly_the_quota_is_admitted(gates, path, quota, windows):
         in_step(gates, encode(path, headers=[token(fresh_token())]), rounds=rounds)[200] for _ in range(windows)
     )
     assert admitted == {quota: windows}
+
+
+def test_window_after_window_exactly_the_quota_is_admitted(redis, open_gate):
+    """Windows of two seconds, by the clock of Redis: as soon as one is over, there is its quota again, and no more."""
+    policy = TRUSTING | {"scopes": {"all": {"rate": "40/2s", "key": "credential"}}}
+    config = shipped.redis([redis.port], policy, prefix="windows:", **PATIENT)
+    gates = [open_gate(config=config, workers=2) for _ in range(2)]
+    request = encode("/", headers=[token(fresh_token())])
+    for _ in range(4):
+        assert in_step(gates, request, rounds=1) == {200: 40, 429: 24}
+        time.sleep(2)
 
 
 def test_what_one_envoy_has_admitted_the_other_counts(gates):
@@ -170,6 +182,25 @@ def test_what_does_not_count_is_given_back_everywhere(proving_gates):
         for caller in (one, other, one):
             assert caller.send("/login", *told(401)).status == 401
         assert other.send("/login", *told(401)).status == 429
+
+
+def test_a_body_waits_with_its_request(proving_gates, application):
+    """Larger than what Envoy buffers."""
+    body = bytes(range(256)) * 1200
+    with Client(proving_gates[0].port) as caller:
+        for _ in range(3):
+            target = f"/upload?{fresh_token()}"
+            assert caller.send(target, method="POST", body=body).status == 200
+            [seen] = [seen for seen in application.seen if seen.target == target]
+            assert seen.body == body
+
+
+def test_a_grpc_call_is_denied_as_one(proving_gates):
+    grpc = ("content-type", "application/grpc")
+    with Client(proving_gates[0].port) as caller:
+        replies = [caller.send("/package.Service/Method", grpc, method="POST") for _ in range(8)]
+    assert [reply.headers["grpc-status"] for reply in replies[6:]] == ["8", "8"]
+    assert all(reply.status == 200 for reply in replies)
 
 
 def test_a_client_that_goes_away_disturbs_nobody(redis, open_gate, application):
