@@ -77,21 +77,27 @@ local function changed(counter, change)
   return { kind = 0, limit = counter.limit, units = units, marks = table.concat(marks) }
 end
 
--- The same counter without the marks that do not count.
+-- The same counter without the marks that do not count. It is looked for once: the time stands still.
 local function live(counter)
-  local limit, last = counter.limit, newest(counter)
-  if not last or is_expired(last, limit) then return window.new(limit) end
-  if is_ahead(last, limit) then
-    counter = changed(counter, function(at, count) return is_ahead(at, limit) and 0 or count end)
+  if counter.live then return counter.live end
+  local limit, last, kept = counter.limit, newest(counter), counter
+  if not last or is_expired(last, limit) then
+    kept = window.new(limit)
+  else
+    if is_ahead(last, limit) then
+      kept = changed(counter, function(at, count) return is_ahead(at, limit) and 0 or count end)
+    end
+    local marks, place, units = kept.marks, 1, kept.units
+    while place <= #marks do
+      local at, count = struct.unpack(MARK, marks, place)
+      if not is_expired(at, limit) then break end
+      place, units = place + MARK_SIZE, units - count
+    end
+    if place > 1 then kept = { kind = 0, limit = limit, units = units, marks = string.sub(marks, place) } end
   end
-  local place, units = 1, counter.units
-  while place <= #counter.marks do
-    local at, count = struct.unpack(MARK, counter.marks, place)
-    if not is_expired(at, limit) then break end
-    place, units = place + MARK_SIZE, units - count
-  end
-  if place > #counter.marks then return window.new(limit) end
-  return { kind = 0, limit = limit, units = units, marks = string.sub(counter.marks, place) }
+  if kept.marks == '' then kept = window.new(limit) end
+  counter.live = kept
+  return kept
 end
 
 -- The time that units taken now are marked with.
@@ -123,7 +129,7 @@ function window.take(counter, cost)
     local _, units = struct.unpack(MARK, marks, #marks - MARK_SIZE + 1)
     marks, count = string.sub(marks, 1, -MARK_SIZE - 1), units
   end
-  counter.units, counter.marks = kept.units + cost, marks .. struct.pack(MARK, at, count + cost)
+  counter.units, counter.marks, counter.live = kept.units + cost, marks .. struct.pack(MARK, at, count + cost), counter
   return at
 end
 
@@ -131,7 +137,7 @@ end
 function window.give_back(counter, mark, cost)
   local left = changed(counter, function(at, count) return at == mark and count - cost or count end)
   local is_changed = left.units ~= counter.units
-  counter.units, counter.marks = left.units, left.marks
+  counter.units, counter.marks, counter.live = left.units, left.marks, nil
   return is_changed
 end
 
@@ -324,16 +330,18 @@ local function counter_of(charge)
   elseif counter.kind == 1 and counter.limit.window ~= charge.limit.window then
     rescale(counter, charge.limit.window)
   end
-  counter.limit = charge.limit
+  counter.limit, counter.live = charge.limit, nil
   return counter
 end
 
 local function check(charge)
-  return algorithms[charge.kind].check(counter_of(charge), charge.cost)
+  charge.counter = counter_of(charge)
+  return algorithms[charge.kind].check(charge.counter, charge.cost)
 end
 
+-- Takes a charge that was checked.
 local function take(charge)
-  local mark = algorithms[charge.kind].take(counter_of(charge), charge.cost)
+  local mark = algorithms[charge.kind].take(charge.counter, charge.cost)
   client(charge.key).is_changed = true
   return mark
 end
@@ -358,16 +366,19 @@ local function charge(lasts, proved, unproved)
       is_denied, is_over[charge.scope] = is_denied or charge.is_enforced, true
     end
   end
-  local verdicts = {}
+  -- A place is kept for what is known only at the end.
+  local answer = { now, is_proved and 1 or 0, 0, 0 }
   for _, charge in ipairs(charges) do
     -- A shadow scope that is over one of its limits is not charged.
     local is_taken = not is_denied and (charge.is_enforced or not is_over[charge.scope])
-    local verdict = { charge.is_admitted and 1 or 0, charge.tells, charge.reset, is_taken and take(charge) or 0 }
-    for _, number in ipairs(verdict) do verdicts[#verdicts + 1] = number end
+    local place = #answer
+    answer[place + 1], answer[place + 2] = charge.is_admitted and 1 or 0, charge.tells
+    answer[place + 3], answer[place + 4] = charge.reset, is_taken and take(charge) or 0
   end
   if is_proved and not is_denied then prove(lasts) end
   write_changed()
-  return { now, is_proved and 1 or 0, proved_for(lasts), broken, unpack(verdicts) }
+  answer[3], answer[4] = proved_for(lasts), broken
+  return answer
 end
 
 local function give_back(packed)
