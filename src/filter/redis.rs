@@ -63,7 +63,11 @@ impl Link {
             self.queue.set(queue);
             queue
         });
-        queue.is_some_and(|queue| hostcalls::enqueue_shared_queue(queue, None).is_ok())
+        let woken = queue.is_some_and(|queue| hostcalls::enqueue_shared_queue(queue, None).is_ok());
+        if !woken {
+            self.shared().sleep_on();
+        }
+        woken
     }
 
     /// Sends an exchange; its answer comes as [`answer`] says. Only the root context can do this.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections import Counter
@@ -231,6 +232,42 @@ def test_a_client_that_goes_away_disturbs_nobody(redis, open_gate, application):
         # 1 + 10 of 30; the one that was charged, but not sent on, was given back together with those.
         assert caller.statuses(20, "/small", credential) == {200: 19, 429: 1}
     assert not [seen for seen in application.seen if seen.target in ("/small?0", "/small?9")]
+
+
+def test_an_update_while_requests_wait(redis, open_gate, tmp_path):
+    """The old configuration's requests are answered by the old one."""
+
+    def write(quota: str) -> dict:
+        policy = TRUSTING | {"scopes": {"small": {"rate": quota, "key": "credential"}}}
+        config = shipped.redis([redis.port], policy, prefix="update:", timeout="10s")
+        [ingress] = [one for one in config["static_resources"]["listeners"] if one["name"] == "ingress"]
+        config["static_resources"]["listeners"].remove(ingress)
+        kind = {"@type": "type.googleapis.com/envoy.config.listener.v3.Listener"}
+        (tmp_path / "new").write_text(json.dumps({"resources": [kind | ingress]}))
+        (tmp_path / "new").replace(tmp_path / "listeners.json")
+        source = {"resource_api_version": "V3", "path_config_source": {"path": str(tmp_path / "listeners.json")}}
+        return config | {"node": {"id": "gate", "cluster": "gate"}, "dynamic_resources": {"lds_config": source}}
+
+    gate = open_gate(config=write("30/h"), workers=1)
+    until(lambda: gate.stat("listener_manager.total_listeners_active") == 2)
+    credential = token(fresh_token())
+    callers = [Connection(gate.port) for _ in range(5)]
+    redis.stop()
+    try:
+        for number, caller in enumerate(callers):
+            caller.send(encode("/", headers=[credential]))
+            # The first is on its way, the others wait for it.
+            until(lambda: gate.stat("http.ingress.downstream_rq_active") == number + 1)
+        created = gate.stat("listener_manager.listener_create_success")
+        write("40/h")
+        until(lambda: gate.stat("listener_manager.listener_create_success") > created)
+    finally:
+        redis.go_on()
+    assert [caller.reply().status for caller in callers] == [200] * 5
+    for caller in callers:
+        caller.close()
+    with Client(gate.port) as caller:
+        assert caller.statuses(50, "/", credential) == {200: 35, 429: 15}
 
 
 def test_many_waiting_at_once_are_all_answered(redis, open_gate):

@@ -240,8 +240,11 @@ fn whoever_goes_away_is_given_back() {
 fn it_is_woken_again_if_that_was_in_vain() {
     let mut queue = queue();
     assert!(queue.arrive(1, 1, plan(1), at(0)).unwrap());
+    queue.sleep_on();
     assert_eq!(queue.withdraw(1).map(|(waiter, _)| waiter), Some(1));
     assert!(queue.withdraw(1).is_none());
+    assert!(queue.settle(Settlement { proof: Some(proof(9)), ..Settlement::default() }).unwrap());
+    queue.sleep_on();
     assert!(queue.arrive(2, 2, plan(1), at(0)).unwrap());
 }
 

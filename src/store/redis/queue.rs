@@ -114,8 +114,7 @@ impl<W> Queue<W> {
         Ok(self.must_wake())
     }
 
-    /// The client of a request has gone away, or nobody can be woken to dispatch it. What it was or is still going to
-    /// be charged is given back. Returns whether [`Self::dispatch`] has to be called soon.
+    /// The client of a request has gone away. What it was or is still going to be charged is given back. Returns whether [`Self::dispatch`] has to be called soon.
     pub fn gone(&mut self, ticket: u32) -> bool {
         self.waiting.retain(|request| request.ticket != ticket);
         if let Some(in_flight) = &mut self.in_flight
@@ -130,9 +129,13 @@ impl<W> Queue<W> {
         }
     }
 
+    /// Nobody can be woken to call [`Self::dispatch`]: the next one to come has to try again.
+    pub const fn sleep_on(&mut self) {
+        self.is_woken = false;
+    }
+
     /// Takes back the request that has arrived last, if it is still waiting.
     pub fn withdraw(&mut self, ticket: u32) -> Option<(W, Plan)> {
-        self.is_woken = false;
         if self.waiting.back()?.ticket != ticket {
             return None;
         }

@@ -146,6 +146,11 @@ impl<W> Shared<W> {
         self.queue.gone(ticket)
     }
 
+    /// See [`Queue::sleep_on`].
+    pub const fn sleep_on(&mut self) {
+        self.queue.sleep_on();
+    }
+
     /// See [`Queue::withdraw`].
     pub fn withdraw(&mut self, ticket: u32) -> Option<(W, Plan)> {
         self.queue.withdraw(ticket)

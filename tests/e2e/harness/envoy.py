@@ -185,7 +185,9 @@ class Gate:
         return self._addresses()[1]["socket_address"]["port_value"]
 
     def _addresses(self) -> list[dict]:
-        status = json.loads(self.admin("/listeners?format=json"))["listener_statuses"][0]
+        statuses = json.loads(self.admin("/listeners?format=json"))["listener_statuses"]
+        # A listener inside Envoy has no port.
+        status = next(status for status in statuses if "socket_address" in status["local_address"])
         return [status["local_address"], *status.get("additional_local_addresses", [])]
 
     # -- reload --------------------------------------------------------------------------------------------------------
