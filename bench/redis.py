@@ -133,5 +133,6 @@ def run(options: Namespace) -> None:
                 row["added_p50"] = median(a["p50"] - b["p50"] for a, b in zip(mine, bare, strict=True))
                 rows.append(row)
             results.progress(f"{connections} connections: done")
+    options.connections = " ".join(map(str, _CONNECTIONS))
     results.save("redis", options, {"rounds": rounds, "seconds": seconds}, rows)
     print(json.dumps(rows) if options.only else results.redis_table(rows))
