@@ -13,6 +13,15 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
+/// Appends the bytes in hexadecimal.
+pub(crate) fn put_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)].into());
+        out.push(DIGITS[usize::from(byte & 15)].into());
+    }
+}
+
 /// Appends a number.
 pub(crate) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {

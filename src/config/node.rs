@@ -165,11 +165,7 @@ impl fmt::Display for Shown<'_> {
 fn show_number(number: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let millionths = (number.abs() * 1e6).round();
     if millionths >= 1e18 {
-        return f.write_str(if number < 0.0 {
-            "a number below -1000000000000"
-        } else {
-            "a number above 1000000000000"
-        });
+        return f.write_str("a number out of all bounds");
     }
     let millionths = millionths as u64;
     let sign = if number < 0.0 { "-" } else { "" };

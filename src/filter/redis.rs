@@ -4,7 +4,6 @@
 //! So the root context makes all of them. A stream wakes it through a queue, of which each worker has one of its own.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
@@ -12,6 +11,7 @@ use proxy_wasm::types::{BufferType, MapType, Status};
 
 use super::host;
 use super::worker::Passed;
+use crate::codec::put_hex;
 use crate::limiter::Policy;
 use crate::store::redis::{Exchange, Failure, MAX_ANSWER, Settings, Shared};
 
@@ -101,10 +101,7 @@ impl Link {
 /// A queue that no other worker has, so that nobody else wakes its root context.
 fn register_queue() -> Option<u32> {
     let mut name = "tollgate.v1.".to_owned();
-    for byte in host::random().ok()? {
-        // Writing to a string does not fail.
-        let _ = write!(name, "{byte:02x}");
-    }
+    put_hex(&mut name, &host::random().ok()?);
     hostcalls::register_shared_queue(&name).ok()
 }
 

@@ -26,6 +26,7 @@ impl Stream {
     }
 
     /// If it is still waiting, nobody waits any more.
+    #[inline(never)]
     fn give_up(&mut self) {
         if let (Some(worker), Some(slot)) = (&self.worker, self.slot.take())
             && matches!(slot.replace(State::Over), State::Waiting)

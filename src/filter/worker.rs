@@ -258,8 +258,7 @@ impl Worker {
         self.metrics.count_exchange(report);
         if let Some(failure) = report.gave_up {
             log::warn!(
-                "Redis is not asked for the moment ({}): `store.redis.on_failure` decides, and requests are counted in \
-                 tollgate.store.redis.failures",
+                "Redis is not asked for the moment ({}); `store.redis.on_failure` decides",
                 failure.name()
             );
         }

@@ -63,8 +63,8 @@ impl Script {
     fn on_a_set_clock(name: &str) -> Self {
         let mut script = SCRIPT.to_owned();
         for (own, other) in [
-            ("redis.call('TIME')", "redis.call('LRANGE', 'clock', 0, 1)"),
-            ("'PX', math.ceil((matters - now) / 1000)", "'PX', 3600000"),
+            ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
+            ("'PX',math.ceil((matters-now)/1000)", "'PX', 3600000"),
         ] {
             assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
             script = script.replace(own, other);

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::resp::put_command;
+use super::resp::{put_argument, put_command, put_count};
+use crate::codec::put_hex;
 use crate::limit::Algorithm;
 use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Taken};
 
 /// What charges and settles, once Redis has loaded it: `script.lua`, whose head says how the arguments below are to be read,
-/// without its comments and indentation, which nobody needs to carry around.
+/// without its comments and what else nobody needs to carry around.
 pub const SCRIPT: &str = match str::from_utf8(&STRIPPED) {
     Ok(script) => script,
     Err(_) => panic!("what is left is all of it, or nothing, of each character"),
@@ -17,40 +18,36 @@ pub const SCRIPT: &str = match str::from_utf8(&STRIPPED) {
 const SOURCE: &[u8] = include_bytes!("script.lua");
 const STRIPPED: [u8; stripped(SOURCE).1] = *stripped(SOURCE).0.first_chunk().expect("no more than there was");
 
-/// The lines of a script that are not empty, each from its first character to its last or to a comment, and how many
-/// bytes these are. The script has no `--` in a string.
+/// The script without comments, empty lines, and the spaces that nothing needs, and how many bytes are left. It has no
+/// `--` in a string, no two spaces that mean anything, and no space in a string but between letters.
 const fn stripped(source: &[u8]) -> ([u8; SOURCE.len()], usize) {
     let mut kept = [0; SOURCE.len()];
     let (mut read, mut size) = (0, 0);
     let mut in_comment = false;
     while read < source.len() {
-        let begins = size == 0 || kept[size - 1] == b'\n';
-        match source[read] {
-            b'\n' => {
-                while size > 0 && kept[size - 1] == b' ' {
-                    size -= 1;
-                }
-                if size > 0 && kept[size - 1] != b'\n' {
-                    kept[size] = b'\n';
-                    size += 1;
-                }
-                in_comment = false;
-            }
-            b'-' if read + 1 < source.len() && source[read + 1] == b'-' => in_comment = true,
-            b' ' if begins => {}
-            _ if in_comment => {}
-            byte => {
-                kept[size] = byte;
-                size += 1;
-            }
+        let next = if read + 1 < source.len() { source[read + 1] } else { b'\n' };
+        let last = if size > 0 { kept[size - 1] } else { b'\n' };
+        in_comment = (in_comment || source[read] == b'-' && next == b'-') && source[read] != b'\n';
+        let is_needed = match source[read] {
+            b'\n' => last != b'\n',
+            b' ' => is_word(last) && is_word(next),
+            _ => true,
+        };
+        if is_needed && !in_comment {
+            kept[size] = source[read];
+            size += 1;
         }
         read += 1;
     }
     (kept, size)
 }
 
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "864157c1e5207d6a3954d440a75ff16f2b0acd72";
+pub const SCRIPT_SHA1: &str = "cef0589a7eb321f9651ecc9b91939ce6f89cb91c";
 
 /// Writes the commands of an exchange, for keys with one prefix.
 #[derive(Clone)]
@@ -84,11 +81,12 @@ impl fmt::Debug for Commands {
 /// Behind the prefix: a change of what stands under a key needs another version.
 const VERSION: &str = "v1:";
 
-/// The keys of one call of the script, each client's once, and its arguments.
+/// The keys of one call of the script, each client's once, and its arguments, as they are sent.
 struct Call<'c> {
     commands: &'c Commands,
     clients: Vec<Fingerprint>,
-    arguments: Vec<Vec<u8>>,
+    arguments: Vec<u8>,
+    count: usize,
 }
 
 impl Commands {
@@ -104,12 +102,13 @@ impl Commands {
     pub fn begin(&self, load_script: bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(4_096);
         if let Some(Login { username, password }) = &self.login {
-            let words = [Some("AUTH"), username.as_deref(), Some(password)].into_iter().flatten();
-            let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
-            put_command(&mut out, words.into_iter());
+            match username {
+                Some(username) => put_command(&mut out, &[b"AUTH", username.as_bytes(), password.as_bytes()]),
+                None => put_command(&mut out, &[b"AUTH", password.as_bytes()]),
+            }
         }
         if load_script {
-            put_command(&mut out, [&b"SCRIPT"[..], b"LOAD", SCRIPT.as_bytes()].into_iter());
+            put_command(&mut out, &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()]);
         }
         out
     }
@@ -122,20 +121,16 @@ impl Commands {
 
     /// Appends what an exchange ends with: Redis closes the connection, by which the end of its answer is known.
     pub fn end(&self, out: &mut Vec<u8>) {
-        put_command(out, [&b"QUIT"[..]].into_iter());
+        put_command(out, &[b"QUIT"]);
     }
 
     /// The key with all of a client's counters. It tells nothing about the client.
     #[must_use]
     pub fn key(&self, client: Fingerprint) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut key = String::with_capacity(self.prefix.len() + VERSION.len() + 2 * Fingerprint::SIZE);
         key.push_str(&self.prefix);
         key.push_str(VERSION);
-        for byte in client.to_bytes() {
-            key.push(DIGITS[usize::from(byte >> 4)].into());
-            key.push(DIGITS[usize::from(byte & 15)].into());
-        }
+        put_hex(&mut key, &client.to_bytes());
         key
     }
 
@@ -160,9 +155,11 @@ impl Commands {
 
     fn call(&self, what: &str, proof: Option<(Fingerprint, Duration)>) -> Call<'_> {
         let (client, lasts) = proof.unzip();
-        let lasts = lasts.unwrap_or_default().as_micros().to_string();
-        let arguments = vec![what.as_bytes().to_vec(), lasts.into_bytes()];
-        Call { commands: self, clients: client.into_iter().collect(), arguments }
+        let clients = client.into_iter().collect();
+        let mut call = Call { commands: self, clients, arguments: Vec::with_capacity(128), count: 0 };
+        call.argument(what.as_bytes());
+        call.argument(lasts.unwrap_or_default().as_micros().to_string().as_bytes());
+        call
     }
 }
 
@@ -193,7 +190,7 @@ impl Call<'_> {
             packed.extend_from_slice(&u16::try_from(charge.scope).unwrap_or(u16::MAX).to_be_bytes());
             packed.push(charge.enforced.into());
         }
-        self.arguments.push(packed);
+        self.argument(&packed);
     }
 
     fn given_back(&mut self, receipt: &Receipt) {
@@ -205,16 +202,22 @@ impl Call<'_> {
             packed.extend_from_slice(&mark.micros().to_be_bytes()[1..]);
             packed.extend_from_slice(&cost.to_be_bytes());
         }
-        self.arguments.push(packed);
+        self.argument(&packed);
+    }
+
+    fn argument(&mut self, argument: &[u8]) {
+        put_argument(&mut self.arguments, argument);
+        self.count += 1;
     }
 
     fn put(self, out: &mut Vec<u8>) {
-        let keys: Vec<String> = self.clients.iter().map(|client| self.commands.key(*client)).collect();
-        let count = keys.len().to_string();
-        let head = ["EVALSHA", SCRIPT_SHA1, &count];
-        let keys = keys.iter().map(String::as_bytes);
-        let words: Vec<&[u8]> = head.iter().map(|word| word.as_bytes()).chain(keys).collect();
-        let words = [&words[..], &self.arguments.iter().map(Vec::as_slice).collect::<Vec<_>>()].concat();
-        put_command(out, words.into_iter());
+        put_count(out, 3 + self.clients.len() + self.count);
+        put_argument(out, b"EVALSHA");
+        put_argument(out, SCRIPT_SHA1.as_bytes());
+        put_argument(out, self.clients.len().to_string().as_bytes());
+        for client in &self.clients {
+            put_argument(out, self.commands.key(*client).as_bytes());
+        }
+        out.extend_from_slice(&self.arguments);
     }
 }

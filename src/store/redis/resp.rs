@@ -1,13 +1,23 @@
 //! RESP, the protocol of Redis (version 2): writing commands and reading replies.
 
 /// Appends a command. Each argument goes with its length, so that it may hold any bytes.
-pub(super) fn put_command<'a>(out: &mut Vec<u8>, arguments: impl ExactSizeIterator<Item = &'a [u8]>) {
-    put_number(out, b'*', arguments.len());
+pub(super) fn put_command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
+    put_count(out, arguments.len());
     for argument in arguments {
-        put_number(out, b'$', argument.len());
-        out.extend_from_slice(argument);
-        out.extend_from_slice(b"\r\n");
+        put_argument(out, argument);
     }
+}
+
+/// Appends how many arguments the command that follows has.
+pub(super) fn put_count(out: &mut Vec<u8>, count: usize) {
+    put_number(out, b'*', count);
+}
+
+/// Appends one of a command's arguments.
+pub(super) fn put_argument(out: &mut Vec<u8>, argument: &[u8]) {
+    put_number(out, b'$', argument.len());
+    out.extend_from_slice(argument);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn put_number(out: &mut Vec<u8>, kind: u8, number: usize) {
@@ -169,7 +179,7 @@ mod tests {
     #[test]
     fn a_command_may_hold_any_bytes() {
         let mut out = Vec::new();
-        put_command(&mut out, [&b"AUTH"[..], b"a\r\nQUIT\r\n", b"\0\xff"].into_iter());
+        put_command(&mut out, &[b"AUTH", b"a\r\nQUIT\r\n", b"\0\xff"]);
         assert_eq!(out, b"*3\r\n$4\r\nAUTH\r\n$9\r\na\r\nQUIT\r\n\r\n$2\r\n\0\xff\r\n");
     }
 }
