@@ -96,14 +96,14 @@ def with_redis(text, shipped):
 def set_secret(document, file):
     """Where the shipped policy leaves a secret to be set, it is that of this checkout: made once, and kept in the file. So
     Envoys that are started from here share their counters."""
-    configuration = filter_configuration(document)
     try:
+        configuration = filter_configuration(document)
         policy = json.loads(configuration["value"])
         redis = policy["store"]["redis"]
         if redis["secret"] != SHIPPED_SECRET:
             return
-    except (ValueError, TypeError, KeyError):
-        return
+    except (Mistake, ValueError, TypeError, KeyError):
+        return  # nothing is left to be set: no filter, no Redis, or a policy about which the filter says what is wrong
     try:
         with open(file, "x", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as made:
             made.write(secrets.token_hex(32))
