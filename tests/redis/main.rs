@@ -64,7 +64,7 @@ impl Script {
         let mut script = SCRIPT.to_owned();
         for (own, other) in [
             ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
-            ("'PX',math.ceil((matters-now)/1000)", "'PX', 3600000"),
+            ("'PX', math.ceil((matters - now) / 1000)", "'PX', 3600000"),
         ] {
             assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
             script = script.replace(own, other);

@@ -8,46 +8,11 @@ use crate::codec::put_hex;
 use crate::limit::Algorithm;
 use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Taken};
 
-/// What charges and settles, once Redis has loaded it: `script.lua`, whose head says how the arguments below are to be read,
-/// without its comments and what else nobody needs to carry around.
-pub const SCRIPT: &str = match str::from_utf8(&STRIPPED) {
-    Ok(script) => script,
-    Err(_) => panic!("what is left is all of it, or nothing, of each character"),
-};
-
-const SOURCE: &[u8] = include_bytes!("script.lua");
-const STRIPPED: [u8; stripped(SOURCE).1] = *stripped(SOURCE).0.first_chunk().expect("no more than there was");
-
-/// The script without comments, empty lines, and the spaces that nothing needs, and how many bytes are left. It has no
-/// `--` in a string, no two spaces that mean anything, and no space in a string but between letters.
-const fn stripped(source: &[u8]) -> ([u8; SOURCE.len()], usize) {
-    let mut kept = [0; SOURCE.len()];
-    let (mut read, mut size) = (0, 0);
-    let mut in_comment = false;
-    while read < source.len() {
-        let next = if read + 1 < source.len() { source[read + 1] } else { b'\n' };
-        let last = if size > 0 { kept[size - 1] } else { b'\n' };
-        in_comment = (in_comment || source[read] == b'-' && next == b'-') && source[read] != b'\n';
-        let is_needed = match source[read] {
-            b'\n' => last != b'\n',
-            b' ' => is_word(last) && is_word(next),
-            _ => true,
-        };
-        if is_needed && !in_comment {
-            kept[size] = source[read];
-            size += 1;
-        }
-        read += 1;
-    }
-    (kept, size)
-}
-
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
+/// What charges and settles, once Redis has loaded it. Its head says how the arguments below are to be read.
+pub const SCRIPT: &str = include_str!("script.lua");
 
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "cef0589a7eb321f9651ecc9b91939ce6f89cb91c";
+pub const SCRIPT_SHA1: &str = "b1fc3bf06c172ce85971600b922927e487afb1f1";
 
 /// Writes the commands of an exchange, for keys with one prefix.
 #[derive(Clone)]
