@@ -88,11 +88,11 @@ impl Counter {
 
     /// Goes on counting under another limit, after a new configuration. What was counted stays, unless
     /// the algorithm is another one: a log and a bucket cannot be turned into each other exactly.
-    pub(crate) fn adopt(&mut self, limit: Limit) {
+    pub(crate) fn adopt(&mut self, limit: Limit, now: Time) {
         match (&mut *self, limit.algorithm) {
             (Self::Window { rate, window }, Algorithm::SlidingWindow) => {
                 if *rate != limit.rate {
-                    window.adopt(limit.rate);
+                    window.adopt(limit.rate, now);
                     *rate = limit.rate;
                 }
             }

@@ -86,8 +86,10 @@ impl Window {
         }
     }
 
-    /// Goes on under another rate. A record says in which steps its marks count by the rate alone.
-    pub(crate) fn adopt(&mut self, rate: Rate) {
+    /// Goes on under another rate. A record says by the rate alone in which steps its marks count, and how far apart
+    /// they can be: what has expired under a shorter window goes.
+    pub(crate) fn adopt(&mut self, rate: Rate, now: Time) {
+        self.marks.drop_while(|at| is_expired(at, rate, now));
         self.marks.align(Self::step(rate));
     }
 

@@ -30,13 +30,13 @@ mod kind {
 
 impl Record {
     /// The counter that this charge is for, under the charge's limit; a new one if there is none yet.
-    pub(super) fn counter(&mut self, charge: &Charge) -> &mut Counter {
+    pub(super) fn counter(&mut self, charge: &Charge, now: Time) -> &mut Counter {
         let index = self.counters.iter().position(|(id, _)| *id == charge.counter).unwrap_or_else(|| {
             self.counters.push((charge.counter, Counter::new(charge.limit)));
             self.counters.len() - 1
         });
         let counter = &mut self.counters[index].1;
-        counter.adopt(charge.limit);
+        counter.adopt(charge.limit, now);
         counter
     }
 
@@ -156,7 +156,7 @@ mod tests {
         for (counter, limit) in
             [(1, window("5/s")), (2, window("1000/h")), (3, bucket), (4, window("64/31d"))]
         {
-            let counter = record.counter(&charge(counter, limit));
+            let counter = record.counter(&charge(counter, limit), now);
             counter.take(now, 1);
             counter.take(Time::from_micros(now.micros() + 900_001), 300);
         }
@@ -185,12 +185,27 @@ mod tests {
             [("100/s", "9/min"), ("9/min", "100/s"), ("100/s", "101/min"), ("65/min", "100/min")]
         {
             let mut record = Record::default();
-            record.counter(&charge(1, limit(old))).take(now, 1);
-            record.counter(&charge(1, limit(new)));
+            record.counter(&charge(1, limit(old)), now).take(now, 1);
+            record.counter(&charge(1, limit(new)), now);
             let mut bytes = Vec::new();
             record.encode(now, &mut bytes);
             assert_eq!(Record::decode(&bytes), Some(record), "{old} to {new}");
         }
+    }
+
+    #[test]
+    fn a_counter_that_goes_on_under_a_far_shorter_window_reads_back_before_it_takes() {
+        let limit = |rate: &str| Limit::sliding_window(rate.parse().expect(rate));
+        let mut record = Record::default();
+        let mut now = Time::default();
+        for minute in 0..60 {
+            now = Time::from_micros(minute * 60_000_000);
+            record.counter(&charge(1, limit("1000/h")), now).take(now, 1);
+        }
+        record.counter(&charge(1, limit("65/10s")), now);
+        let mut bytes = Vec::new();
+        record.encode(now, &mut bytes);
+        assert_eq!(Record::decode(&bytes), Some(record));
     }
 
     #[test]

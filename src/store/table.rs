@@ -126,8 +126,9 @@ impl<C: Cells> Table<C> {
                 Some(opened) => opened,
                 None => self.load(client, &mut events)?,
             };
-            verdicts
-                .extend(charges.iter().map(|charge| loaded.record.counter(charge).check(now, charge.cost)));
+            verdicts.extend(
+                charges.iter().map(|charge| loaded.record.counter(charge, now).check(now, charge.cost)),
+            );
             clients.push((charges, loaded));
         }
         let mut receipt = Receipt(Vec::with_capacity(charges.len()));
@@ -191,7 +192,7 @@ impl<C: Cells> Table<C> {
             all_fit &= self.update(charges[0].client, now, &mut events, |record| {
                 let mut fit = true;
                 for charge in charges {
-                    let counter = record.counter(charge);
+                    let counter = record.counter(charge, now);
                     if counter.check(now, charge.cost).is_admitted() {
                         counter.take(now, charge.cost);
                     } else {
@@ -278,7 +279,7 @@ impl<C: Cells> Table<C> {
             loaded.prolong_proof(now);
             let mut taken = Vec::with_capacity(charges.len());
             for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
-                let mark = loaded.record.counter(charge).take(now, charge.cost);
+                let mark = loaded.record.counter(charge, now).take(now, charge.cost);
                 let Charge { client, counter, scope, cost, .. } = *charge;
                 taken.push(Taken { client, counter, scope, mark, cost });
             }
@@ -288,7 +289,7 @@ impl<C: Cells> Table<C> {
             }
             loaded = self.load(charges[0].client, events)?;
             for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
-                *verdict = loaded.record.counter(charge).check(now, charge.cost);
+                *verdict = loaded.record.counter(charge, now).check(now, charge.cost);
             }
             if is_denied(charges, verdicts) {
                 return Ok(None);
