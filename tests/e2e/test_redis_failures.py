@@ -72,6 +72,12 @@ def configure(name: str, value: str) -> Callable[[Redis], None]:
     return lambda redis: redis.command("CONFIG", "SET", name, value)
 
 
+def change_password(redis: Redis) -> None:
+    """Connections that are open, such as those that Envoy has made ahead, stay logged in: they go."""
+    redis.command("CONFIG", "SET", "requirepass", "other")
+    redis.command("CLIENT", "KILL", "TYPE", "normal", password="other")
+
+
 MISHAPS = {
     "killed": Mishap(Redis.kill, Redis.start, ("connection", "reply")),
     "stopped": Mishap(Redis.stop, Redis.go_on, ("timeout",)),
@@ -85,7 +91,7 @@ MISHAPS = {
     ),
     "full": Mishap(configure("maxmemory", "1"), configure("maxmemory", "0"), ("memory",)),
     "with another password": Mishap(
-        configure("requirepass", "other"),
+        change_password,
         lambda redis: redis.command("CONFIG", "SET", "requirepass", "", password="other"),
         ("auth",),
     ),
