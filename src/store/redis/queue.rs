@@ -114,7 +114,8 @@ impl<W> Queue<W> {
         Ok(self.must_wake())
     }
 
-    /// The client of a request has gone away. What it was or is still going to be charged is given back. Returns whether [`Self::dispatch`] has to be called soon.
+    /// The client of a request has gone away. What it was or is still going to be charged is given back. Returns
+    /// whether [`Self::dispatch`] has to be called soon.
     pub fn gone(&mut self, ticket: u32) -> bool {
         self.waiting.retain(|request| request.ticket != ticket);
         if let Some(in_flight) = &mut self.in_flight
