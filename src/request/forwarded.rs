@@ -167,6 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_said() {
+        let said = |unclear: Unclear| unclear.to_string();
+        assert!(said(Unclear::Untold).contains("X-Original-URI and X-Original-Method are missing"));
+        for (unclear, expected) in [
+            (Unclear::Missing("X-Original-URI"), "X-Original-URI is missing; the asking proxy must set it"),
+            (Unclear::NoTarget("X-Original-URI"), "X-Original-URI does not start with `/`"),
+            (Unclear::NoMethod("X-Original-Method"), "X-Original-Method is not a method"),
+        ] {
+            assert_eq!(said(unclear), format!("the original request is not known: {expected}"));
+        }
+    }
+
+    #[test]
     fn every_header_that_is_believed_must_be_there() {
         assert_eq!(told(&[("host", "a.test"), ("x-forwarded-host", "a.test")]), Err(Unclear::Untold));
         for missing in ["X-Original-URI", "X-Original-Method"] {

@@ -88,6 +88,17 @@ mod tests {
     }
 
     #[test]
+    fn those_of_several_clients_and_counters_are_known_at_once() {
+        let mut denials = Denials::default();
+        let charges: Vec<Charge> =
+            (0..4).flat_map(|client| (0..4).map(move |counter| charge(client, counter))).collect();
+        for charge in &charges {
+            denials.note(charge, Duration::from_secs(30), seconds(0));
+        }
+        assert!(charges.iter().all(|charge| denials.wait(charge, seconds(1)).is_some()));
+    }
+
+    #[test]
     fn a_place_is_its_last_ones() {
         let mut denials = Denials::default();
         denials.note(&charge(1, 1), Duration::from_secs(30), seconds(0));

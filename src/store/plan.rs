@@ -107,3 +107,42 @@ impl Settlement {
             && self.made_up_for.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Limit;
+    use crate::store::CounterId;
+
+    const PROOF: Proof =
+        Proof { client: Fingerprint::from_bytes([1; Fingerprint::SIZE]), lasts: Duration::from_secs(9) };
+
+    fn charges() -> Vec<Charge> {
+        let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
+        let client = PROOF.client;
+        vec![Charge { client, counter: CounterId(1), limit, cost: 1, scope: 0, enforced: true }]
+    }
+
+    #[test]
+    fn only_what_costs_nothing_either_way_is_free() {
+        for (proved, unproved, is_free) in [
+            (None, None, true),
+            (None, Some(Vec::new()), true),
+            (Some(charges()), None, false),
+            (None, Some(charges()), false),
+            (Some(charges()), Some(charges()), false),
+        ] {
+            let plan = Plan::Open { proof: PROOF, proved, unproved, proves: true };
+            assert_eq!(plan.is_free(), is_free, "{plan:?}");
+        }
+        assert!(!Plan::Certain { charges: Some(charges()), renews: None }.is_free());
+        assert!(Plan::Certain { charges: None, renews: Some(PROOF) }.is_free());
+    }
+
+    #[test]
+    fn there_is_nothing_to_do_or_there_is() {
+        assert!(Settlement::default().is_empty());
+        assert!(!Settlement { proof: Some(PROOF), ..Settlement::default() }.is_empty());
+        assert!(!Settlement { due: charges(), ..Settlement::default() }.is_empty());
+    }
+}

@@ -1,12 +1,16 @@
 //! A request that is planned first and decided later, and one that the counters elsewhere did not decide.
 
+use std::time::Duration;
+
 use tollgate::client::Client;
-use tollgate::gate::Passage;
+use tollgate::config::Config;
+use tollgate::gate::{Gate, Passage};
 use tollgate::request::{Headers, Request};
 use tollgate::store::redis::OnFailure;
-use tollgate::store::{Acceptance, Plan};
+use tollgate::store::{Acceptance, Cells, Plan, StoreError, Unavailable};
+use tollgate::time::Time;
 
-use super::{Sent, World, get, world};
+use super::{SECRET, Sent, World, get, world};
 
 const POLICY: &str = r#"{
     "exempt": [{ "path": "/healthz" }],
@@ -57,4 +61,38 @@ fn on_failure_says_what_becomes_of_it() {
     }
     let allowed = (0..9).filter(|_| without(OnFailure::Local).decision.is_allowed());
     assert_eq!(allowed.count(), 6, "its own counters, which nothing else has touched");
+}
+
+/// Cells that cannot be reached, or in which others are always faster.
+struct Hopeless {
+    can_be_reached: bool,
+}
+
+impl Cells for Hopeless {
+    type Version = ();
+
+    fn read(&self, _: u32) -> Result<(Vec<u8>, ()), Unavailable> {
+        if self.can_be_reached { Ok((Vec::new(), ())) } else { Err(Unavailable) }
+    }
+
+    fn write(&self, _: u32, _: &[u8], (): &()) -> Result<bool, Unavailable> {
+        Ok(false)
+    }
+}
+
+#[test]
+fn what_was_decided_without_the_counters_says_why() {
+    for (can_be_reached, wait, error) in
+        [(false, None, StoreError::Unavailable), (true, Some(Duration::from_secs(1)), StoreError::Contended)]
+    {
+        let config = Config::parse(POLICY.as_bytes()).expect("a policy");
+        let gate = Gate::new(config, SECRET, Hopeless { can_be_reached });
+        let sent = get("/");
+        let block = Headers::encode(&sent.headers);
+        let request = Request::new(Headers::new(&block), &sent);
+        let client = Client::identify(&gate.config().policy.client, &request);
+        let passage = gate.admit(&request, &client, Time::default());
+        assert_eq!((passage.decision.wait, passage.error), (wait, Some(error)));
+        assert!(passage.pending.is_none());
+    }
 }
