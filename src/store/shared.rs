@@ -181,3 +181,19 @@ fn name(cell: u32) -> [u8; 16] {
     }
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_has_a_name_of_its_own() {
+        for (cell, digits) in
+            [(0, "0000"), (1, "0001"), (63, "000_"), (64, "0010"), (4_096, "0100"), ((1 << 21) - 1, "7___")]
+        {
+            assert_eq!(name(cell), [CELL, digits.as_bytes()].concat()[..], "{cell}");
+        }
+        let names: std::collections::HashSet<_> = (0..1 << 14).map(name).collect();
+        assert_eq!(names.len(), 1 << 14);
+    }
+}

@@ -119,3 +119,45 @@ fn numbers(reply: &Reply) -> Result<(Head, Vec<u64>), Failure> {
     };
     Ok((head, rest.to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Limit;
+    use crate::store::{Charge, CounterId, Fingerprint};
+
+    /// What is read of these numbers as the answer to a request with one charge.
+    fn read(numbers: &[i64]) -> Result<Answer, Failure> {
+        let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
+        let client = Fingerprint::from_bytes([1; Fingerprint::SIZE]);
+        let charge = Charge { client, counter: CounterId(1), limit, cost: 1, scope: 0, enforced: true };
+        let plan = Plan::Certain { charges: Some(vec![charge]), renews: None };
+        Answer::read(&Reply::List(Some(numbers.iter().copied().map(Reply::Number).collect())), &plan)
+    }
+
+    #[test]
+    fn an_answer_has_a_verdict_for_each_charge_and_no_more() {
+        let answer = read(&[9, 0, 0, 0, 1, 4, 60, 9]).expect("an answer");
+        assert_eq!(
+            answer.charged.verdicts,
+            [Verdict::Admitted { remaining: 4, reset: Duration::from_micros(60) }]
+        );
+        assert!(!answer.is_proved() && !answer.charged.receipt.is_empty());
+        let answer = read(&[9, 0, 0, 0, 0, 50, 0, 0]).expect("an answer");
+        assert_eq!(answer.charged.verdicts, [Verdict::Denied { wait: Duration::from_micros(50) }]);
+        assert!(answer.charged.receipt.is_empty());
+        for numbers in [
+            &[][..],
+            &[9, 0, 0],
+            &[9, 0, 0, 0],
+            &[9, 0, 0, 0, 1, 4, 60],
+            &[9, 0, 0, 0, 1, 4, 60, 9, 9],
+            &[9, 0, 0, 0, 1, 4, 60, 9, 1, 4, 60, 9],
+            &[9, 0, 0, 0, 2, 4, 60, 9],
+            &[9, 0, 0, 0, 1, 1 << 32, 60, 9],
+            &[-1, 0, 0, 0, 1, 4, 60, 9],
+        ] {
+            assert_eq!(read(numbers).map(|_| ()), Err(Failure::Reply), "{numbers:?}");
+        }
+    }
+}
