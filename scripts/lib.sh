@@ -97,7 +97,7 @@ ensure_command() {
 ensure_wasm_target() {
     need cargo "install Rust 1.91 or newer, with rustup"
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$ROOT/scripts/wasm-linker
-    # A fifteenth smaller, and by `scripts/bench --against` not slower: a call is cheap where caches are cold.
+    # Smaller, and by `scripts/bench --against` not slower: a call is cheap where caches are cold.
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C llvm-args=-inline-threshold=50"
     WASM_CARGO=(cargo)
     WASM_FLAGS=(--target "$WASM_TARGET")
