@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from harness import shipped
+from harness import client, shipped
 from harness.client import Client, Connection, encode, fresh_address, fresh_token, token
 from harness.redis import Redis
 from harness.upstream import held, told
@@ -52,17 +52,8 @@ def gates(redis, open_shared_gate):
 
 def in_step(gates, request: bytes, *, rounds: int, connections: int = 64) -> Counter[int]:
     """In each round every connection, half of them to each Envoy, sends `request` before any reply is read."""
-    callers = [Connection(gates[number % len(gates)].port) for number in range(connections)]
-    statuses: Counter[int] = Counter()
-    try:
-        for _ in range(rounds):
-            for caller in callers:
-                caller.send(request)
-            statuses.update(caller.reply().status for caller in callers)
-    finally:
-        for caller in callers:
-            caller.close()
-    return statuses
+    ports = [gate.port for gate in gates]
+    return client.in_step(ports, request, rounds=rounds, connections=connections)
 
 
 @pytest.mark.parametrize(("path", "quota", "windows"), [("/one", 1, 30), ("/small", 30, 20), ("/large", 300, 3), ("/bucket", 40, 10)])

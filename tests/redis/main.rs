@@ -1,49 +1,25 @@
 //! The script in a real Redis, and the worker's side of it.
 
 mod agreement;
+#[path = "../common/charges.rs"]
+mod charges;
 mod queue;
 mod server;
 mod shared;
 
 use std::time::Duration;
 
-use tollgate::limit::{Algorithm, Limit};
 use tollgate::store::redis::{Answer, Commands, Failure, SCRIPT, SCRIPT_SHA1, Settled};
-use tollgate::store::{Charge, CounterId, Fingerprint, Fingerprinter, Plan, Secret, Settlement};
+use tollgate::store::{Charge, Plan, Settlement};
 use tollgate::time::Time;
 
+use charges::{bucket, charge, client, limit};
 use server::{Connection, Server, encode};
 
 const PREFIX: &str = "{tollgate}:";
 
 fn commands() -> Commands {
     Commands::new(PREFIX.to_owned(), None)
-}
-
-fn client(name: u64) -> Fingerprint {
-    let mut fingerprinter = Fingerprinter::new(&Secret::new([7; 16]));
-    fingerprinter.piece(0, &name.to_le_bytes());
-    fingerprinter.finish()
-}
-
-fn limit(rate: &str) -> Limit {
-    Limit::sliding_window(rate.parse().expect(rate))
-}
-
-fn bucket(rate: &str, burst: u32) -> Limit {
-    Limit { algorithm: Algorithm::TokenBucket { burst }, ..limit(rate) }
-}
-
-/// One unit of an enforced scope of its own.
-fn charge(name: u64, counter: u32, limit: Limit) -> Charge {
-    Charge {
-        client: client(name),
-        counter: CounterId(counter),
-        limit,
-        cost: 1,
-        scope: counter as usize,
-        enforced: true,
-    }
 }
 
 /// A Redis with the script, on its own clock or on one that the test sets.

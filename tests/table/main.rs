@@ -1,42 +1,17 @@
 //! The table of counters: against a plain map, at capacity, and among workers that race.
 
 mod capacity;
+#[path = "../common/charges.rs"]
+mod charges;
 mod hosts;
 mod model;
 mod races;
 mod reload;
 
-use tollgate::limit::{Algorithm, Limit};
-use tollgate::store::{
-    Capacity, Cells, Charge, CounterId, Fingerprint, Fingerprinter, MemoryCells, Secret, Table,
-};
+use tollgate::store::{Capacity, Cells, Charge, MemoryCells, Table};
 use tollgate::time::Time;
 
-fn client(name: u64) -> Fingerprint {
-    let mut fingerprinter = Fingerprinter::new(&Secret::new([7; 16]));
-    fingerprinter.piece(0, &name.to_le_bytes());
-    fingerprinter.finish()
-}
-
-fn limit(rate: &str) -> Limit {
-    Limit::sliding_window(rate.parse().expect(rate))
-}
-
-fn bucket(rate: &str, burst: u32) -> Limit {
-    Limit { algorithm: Algorithm::TokenBucket { burst }, ..limit(rate) }
-}
-
-/// One unit of an enforced scope of its own.
-fn charge(name: u64, counter: u32, limit: Limit) -> Charge {
-    Charge {
-        client: client(name),
-        counter: CounterId(counter),
-        limit,
-        cost: 1,
-        scope: counter as usize,
-        enforced: true,
-    }
-}
+use charges::{bucket, charge, client, limit};
 
 fn shadow(charge: Charge) -> Charge {
     Charge { enforced: false, ..charge }

@@ -17,6 +17,7 @@ import yaml
 
 from harness import shipped
 from harness.client import Client
+from harness.ending import end
 from harness.envoy import Gate
 from harness.places import repo_path
 
@@ -68,12 +69,7 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
 
 
 class Traefik(Server):

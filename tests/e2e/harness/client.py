@@ -121,13 +121,18 @@ class Client:
         self.close()
 
 
-def in_step(port: int, request: bytes, *, rounds: int, connections: int, source: str) -> Counter[int]:
+def in_step(
+    ports: int | list[int], request: bytes, *, rounds: int, connections: int, source: str = "127.0.0.1"
+) -> Counter[int]:
     """In each round every connection sends `request`, before any reply is read. → how often each status came back.
+
+    With several ports the connections take them in turn.
 
     (Envoy closes an HTTP/1.1 connection that pipelines while it is answered by local replies, so there is no burst
     with more than one request per connection; `http2.burst` has that.)
     """
-    callers = [Connection(port, source=source) for _ in range(connections)]
+    ports = [ports] if isinstance(ports, int) else ports
+    callers = [Connection(ports[number % len(ports)], source=source) for number in range(connections)]
     statuses: Counter[int] = Counter()
     try:
         for _ in range(rounds):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import bootstrap
+from harness.ending import end
 from harness.places import envoy_path, wasm_path
 
 _PATIENCE = 60.0  # seconds; far more than any start takes, so that only a hang ends here
@@ -120,12 +121,7 @@ class Gate:
         assert not troubles, f"counted: {troubles}"
 
     def _stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
 
     def _until(self, holds: Callable[[], Any], what: str) -> None:
         """Polls; nothing that a test asserts depends on how long it takes."""
