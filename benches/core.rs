@@ -4,16 +4,14 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use tollgate::bucket::Bucket;
 use tollgate::client::Client;
 use tollgate::config::{Config, DEFAULT};
-use tollgate::gate::Gate;
-use tollgate::rate::Rate;
+use tollgate::gate::{Gate, Pending};
+use tollgate::limit::{Bucket, Rate, Window};
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::scope::Counted;
 use tollgate::store::{MemoryCells, Secret};
 use tollgate::time::Time;
-use tollgate::window::Window;
 
 const SECOND: u64 = 1_000_000;
 const SECRET: Secret = Secret::new([7; 16]);
@@ -86,7 +84,7 @@ fn plan(c: &mut Criterion) {
             b.iter(|| {
                 let request = Request::new(Headers::new(black_box(&block)), &peer);
                 let client = Client::identify(&policy.client, &request);
-                policy.plan(&request, &client, &SECRET, Counted::default())
+                policy.plan(&client, &SECRET, Counted::default())
             });
         });
     }
@@ -119,7 +117,7 @@ fn bucket(c: &mut Criterion) {
     c.bench_function("bucket/check and take", |b| {
         b.iter_batched_ref(
             Bucket::default,
-            |bucket| (bucket.check(rate, 20, black_box(now), 1), bucket.take(rate, now, 1)),
+            |bucket| (bucket.check(rate, 20, black_box(now), 1), bucket.take(rate, 20, now, 1)),
             BatchSize::SmallInput,
         );
     });
@@ -129,7 +127,7 @@ fn bucket(c: &mut Criterion) {
 fn admit(gate: &Gate<MemoryCells>, block: &[u8], peer: &Peer, now: Time) -> bool {
     let request = Request::new(Headers::new(block), peer);
     let client = Client::identify(&gate.config().policy.client, &request);
-    gate.admit(&request, &client, now).decision.is_allowed()
+    gate.admit(&client, Pending::default(), now).decision.is_allowed()
 }
 
 fn table(c: &mut Criterion) {

@@ -8,8 +8,9 @@ use std::error::Error;
 use std::time::Instant;
 
 use tollgate::limit::{Limit, Verdict};
-use tollgate::limiter::counter_id;
-use tollgate::store::{Capacity, Charge, Fingerprint, Fingerprinter, MemoryCells, Secret, Table};
+use tollgate::store::{
+    Capacity, Charge, CounterId, Fingerprint, Fingerprinter, MemoryCells, Secret, Stays, Table,
+};
 use tollgate::time::Time;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -54,11 +55,12 @@ fn client(name: u64) -> Fingerprint {
 fn charges(client: Fingerprint, limits: &[(&str, Limit)]) -> Vec<Charge> {
     let charge = |(scope, (name, limit)): (usize, &(&str, Limit))| Charge {
         client,
-        counter: counter_id(name, 0),
+        counter: CounterId::of(name, *limit),
         limit: *limit,
         cost: 1,
         scope,
         enforced: true,
+        stays: Stays::Always,
     };
     limits.iter().enumerate().map(charge).collect()
 }

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufWriter, Write};
 
 use tollgate::client::Client;
 use tollgate::config::Config;
-use tollgate::gate::Gate;
+use tollgate::gate::{Gate, Pending};
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::store::{MemoryCells, Secret};
 use tollgate::time::Time;
@@ -47,7 +47,7 @@ fn judge(rate: &str, requests: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let peer = Peer(peer);
         let request = Request::new(Headers::default(), &peer);
         let client = Client::identify(&gate.config().policy.client, &request);
-        let decision = gate.admit(&request, &client, Time::from_micros(micros.parse()?)).decision;
+        let decision = gate.admit(&client, Pending::default(), Time::from_micros(micros.parse()?)).decision;
         answers.push(match (gate.denial(&decision), decision.wait) {
             (Some(denial), Some(wait)) => {
                 let retry_after = denial.headers.iter().find(|(name, _)| *name == "retry-after");

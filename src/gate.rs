@@ -1,20 +1,21 @@
-//! The walk of one request: plan, charge, decide; and, when the response comes, what is settled.
+//! The walk of one request: plan, charge, decide; and, once it is answered, what is settled.
 //!
-//! With the counters of this proxy that is one step, [`Gate::admit`]. Counters elsewhere answer later: then the
-//! request is planned ([`Gate::plan`]), waits, and is concluded ([`Gate::conclude`]).
+//! With the counters of this proxy the first part is one step, [`Gate::admit`]. Counters elsewhere answer later: then
+//! the request is planned ([`Gate::plan`]), waits, and is concluded ([`Gate::conclude`]).
 
 use std::time::Duration;
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::limiter::{Decision, Trust};
-use crate::request::Request;
-use crate::response::Denial;
-use crate::scope::{Counted, Reading, credential_fingerprint};
-use crate::store::redis::OnFailure;
+use crate::decision::Decision;
+use crate::policy::Trust;
+use crate::redis::OnFailure;
+use crate::reply::LocalReply;
+use crate::response::Response;
+use crate::scope::{Count, Counted, Reading, credential_fingerprint};
 use crate::store::{
-    Acceptance, Cells, Charge, Charged, Charges, Events, Fingerprint, Opened, Plan, Proof, Receipt, Secret,
-    Settlement, StoreError, Table,
+    Acceptance, Cells, Charge, Events, Loaded, Outcome, Plan, Proof, Proves, Receipt, Secret, Settlement,
+    Stays, StoreError, Table, Taken,
 };
 use crate::time::Time;
 
@@ -34,45 +35,31 @@ pub struct Passage {
     /// Why it was decided without the counters: with [`StoreError::Unavailable`] it is let through, with
     /// [`StoreError::Contended`] denied.
     pub error: Option<StoreError>,
-    /// What waits for the response, to be handed to [`Gate::settle`], or, if counters elsewhere were charged, to
-    /// [`Gate::settlement`]. If no response ever comes, the charges stay.
-    pub pending: Option<Pending>,
+    /// What it was charged, to be handed to [`Gate::settlement`] once it is answered.
+    pub pending: Pending,
 }
 
-/// What waits for the response.
-#[derive(Debug)]
+/// What a request was charged that has not been answered yet. If it never is, [`Gate::abandoned`] says what to do.
+#[derive(Debug, Default)]
 pub struct Pending {
     receipt: Receipt,
-    unproved: Option<Unproved>,
+    /// The proof that is to be noted if the request proves it: it was not known, or it is time to renew it.
+    proof: Option<Proof>,
+    proves: Proves,
 }
 
-/// A credential that the application has not accepted yet.
-#[derive(Debug)]
-struct Unproved {
-    proof: Proof,
-    /// What the request would have been charged if it had been accepted.
-    charges: Vec<Charge>,
-    /// Whether a success of this request says that it is accepted.
-    proves: bool,
-}
+impl Pending {
+    /// What it was charged.
+    pub const fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
 
-/// A response, as far as it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// Its status.
-    pub status: u16,
-    /// Whether the application made it, and not the proxy in its place (because it could not be reached, say).
-    pub from_upstream: bool,
-    /// Whether it says by a gRPC status that the call has failed.
-    pub grpc_failed: bool,
-}
-
-impl Response {
-    /// Whether the application has answered with a success. Nothing less shows that it has accepted a
-    /// credential: an application that looks for none says `404` too, and sends whoever has none to its
-    /// login page by `302`.
-    const fn is_success(self) -> bool {
-        self.from_upstream && !self.grpc_failed && matches!(self.status, 200..=299)
+    /// Whether the response says that the application has accepted the request's credential.
+    fn is_accepted_by(&self, response: Response) -> bool {
+        match self.proves {
+            Proves::Nothing => false,
+            Proves::BySuccess { is_safe } => response.is_success(is_safe),
+        }
     }
 }
 
@@ -93,30 +80,35 @@ impl<C: Cells> Gate<C> {
         self.table.cells()
     }
 
-    /// Decides about a request of this client, by this proxy's counters.
-    pub fn admit(&self, request: &Request, client: &Client, now: Time) -> Passage {
+    /// Decides about a request of this client, by this proxy's counters. `before` is what the request was charged
+    /// already, if the proxy has redirected it to another target: that is not charged again.
+    pub fn admit(&self, client: &Client, before: Pending, now: Time) -> Passage {
         let admit = || {
             let mut events = Events::default();
             let Some(proof) = self.proof(client) else {
-                return self.charge(self.plan(request, client, Acceptance::NotNeeded), None, events, now);
+                return Ok((self.plan(client, Acceptance::NotNeeded), None, events));
             };
-            let opened = self.table.open(proof.client, &mut events)?;
-            let known = opened.is_proved(now);
-            let acceptance = if known { Acceptance::Known(proof) } else { Acceptance::Unknown(proof) };
-            self.charge(self.plan(request, client, acceptance), Some(opened), events, now)
+            let loaded = self.table.load(proof.client, now, &mut events)?;
+            let acceptance = match loaded.proved_for(now) {
+                Some(left) => Acceptance::Known(proof, left),
+                None => Acceptance::Unknown(proof),
+            };
+            Ok((self.plan(client, acceptance), Some(loaded), events))
         };
-        admit().unwrap_or_else(Passage::undecided)
+        match admit() {
+            Ok((plan, loaded, events)) => self.charge(plan, loaded, before, events, now),
+            Err(error) => Passage::undecided(error, before),
+        }
     }
 
     /// Decides about a request that has been planned already, by this proxy's counters.
     pub fn admit_planned(&self, plan: Plan, now: Time) -> Passage {
-        let admit = || {
-            let mut events = Events::default();
-            let proof = plan.proof();
-            let opened = proof.map(|proof| self.table.open(proof.client, &mut events)).transpose()?;
-            self.charge(plan, opened, events, now)
-        };
-        admit().unwrap_or_else(Passage::undecided)
+        let mut events = Events::default();
+        let load = |proof: Proof| self.table.load(proof.client, now, &mut events);
+        match plan.proof().map(load).transpose() {
+            Ok(loaded) => self.charge(plan, loaded, Pending::default(), events, now),
+            Err(error) => Passage::undecided(error, Pending::default()),
+        }
     }
 
     /// Decides about a planned request without the counters that should have decided. What they were already
@@ -124,157 +116,197 @@ impl<C: Cells> Gate<C> {
     pub fn admit_without(&self, plan: Plan, on_failure: OnFailure, now: Time) -> Passage {
         match on_failure {
             OnFailure::Local => self.admit_planned(plan, now),
-            OnFailure::Allow => Passage::of(Decision::of(&[], &[]), Events::default(), None),
-            OnFailure::Deny => Passage::denied_for_a_second(),
+            OnFailure::Allow => Passage::of(Decision::default(), Events::default(), Pending::default()),
+            OnFailure::Deny => Passage::of(DENIED_FOR_A_SECOND, Events::default(), Pending::default()),
         }
     }
 
     /// The proof that this client needs for its credential to count; `None` if it has none or needs none.
     pub fn proof(&self, client: &Client) -> Option<Proof> {
         let Trust::Upstream { lasts, .. } = self.config.policy.trust else { return None };
+        if !self.config.minds_credentials {
+            return None;
+        }
         let client = credential_fingerprint(client.credential()?, &self.secret);
         Some(Proof { client, lasts })
     }
 
     /// What the request is to be charged. Touches no counters.
-    pub fn plan(&self, request: &Request, client: &Client, acceptance: Acceptance) -> Plan {
-        let renews = match acceptance {
+    ///
+    /// A request whose credential may or may not count is charged for both: as its bearer's, so that however many are
+    /// sent at once never more than the quota passes, and as an anonymous client's, so that a made-up credential buys
+    /// nothing. One of the two is given back once it is answered.
+    pub fn plan(&self, client: &Client, acceptance: Acceptance) -> Plan {
+        let known = match acceptance {
             Acceptance::NotNeeded => None,
-            Acceptance::Known(proof) => Some(proof),
+            Acceptance::Known(proof, left) => Some((proof, left)),
             Acceptance::Unknown(proof) => {
-                return Plan::Open {
-                    proof,
-                    proved: self.charges(request, client, Some(proof.client)),
-                    unproved: self.charges(request, &client.anonymous(), None),
-                    proves: self.proves(request, client),
-                };
+                let proved = self.charges(client, Some(proof));
+                let anonymous = self.charges(&client.anonymous(), None);
+                let unproved = either(&proved, anonymous);
+                return Plan::Depends { proof, proved, unproved, proves: self.proves(client) };
             }
         };
-        let bearer = renews.map(|proof| proof.client);
-        Plan::Certain { charges: self.charges(request, client, bearer), renews }
+        let charges = self.charges(client, known.map(|(proof, _)| proof));
+        let proves = if known.is_some() { self.proves(client) } else { Proves::Nothing };
+        Plan::Certain { charges, known, proves }
     }
 
-    /// What follows from what the counters say about a plan: whether they know its proof, and what became of
-    /// the charges that it has then.
+    /// What follows from what the counters say about a plan: for how long they know its proof (`None` if they do
+    /// not), and what became of the charges that it has then.
     #[inline(never)]
-    pub fn conclude(&self, plan: Plan, is_proved: bool, outcome: Charged) -> Passage {
-        let Charged { verdicts, receipt, events } = outcome;
-        let Some(charges) = plan.charges(is_proved) else {
-            return Passage::of(Decision::of(&[], &[]), events, None);
-        };
-        let decision = Decision::of(charges, &verdicts);
-        let unproved = match plan {
-            Plan::Open { proof, proved, proves, .. } if !is_proved => {
-                Some(Unproved { proof, charges: proved.unwrap_or_default(), proves })
-            }
-            _ => None,
-        };
-        let awaits = |scope| self.config.policy.awaits_response(scope);
-        let waits = unproved.is_some() || receipt.scopes().any(awaits);
-        let pending = (waits && decision.is_allowed()).then_some(Pending { receipt, unproved });
-        Passage::of(decision, events, pending)
+    pub fn conclude(
+        &self,
+        plan: &Plan,
+        proved_for: Option<Duration>,
+        outcome: Outcome,
+        before: Pending,
+    ) -> Passage {
+        let Outcome { verdicts, receipt, events } = outcome;
+        let decision = Decision::of(plan.charges(proved_for.is_some()), &verdicts);
+        // A proof that has half of its time left needs nothing.
+        let is_due = |proof: &Proof| proved_for.is_none_or(|left| left < proof.lasts / 2);
+        let proof = plan.proof().filter(|proof| decision.is_allowed() && is_due(proof));
+        let receipt = if before.receipt.is_empty() { receipt } else { before.receipt.and(receipt) };
+        Passage::of(decision, events, Pending { receipt, proof, proves: plan.proves() })
     }
 
-    /// What is to be done now that the request is answered: charges that are not to stay are given back, and
-    /// that the application has accepted its credential is noted.
+    /// Whether anything about what a request was charged depends on its response.
+    pub fn awaits(&self, pending: &Pending) -> bool {
+        let waits = |taken: &Taken| {
+            taken.stays != Stays::Always || *self.config.policy.count(taken.scope) != Count::All
+        };
+        pending.proof.is_some() || pending.receipt.iter().any(waits)
+    }
+
+    /// Whether a response with this status changes anything about what a request was charged. If not, the rest of the
+    /// response need not be looked at.
+    pub fn matters(&self, pending: &Pending, status: u16) -> bool {
+        let may_go = |taken: &Taken| {
+            let count = self.config.policy.count(taken.scope);
+            taken.stays != Stays::Always || count.minds_grpc() || !count.counts(status, None)
+        };
+        pending.proof.is_some() || pending.receipt.iter().any(may_go)
+    }
+
+    /// What is to be done now that the request is answered: charges that are not to stay are given back, and that the
+    /// application has accepted its credential is noted.
     pub fn settlement(&self, pending: Pending, response: Response) -> Settlement {
-        let Pending { receipt, unproved } = pending;
-        // A request that the application never answered keeps its charges.
-        let goes = |scope| response.from_upstream && !self.config.policy.counts(scope, response.status);
-        let (given_back, stays) = receipt.split(goes);
-        let Some(Unproved { proof, mut charges, .. }) =
-            unproved.filter(|unproved| unproved.proves && response.is_success())
-        else {
-            return Settlement::undo(given_back);
-        };
-        // What was charged to the address for want of a proof moves to the credential. If there is no room for
-        // all of it, the address has paid: somebody must.
-        charges.retain(|charge| !goes(charge.scope));
-        let due = charges.iter().filter(|charge| !stays.has(charge)).copied().collect();
-        Settlement { proof: Some(proof), due, given_back, made_up_for: stays.without(&charges) }
+        let accepted = pending.is_accepted_by(response);
+        let Pending { receipt, proof, .. } = pending;
+        let goes = |taken: &Taken| !self.counts(taken.scope, response) || !taken.stays.stays(accepted);
+        Settlement { proof: proof.filter(|_| accepted), given_back: receipt.only(goes) }
     }
 
-    /// Does what is to be done when the request is answered, with this proxy's counters. Returns whether the
-    /// application has accepted its credential.
+    /// What is to be done if the request is never answered. It keeps its charges, so that guesses do not slip through
+    /// by not waiting for their answers; but nobody has accepted its credential.
+    pub fn abandoned(&self, pending: Pending) -> Settlement {
+        Settlement::undo(pending.receipt.only(|taken| taken.stays == Stays::IfAccepted))
+    }
+
+    /// Does what is to be done, with this proxy's counters.
     ///
     /// # Errors
     /// If the counters cannot be reached or are contended. What was to be given back may then stay taken
     /// until its window is over.
-    pub fn settle(
-        &self,
-        pending: Pending,
-        response: Response,
-        now: Time,
-    ) -> Result<(bool, Events), StoreError> {
-        let settlement = self.settlement(pending, response);
-        let proved = settlement.proof.is_some();
-        Ok((proved, self.table.settle(settlement, now)?))
+    pub fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
+        self.table.settle(settlement, now)
+    }
+
+    /// The decision as it stands once the request is answered.
+    pub fn settled(&self, decision: Decision, pending: &Pending, response: Response) -> Decision {
+        let accepted = pending.is_accepted_by(response);
+        decision.settled(accepted, |scope| self.counts(scope, response))
     }
 
     /// The reply to a denied request; `None` if it is allowed.
-    pub fn denial(&self, decision: &Decision) -> Option<Denial> {
-        self.config.response.denial(&self.config.policy, decision)
+    pub fn denial(&self, decision: &Decision) -> Option<LocalReply> {
+        self.config.reply.denial(&self.config.policy, decision)
     }
 
     /// The fields that tell an allowed request's client its quota.
     pub fn quota_headers(&self, decision: &Decision) -> Vec<(&'static str, String)> {
-        self.config.response.quota_headers(&self.config.policy, decision)
+        self.config.reply.quota_headers(&self.config.policy, decision)
     }
 
-    /// The charges of a request of `client`, whose credential is that of `bearer` if it has one that counts.
-    fn charges(&self, request: &Request, client: &Client, bearer: Option<Fingerprint>) -> Charges {
+    /// Whether a charge of this scope stays. What the application may have worked on without an answer does.
+    fn counts(&self, scope: usize, response: Response) -> bool {
+        response.is_lost() || self.config.policy.count(scope).counts(response.status, response.grpc)
+    }
+
+    /// The charges of a request of `client`, whose credential is that of `proof` if it has one that counts.
+    fn charges(&self, client: &Client, proof: Option<Proof>) -> Vec<Charge> {
         let policy = &self.config.policy;
-        let counted = bearer.map(Counted::with_credential).unwrap_or_default();
-        (!policy.exempts(request, client)).then(|| policy.plan(request, client, &self.secret, counted))
+        if policy.exempts(client) {
+            return Vec::new();
+        }
+        let counted = proof.map(|proof| Counted::with_credential(proof.client)).unwrap_or_default();
+        policy.plan(client, &self.secret, counted)
     }
 
-    fn proves(&self, request: &Request, client: &Client) -> bool {
+    fn proves(&self, client: &Client) -> Proves {
         match &self.config.policy.trust {
-            Trust::Upstream { proof, .. } => proof.matches(request, client, Reading::Certain),
-            Trust::Any => false,
+            Trust::Upstream { proof, .. } if proof.matches(client, Reading::Certain) => {
+                Proves::BySuccess { is_safe: matches!(client.request().method(), b"GET" | b"HEAD") }
+            }
+            _ => Proves::Nothing,
         }
     }
 
-    /// Charges a plan. `opened` is the record that its proof would stand in.
+    /// Charges a plan. `loaded` is the record that its proof would stand in.
     fn charge(
         &self,
-        plan: Plan,
-        opened: Option<Opened<C::Version>>,
+        mut plan: Plan,
+        loaded: Option<Loaded<C::Version>>,
+        before: Pending,
         events: Events,
         now: Time,
-    ) -> Result<Passage, StoreError> {
-        let opened = opened.filter(|opened| opened.is_proved(now));
-        let is_proved = opened.is_some();
-        let charged = match plan.charges(is_proved) {
-            None => Charged::default(),
-            Some(charges) => {
-                let lasts = plan.proof().map(|proof| proof.lasts).unwrap_or_default();
-                self.table.charge(charges, opened.map(|opened| opened.prolonged(now.after(lasts))), now)?
+    ) -> Passage {
+        plan.leave_out(&before.receipt);
+        let proved_for = loaded.as_ref().and_then(|loaded| loaded.proved_for(now));
+        match self.table.charge(plan.charges(proved_for.is_some()), loaded, now) {
+            Ok(outcome) => {
+                let mut passage = self.conclude(&plan, proved_for, outcome, before);
+                passage.events += events;
+                passage
             }
-        };
-        let mut passage = self.conclude(plan, is_proved, charged);
-        passage.events += events;
-        Ok(passage)
+            Err(error) => Passage::undecided(error, before),
+        }
     }
 }
 
+/// The charges of a request that is either its bearer's or an anonymous client's, those of one client together.
+fn either(proved: &[Charge], anonymous: Vec<Charge>) -> Vec<Charge> {
+    let is_same = |one: &Charge, other: &Charge| one.client == other.client && one.counter == other.counter;
+    let mut charges = anonymous;
+    for charge in &mut charges {
+        let stays_anyway = proved.iter().any(|other| is_same(charge, other));
+        charge.stays = if stays_anyway { Stays::Always } else { Stays::UnlessAccepted };
+    }
+    for charge in proved {
+        if !charges.iter().any(|other| is_same(charge, other)) {
+            let behind = charges.iter().rposition(|other| other.client == charge.client);
+            let place = behind.map_or(charges.len(), |last| last + 1);
+            charges.insert(place, Charge { stays: Stays::IfAccepted, ..*charge });
+        }
+    }
+    charges
+}
+
+const DENIED_FOR_A_SECOND: Decision = Decision::denied_for(Duration::from_secs(1));
+
 impl Passage {
-    const fn of(decision: Decision, events: Events, pending: Option<Pending>) -> Self {
+    const fn of(decision: Decision, events: Events, pending: Pending) -> Self {
         Self { decision, events, error: None, pending }
     }
 
     /// Without counters the application is worth more than its limits; but nobody may get past a limit by
     /// making workers race.
-    fn undecided(error: StoreError) -> Self {
-        let passage = match error {
-            StoreError::Unavailable => Self::of(Decision::of(&[], &[]), Events::default(), None),
-            StoreError::Contended => Self::denied_for_a_second(),
+    fn undecided(error: StoreError, pending: Pending) -> Self {
+        let decision = match error {
+            StoreError::Unavailable => Decision::default(),
+            StoreError::Contended => DENIED_FOR_A_SECOND,
         };
-        Self { error: Some(error), ..passage }
-    }
-
-    fn denied_for_a_second() -> Self {
-        let decision = Decision { scopes: Vec::new(), wait: Some(Duration::from_secs(1)), nearest: None };
-        Self::of(decision, Events::default(), None)
+        Self { error: Some(error), ..Self::of(decision, Events::default(), pending) }
     }
 }

@@ -3,34 +3,34 @@
 //! A request passes each of these rooms once, from left to right:
 //!
 //! ```text
-//! request headers ─► capture ─► plan ─► charge ─► decide ─► respond
-//!                    filter     limiter  store    limiter   response
+//! request headers ─► capture ─► plan ─► charge ─► decide ─► reply, or on to the application
+//!                    filter     policy   store     decision  reply
 //! ```
 //!
 //! - [`request`] is a view of what the proxy hands over, and [`client`] says who sent it;
-//! - [`limiter`] finds the [`scope`]s that the request falls under and plans their charges;
-//! - [`store`] takes all charges or none, each counter a [`window`] or a [`bucket`], here or in a Redis;
-//! - [`limiter`] makes one decision of the verdicts, and [`response`] says it in HTTP;
-//! - [`gate`] leads one request through these rooms, and settles what is left when its response comes;
+//! - [`policy`] finds the [`scope`]s that the request falls under and plans their charges;
+//! - [`store`] takes all charges or none, here or, by [`redis`], in a Redis; each counter is one of [`limit`]'s;
+//! - [`decision`] is what follows from their verdicts, and [`reply`] says it in HTTP;
+//! - [`gate`] leads one request through these rooms, and settles what is left when the application's [`response`] comes;
 //! - [`config`] makes all of it from one JSON document;
 //! - `filter`, which exists for wasm32 only, is the way between the proxy and the rooms above.
 //!
 //! Everything but `filter` is pure: it takes time as an argument, does not log, and has no globals.
 
-pub mod bucket;
 pub mod client;
-mod codec;
 pub mod config;
+pub mod decision;
 #[cfg(target_arch = "wasm32")]
 mod filter;
 pub mod gate;
 pub mod limit;
-pub mod limiter;
-mod marks;
-pub mod rate;
+pub mod policy;
+pub mod redis;
+pub mod reply;
 pub mod request;
 pub mod response;
 pub mod scope;
 pub mod store;
+mod text;
 pub mod time;
-pub mod window;
+mod varint;

@@ -1,188 +1,143 @@
-//! What a client is told.
+//! What the application has answered, as far as it matters.
 
-use std::fmt::Write as _;
-
-use crate::limiter::{Decision, Judgement, Policy, Standing};
-use crate::request::Unclear;
-use crate::scope::Scope;
-use crate::time::whole_seconds;
-
-/// How denials and quotas are told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResponseRules {
-    /// The status of a denial, 400 to 599.
-    pub status: u16,
-    /// The body of a denial.
-    pub body: Body,
-    /// The fields that tell the quota.
-    pub ratelimit_headers: Dialect,
-    /// Whether nginx's `auth_request` asks. It takes no body from an answer, and closes the connection if there is
-    /// one, so the body stands in the header `x-tollgate-body` instead, and its type in `x-tollgate-type`. It makes a
-    /// 429 of the status, so a body that tells it says 429.
-    pub for_auth_request: bool,
-}
-
-impl Default for ResponseRules {
-    fn default() -> Self {
-        Self { status: 429, body: Body::Drf, ratelimit_headers: Dialect::Off, for_auth_request: false }
-    }
-}
-
-/// The body of a denial.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// That of Django REST framework: `{"detail":"Request was throttled. …"}`.
-    Drf,
-    /// Problem details (RFC 9457) of the type `quota-exceeded`, which the IETF `RateLimit` draft defines.
-    Problem,
-    /// Always the same text.
-    Text {
-        /// The text.
-        text: String,
-        /// Its `content-type`.
-        content_type: String,
-    },
-}
-
-/// The fields that tell the quota, on allowed and denied replies alike.
+/// The answer to a request that was let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// None.
-    Off,
-    /// `RateLimit-Policy` and `RateLimit`, IETF draft-ietf-httpapi-ratelimit-headers 08 to 11.
-    Draft,
-    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds), as Envoy's own limiters write them.
-    XRateLimit,
-}
-
-/// A denial, or another reply in the application's place, to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// The HTTP status.
+pub struct Response {
+    /// Its HTTP status.
     pub status: u16,
-    /// The fields, names in lower case.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body.
-    pub body: String,
-    /// What the proxy's access log shows as the reason of the reply.
-    pub details: &'static str,
-    /// The text that goes with the status `RESOURCE_EXHAUSTED` if the request is a gRPC call.
-    pub grpc_message: String,
+    /// Its gRPC status, if it answers a gRPC call.
+    pub grpc: Option<u32>,
+    /// Who made it.
+    pub origin: Origin,
 }
 
-const DENIED: &str = "tollgate_denied";
-const MALFORMED: &str = "tollgate_malformed";
-const BAD_REQUEST: u16 = 400;
-
-impl Denial {
-    /// The answer to a proxy that asks without saying about which request: no denial, so there is no use in waiting.
-    #[must_use]
-    pub fn malformed(unclear: Unclear) -> Self {
-        let headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
-        let body = format!("{unclear}\n");
-        Self { status: BAD_REQUEST, headers, body, details: MALFORMED, grpc_message: String::new() }
-    }
+/// Who made a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The application.
+    Application,
+    /// The proxy, and the application was never asked: it is down, or another filter has answered.
+    Proxy,
+    /// The proxy, since it has lost what the application was asked: that was not answered in time, or broke off.
+    Lost,
 }
 
-impl ResponseRules {
-    /// The status of a reply of ours, by its [`Denial::details`]; `None` if these are not ours.
+impl Response {
+    /// Whether the application has answered with a success, which shows that it has accepted the request's credential.
+    ///
+    /// - A gRPC call has succeeded if its gRPC status is 0.
+    /// - Any other request has if its HTTP status is 2xx; 101, which accepts an upgrade such as a WebSocket; 304, which
+    ///   says that the client has the current version already; or 303, but not to a GET or HEAD (`is_safe`): after a
+    ///   POST it leads to the result.
+    ///
+    /// Nothing less will do: an application that looks for no credential says `404`, too, and sends whoever has none to
+    /// its login page by `302`.
     #[must_use]
-    pub fn status_of(&self, details: &[u8]) -> Option<u16> {
-        if details == DENIED.as_bytes() {
-            Some(self.status)
-        } else {
-            (details == MALFORMED.as_bytes()).then_some(BAD_REQUEST)
+    pub const fn is_success(self, is_safe: bool) -> bool {
+        if !matches!(self.origin, Origin::Application) {
+            return false;
+        }
+        match (self.grpc, self.status) {
+            (Some(grpc), _) => grpc == 0,
+            (None, 101 | 200..=299 | 304) => true,
+            (None, 303) => !is_safe,
+            (None, _) => false,
         }
     }
 
-    /// The reply to a denied request: `Retry-After` and the quota fields, and the body. `None` if the request is
-    /// allowed.
+    /// Whether it is the proxy's word for an answer that never came.
     #[must_use]
-    pub fn denial(&self, policy: &Policy, decision: &Decision) -> Option<Denial> {
-        let wait = whole_seconds(decision.wait?);
-        let message = throttled(wait);
-        let (content_type, body) = match &self.body {
-            Body::Drf => ("application/json".to_owned(), format!(r#"{{"detail":"{message}"}}"#)),
-            Body::Problem => {
-                ("application/problem+json".to_owned(), self.problem(policy, decision, &message))
-            }
-            Body::Text { text, content_type } => (content_type.clone(), text.clone()),
-        };
-        let mut headers = vec![("content-type", content_type), ("retry-after", wait.to_string())];
-        headers.extend(self.quota_headers(policy, decision));
-        let body = if self.for_auth_request { in_headers(body, &mut headers) } else { body };
-        Some(Denial { status: self.status, headers, body, details: DENIED, grpc_message: message })
+    pub const fn is_lost(self) -> bool {
+        matches!(self.origin, Origin::Lost)
     }
+}
 
-    /// The fields that tell the quota; none if they are off or the request fell under no enforced scope.
+impl Origin {
+    /// Who made a response with these details, as Envoy's access log shows them (`%RESPONSE_CODE_DETAILS%`).
+    ///
+    /// The names are those of Envoy's `ResponseCodeDetailValues`. Without any, the response is taken for the
+    /// application's: other proxies tell none. A route's `direct_response` stands for an application, too.
     #[must_use]
-    pub fn quota_headers(&self, policy: &Policy, decision: &Decision) -> Vec<(&'static str, String)> {
-        let Some(standing) = decision.nearest else { return Vec::new() };
-        let Standing { scope, rate, remaining, reset } = standing;
-        let reset = whole_seconds(reset);
-        match self.ratelimit_headers {
-            Dialect::Off => Vec::new(),
-            Dialect::Draft => {
-                let name = policy.scopes.get(scope).map_or("", |scope| &scope.name);
-                let limit = format!(r#""{name}";r={remaining};t={reset}"#);
-                vec![("ratelimit-policy", ratelimit_policy(policy, decision)), ("ratelimit", limit)]
-            }
-            Dialect::XRateLimit => vec![
-                ("x-ratelimit-limit", rate.quota().to_string()),
-                ("x-ratelimit-remaining", remaining.to_string()),
-                ("x-ratelimit-reset", reset.to_string()),
-            ],
+    pub fn of_details(details: &[u8]) -> Self {
+        match details {
+            b"" | b"via_upstream" | b"direct_response" => Self::Application,
+            _ if was_asked(details) => Self::Lost,
+            _ => Self::Proxy,
+        }
+    }
+}
+
+/// Whether the application may have worked on the request.
+fn was_asked(details: &[u8]) -> bool {
+    const LOST: [&[u8]; 13] = [
+        b"upstream_reset_",
+        b"response_timeout",
+        b"upstream_response_timeout",
+        b"upstream_per_try_",
+        b"upstream_max_stream_duration_reached",
+        b"stream_idle_timeout",
+        b"max_duration_timeout",
+        b"request_overall_timeout",
+        b"duration_timeout",
+        b"response_payload_too_large",
+        b"websocket_handshake_unsuccessful",
+        b"downstream_",
+        b"http",
+    ];
+    // The reason why a connection was reset before it was of any use: `upstream_reset_before_response_started{…}`.
+    const NEVER_SENT: [&[u8]; 4] = [b"connection_failure", b"connection_timeout", b"overflow", b"refused"];
+    let contains = |part: &[u8]| memchr::memmem::find(details, part).is_some();
+    LOST.iter().any(|prefix| details.starts_with(prefix)) && !NEVER_SENT.iter().any(|part| contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_success_is() {
+        let answer = |status, grpc| Response { status, grpc, origin: Origin::Application };
+        for status in [101, 200, 201, 204, 206, 299, 303, 304] {
+            assert!(answer(status, None).is_success(false), "{status}");
+            assert_eq!(answer(status, None).is_success(true), status != 303, "{status} to a GET");
+        }
+        for status in [0, 100, 102, 199, 300, 301, 302, 305, 307, 308, 400, 401, 403, 404, 429, 500, 503] {
+            assert!(!answer(status, None).is_success(false), "{status}");
+        }
+        assert!(answer(200, Some(0)).is_success(true) && !answer(200, Some(16)).is_success(true));
+        for origin in [Origin::Proxy, Origin::Lost] {
+            assert!(!Response { origin, ..answer(200, None) }.is_success(false));
         }
     }
 
-    fn problem(&self, policy: &Policy, decision: &Decision, message: &str) -> String {
-        let violated = denying(policy, decision).map(|scope| format!(r#""{}""#, scope.name));
-        format!(
-            concat!(
-                r#"{{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","#,
-                r#""title":"Request cannot be satisfied as assigned quota has been exceeded","#,
-                r#""status":{},"detail":"{}","violated-policies":[{}]}}"#
+    #[test]
+    fn who_made_a_response() {
+        for (details, origin) in [
+            ("", Origin::Application),
+            ("via_upstream", Origin::Application),
+            ("direct_response", Origin::Application),
+            ("no_healthy_upstream", Origin::Proxy),
+            ("cluster_not_found", Origin::Proxy),
+            ("cors_response", Origin::Proxy),
+            ("jwt_authn_access_denied{Jwt_is_missing}", Origin::Proxy),
+            ("upstream_reset_before_response_started{connection_failure}", Origin::Proxy),
+            (
+                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_111}",
+                Origin::Proxy,
             ),
-            if self.for_auth_request { 429 } else { self.status },
-            message,
-            violated.collect::<Vec<_>>().join(",")
-        )
-    }
-}
-
-/// Moves the body into headers, and its type with it: of a reply without a body Envoy removes the type. Returns the
-/// body that is left.
-fn in_headers(body: String, headers: &mut Vec<(&'static str, String)>) -> String {
-    for (name, _) in headers.iter_mut().filter(|(name, _)| *name == "content-type") {
-        *name = "x-tollgate-type";
-    }
-    headers.push(("x-tollgate-body", body));
-    String::new()
-}
-
-/// DRF's sentence, word for word.
-fn throttled(wait: u64) -> String {
-    let plural = if wait == 1 { "" } else { "s" };
-    format!("Request was throttled. Expected available in {wait} second{plural}.")
-}
-
-/// The scopes that have denied the request, in the policy's order.
-fn denying<'p>(policy: &'p Policy, decision: &Decision) -> impl Iterator<Item = &'p Scope> {
-    let denied = |index| decision.scopes.contains(&(index, Judgement::Denied));
-    policy.scopes.iter().enumerate().filter(move |(index, _)| denied(*index)).map(|(_, scope)| scope)
-}
-
-/// Every rate of the enforced scopes that the request fell under, in the policy's order.
-fn ratelimit_policy(policy: &Policy, decision: &Decision) -> String {
-    let mut list = String::new();
-    for (index, scope) in policy.scopes.iter().enumerate() {
-        let applies = scope.enforced && decision.scopes.iter().any(|(found, _)| *found == index);
-        for limit in scope.limits.iter().filter(|_| applies) {
-            let separator = if list.is_empty() { "" } else { ", " };
-            let (name, rate) = (&scope.name, limit.rate);
-            // Writing to a string does not fail.
-            let _ = write!(list, r#"{separator}"{name}";q={};w={}"#, rate.quota(), rate.window_secs());
+            ("upstream_reset_before_response_started{connection_timeout}", Origin::Proxy),
+            ("upstream_reset_before_response_started{overflow}", Origin::Proxy),
+            ("upstream_reset_before_response_started{remote_refused_stream_reset}", Origin::Proxy),
+            ("upstream_reset_before_response_started{connection_termination}", Origin::Lost),
+            ("upstream_reset_before_response_started{remote_reset}", Origin::Lost),
+            ("upstream_reset_after_response_started{protocol_error}", Origin::Lost),
+            ("response_timeout", Origin::Lost),
+            ("upstream_response_timeout", Origin::Lost),
+            ("upstream_per_try_timeout", Origin::Lost),
+            ("stream_idle_timeout", Origin::Lost),
+            ("http1.codec_error", Origin::Lost),
+        ] {
+            assert_eq!(Origin::of_details(details.as_bytes()), origin, "{details}");
         }
     }
-    list
 }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tollgate::bucket::Bucket;
-use tollgate::limit::Verdict;
-use tollgate::rate::Rate;
+use tollgate::limit::{Bucket, Rate, Verdict};
 use tollgate::time::Time;
 
 /// The level in fractions of a unit, of which `quota` flow in each microsecond, up to the burst.
@@ -62,7 +60,7 @@ proptest! {
             match tested.check(rate, burst, at(now), cost) {
                 Verdict::Admitted { remaining, reset } => {
                     prop_assert!(level.take(cost));
-                    tested.take(rate, at(now), cost);
+                    tested.take(rate, burst, at(now), cost);
                     prop_assert_eq!(u128::from(remaining), level.now / level.unit());
                     let reset = u128::from(quota) * reset.as_micros();
                     let missing = level.unit() - level.now % level.unit();
@@ -87,8 +85,8 @@ proptest! {
         for ((step, cost), give_back) in steps.into_iter().zip(given_back) {
             now += step;
             if tested.check(rate, burst, at(now), cost).is_admitted() {
-                let mark = tested.take(rate, at(now), cost);
-                if give_back { pending.push((mark, cost)) } else { without.take(rate, at(now), cost); }
+                let mark = tested.take(rate, burst, at(now), cost);
+                if give_back { pending.push((mark, cost)) } else { without.take(rate, burst, at(now), cost); }
             }
             if step % 2 == 0 {
                 for (mark, cost) in pending.drain(..) {
@@ -106,7 +104,7 @@ proptest! {
         let mut tested = Bucket::default();
         for now in jumps {
             if tested.check(rate, burst, at(now), 1).is_admitted() {
-                tested.take(rate, at(now), 1);
+                tested.take(rate, burst, at(now), 1);
             }
             let refilled = at(now + 2_000_000 + 2_000_000 * u64::from(burst).div_ceil(quota.into()));
             prop_assert!(tested.check(rate, burst, refilled, 1).is_admitted());
@@ -123,7 +121,7 @@ fn units_come_back_one_by_one() {
             panic!("a full bucket")
         };
         assert_eq!(remaining, left);
-        bucket.take(rate, at(0), 1);
+        bucket.take(rate, 3, at(0), 1);
     }
     assert_eq!(bucket.check(rate, 3, at(0), 1), Verdict::Denied { wait: Duration::from_secs(1) });
     assert_eq!(bucket.check(rate, 3, at(250_000), 1), Verdict::Denied { wait: Duration::from_millis(750) });
@@ -135,7 +133,7 @@ fn units_come_back_one_by_one() {
 fn units_given_back_at_once_are_all_there() {
     let rate: Rate = "1/h".parse().unwrap();
     let mut bucket = Bucket::default();
-    let mark = bucket.take(rate, at(7), 5);
+    let mark = bucket.take(rate, 5, at(7), 5);
     bucket.give_back(rate, mark, at(7), 5);
     assert!(bucket.check(rate, 5, at(7), 5).is_admitted());
 }
@@ -144,12 +142,12 @@ fn units_given_back_at_once_are_all_there() {
 fn the_largest_numbers_overflow_nothing() {
     let rate: Rate = "4294967295/31d".parse().unwrap();
     let mut bucket = Bucket::default();
-    let mark = bucket.take(rate, Time::MAX, u32::MAX);
+    let mark = bucket.take(rate, u32::MAX, Time::MAX, u32::MAX);
     assert!(!bucket.check(rate, u32::MAX, Time::MAX, 1).is_admitted());
     bucket.give_back(rate, mark, Time::MAX, u32::MAX);
     assert!(bucket.check(rate, u32::MAX, Time::MAX, u32::MAX).is_admitted());
     let slow: Rate = "1/31d".parse().unwrap();
     let mut bucket = Bucket::default();
-    bucket.take(slow, at(0), u32::MAX);
+    bucket.take(slow, u32::MAX, at(0), u32::MAX);
     assert!(matches!(bucket.check(slow, u32::MAX, at(0), u32::MAX), Verdict::Denied { .. }));
 }

@@ -6,14 +6,14 @@
 use libfuzzer_sys::fuzz_target;
 use tollgate::limit::Limit;
 use tollgate::store::{
-    Capacity, Cells, Charge, CounterId, Fingerprinter, MemoryCells, Secret, Table, cell_with,
+    Capacity, Cells, Charge, CounterId, Fingerprinter, MemoryCells, Secret, Stays, Table, cell_with,
 };
 use tollgate::time::Time;
 
 fuzz_target!(|input: (u64, u32, u8, bool, &[u8])| {
     let (now, quota, counter, checked, bytes) = input;
     let now = Time::from_micros(now >> 9);
-    let rate = tollgate::rate::Rate::new(quota % 100, 60).expect("a rate");
+    let rate = tollgate::limit::Rate::new(quota % 100, 60).expect("a rate");
     let client = Fingerprinter::new(&Secret::new([0; 16])).finish();
     let charge = Charge {
         client,
@@ -22,6 +22,7 @@ fuzz_target!(|input: (u64, u32, u8, bool, &[u8])| {
         cost: 1,
         scope: 0,
         enforced: true,
+        stays: Stays::Always,
     };
     // Bytes that hold this very client, in front of any others.
     let cell = if checked { cell_with(client, bytes) } else { [&client.to_bytes(), bytes].concat() };

@@ -58,8 +58,8 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool, bool)| {
         assert!(!path.windows(2).any(|pair| pair == b"//"));
     }
     let client = Client::identify(&CONFIG.policy.client, &request);
-    let _ = CONFIG.policy.exempts(&request, &client);
-    let charges = CONFIG.policy.plan(&request, &client, &Secret::new([0; 16]), Counted::default());
+    let _ = CONFIG.policy.exempts(&client);
+    let charges = CONFIG.policy.plan(&client, &Secret::new([0; 16]), Counted::default());
     let mut clients: Vec<_> = charges.iter().map(|charge| charge.client).collect();
     clients.dedup();
     let changes = clients.len();

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use tollgate::limit::Limit;
-use tollgate::store::redis::{Breaker, Commands, Login, Queue, RespError, read_reply};
-use tollgate::store::{Charge, CounterId, Fingerprinter, Plan, Proof, Secret, Settlement};
+use tollgate::redis::{Breaker, Commands, Login, Queue, RespError, read_reply};
+use tollgate::store::{
+    Charge, CounterId, Fingerprinter, Plan, Proof, Proves, Secret, Settlement, Stays,
+};
 use tollgate::time::Time;
 
 fuzz_target!(|input: (bool, &[u8], &[u8])| {
@@ -24,11 +26,12 @@ fuzz_target!(|input: (bool, &[u8], &[u8])| {
     let mut queue = Queue::new(Commands::new("p:".into(), login), timeout, Breaker::new(1));
     let client = Fingerprinter::new(&Secret::new([0; 16])).finish();
     let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
-    let charge = Charge { client, counter: CounterId(1), limit, cost: 1, scope: 0, enforced: true };
+    let (counter, stays) = (CounterId(1), Stays::Always);
+    let charge = Charge { client, counter, limit, cost: 1, scope: 0, enforced: true, stays };
     let proof = Proof { client, lasts: timeout };
     let plans = [
-        Plan::Certain { charges: Some(vec![charge]), renews: None },
-        Plan::Open { proof, proved: Some(vec![charge; 3]), unproved: None, proves: true },
+        Plan::Certain { charges: vec![charge], known: None, proves: Proves::Nothing },
+        Plan::Depends { proof, proved: vec![charge; 3], unproved: vec![], proves: Proves::Nothing },
     ];
     let now = Time::default();
     for (ticket, plan) in (0..).zip(plans) {

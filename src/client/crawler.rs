@@ -12,7 +12,7 @@ use std::fmt;
 
 use memchr::{memchr, memrchr};
 
-use crate::codec::printable;
+use crate::text::printable;
 
 /// A table is text, so that it is neither built nor copied: lines in the order of bytes, each with a name in lower
 /// case and, behind a tab, the family if that is another word. Notes begin with `#`, which comes before any name.

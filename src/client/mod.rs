@@ -42,6 +42,12 @@ impl<'r, 'a> Client<'r, 'a> {
         Self { rules, request, credential, address: OnceCell::new() }
     }
 
+    /// The request that it has sent.
+    #[must_use]
+    pub const fn request(&self) -> &'r Request<'a> {
+        self.request
+    }
+
     /// The same client, as it would be without its credential.
     #[must_use]
     pub fn anonymous(&self) -> Self {

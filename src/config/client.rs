@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::node::{Fields, Node};
 use super::{ConfigError, matcher};
 use crate::client::{ClientRules, Crawlers, Prefixes, Source};
-use crate::limiter::Trust;
-use crate::rate::parse_window;
+use crate::limit::parse_window;
+use crate::policy::Trust;
 
 /// How clients are told apart, and when their credentials count.
 pub(super) struct ClientSection {

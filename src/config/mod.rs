@@ -14,11 +14,11 @@ pub use error::ConfigError;
 use node::{Node, Value};
 use store::StoreSection;
 
-use crate::limiter::Policy;
+use crate::policy::Policy;
+use crate::redis::Settings;
+use crate::reply::ReplyRules;
 use crate::request::RequestFrom;
-use crate::response::ResponseRules;
 use crate::store::Capacity;
-use crate::store::redis::Settings;
 
 /// The document that an empty configuration stands for.
 pub const DEFAULT: &str = include_str!("default.json");
@@ -30,8 +30,10 @@ pub struct Config {
     pub request_from: RequestFrom,
     /// The rules that requests are judged by.
     pub policy: Policy,
+    /// Whether it makes a difference to any request whether its credential is worth anything.
+    pub minds_credentials: bool,
     /// What clients are told.
-    pub response: ResponseRules,
+    pub reply: ReplyRules,
     /// How many clients the counters have room for.
     pub capacity: Capacity,
     /// The Redis whose counters are shared with other proxies, if there is one.
@@ -68,13 +70,14 @@ impl Config {
             fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
         let scopes = scopes::read(&section("scopes")?, mode)?;
         request::check_counts(request_from, &scopes)?;
-        let mut response =
+        let mut reply =
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
-        request::fit_to_nginx(request_from, &mut response)?;
+        request::fit_to_nginx(request_from, &mut reply)?;
         let StoreSection { capacity, redis } =
             fields.get("store").map(|node| store::read(&node)).transpose()?.unwrap_or_default();
         let policy = Policy { client, trust, exempt, scopes };
-        Ok(Self { request_from, policy, response, capacity, redis })
+        let minds_credentials = policy.minds_credentials();
+        Ok(Self { request_from, policy, minds_credentials, reply, capacity, redis })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::ConfigError;
-use crate::codec::printable;
+use crate::text::printable;
 
 /// A JSON value. Objects keep their order, which is the order of the scopes, and name no field twice.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,9 @@
 use super::ConfigError;
 use super::node::Node;
 use crate::client::Source;
-use crate::limiter::Trust;
+use crate::policy::Trust;
+use crate::reply::{Body, ReplyRules};
 use crate::request::RequestFrom;
-use crate::response::{Body, ResponseRules};
 use crate::scope::{Count, Scope};
 
 /// nginx takes an answer's header whole into a buffer of 4 or 8 KiB.
@@ -50,7 +50,7 @@ pub(super) fn check_counts(from: RequestFrom, scopes: &[Scope]) -> Result<(), Co
 
 /// Of an answer that refuses, nginx's `auth_request` passes 401 and 403 alone, and never the body: it travels in a
 /// header then.
-pub(super) fn fit_to_nginx(from: RequestFrom, response: &mut ResponseRules) -> Result<(), ConfigError> {
+pub(super) fn fit_to_nginx(from: RequestFrom, response: &mut ReplyRules) -> Result<(), ConfigError> {
     if from != RequestFrom::Forwarded || response.status != 403 {
         return Ok(());
     }

@@ -1,11 +1,11 @@
 //! `response`: what clients are told.
 
 use super::{ConfigError, Node};
-use crate::response::{Body, Dialect, ResponseRules};
+use crate::reply::{Body, Dialect, ReplyRules};
 
-pub(super) fn read(node: &Node) -> Result<ResponseRules, ConfigError> {
+pub(super) fn read(node: &Node) -> Result<ReplyRules, ConfigError> {
     let fields = node.fields(&["status", "body", "ratelimit_headers"])?;
-    let mut rules = ResponseRules::default();
+    let mut rules = ReplyRules::default();
     if let Some(node) = fields.get("status") {
         rules.status = u16::try_from(node.whole_number(400, 599)?).unwrap_or(rules.status);
     }

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use super::client::header;
 use super::node::{Fields, Node, Value};
 use super::{ConfigError, Mode, matcher};
+use crate::limit::Rate;
 use crate::limit::{Algorithm, Limit};
-use crate::limiter::counter_id;
-use crate::rate::Rate;
 use crate::scope::{Count, Key, KeyPart, Scope};
+use crate::store::CounterId;
 
 /// Reads all scopes. Those that are off, or all if the policy's `mode` is, are checked and left out.
 pub(super) fn read(node: &Node, mode: Mode) -> Result<Vec<Scope>, ConfigError> {
@@ -21,14 +21,13 @@ pub(super) fn read(node: &Node, mode: Mode) -> Result<Vec<Scope>, ConfigError> {
     let mut counters = Vec::new();
     for (name, node) in members.iter() {
         let (scope, scope_mode) = scope(name, &node)?;
-        for rate in 0..scope.limits.len() {
-            let counter = counter_id(name, rate);
-            if counters.contains(&counter) {
+        for counter in &scope.counters {
+            if counters.contains(counter) {
                 return Err(
                     node.error_without_value("its name falls together with another scope's; rename it")
                 );
             }
-            counters.push(counter);
+            counters.push(*counter);
         }
         match (mode, scope_mode) {
             (Mode::Off, _) | (_, Mode::Off) => {}
@@ -53,7 +52,7 @@ fn scope(name: &str, node: &Node) -> Result<(Scope, Mode), ConfigError> {
     let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
     let cost = fields.get("cost").map_or(Ok(1), |node| cost(&node, &limits))?;
     let key = Key(key_parts(&counted)?);
-    let counters = (0..limits.len()).map(|rate| counter_id(name, rate)).collect();
+    let counters = limits.iter().map(|limit| CounterId::of(name, *limit)).collect();
     Ok((Scope { name: name.to_owned(), matcher, key, limits, counters, cost, count, enforced: true }, mode))
 }
 
@@ -77,7 +76,19 @@ fn limits(fields: &Fields) -> Result<Vec<Limit>, ConfigError> {
         }
     }
     let burst = burst.map(|node| node.whole_number(1, u32::MAX)).transpose()?;
-    rates.iter().map(|node| limit(node, bucket, burst)).collect()
+    let mut limits: Vec<Limit> = Vec::new();
+    for node in &rates {
+        let limit = limit(node, bucket, burst)?;
+        let same = limits.iter().find(|other| other.rate.window_secs() == limit.rate.window_secs());
+        if let Some(other) = same {
+            return Err(node.error(format_args!(
+                "has the same window as `{}`: the smaller quota alone decides; leave out the other one",
+                other.rate
+            )));
+        }
+        limits.push(limit);
+    }
+    Ok(limits)
 }
 
 fn limit(node: &Node, bucket: bool, burst: Option<u32>) -> Result<Limit, ConfigError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ConfigError;
 use super::node::{Node, Value};
-use crate::store::redis::{Login, OnFailure, Settings};
+use crate::redis::{Login, OnFailure, Settings};
 use crate::store::{Capacity, Secret};
 
 /// Where the counters are.

@@ -5,12 +5,13 @@
 #![allow(unsafe_code, reason = "the proxy writes to memory by pointers")]
 
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
+use std::str::FromStr;
 
 use proxy_wasm::types::MapType;
 
-use crate::gate::Response;
+use crate::reply::LocalReply;
 use crate::request::Headers;
-use crate::response::Denial;
+use crate::response::{Origin, Response};
 use crate::store::Unavailable;
 use crate::time::Time;
 
@@ -24,6 +25,8 @@ const MONOTONIC: u32 = 1;
 /// gRPC: `RESOURCE_EXHAUSTED`.
 const RESOURCE_EXHAUSTED: i32 = 8;
 const NO_GRPC_STATUS: i32 = -1;
+/// gRPC: `UNKNOWN`.
+const GRPC_UNKNOWN: u32 = 2;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -96,13 +99,58 @@ pub(super) fn jwt_claim(name: &str) -> Option<Vec<u8>> {
     property(path.as_bytes())
 }
 
-/// What matters of the response whose headers have come.
-pub(super) fn response() -> Response {
+/// The status of the response whose headers have come; 0 if it has none.
+pub(super) fn response_status() -> u16 {
     let status = response_header(":status");
-    let status = status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok()).unwrap_or(0);
-    let from_upstream = matches!(&code_details()[..], b"" | b"via_upstream" | b"direct_response");
-    let grpc_failed = response_header("grpc-status").is_some_and(|status| status != b"0");
-    Response { status, from_upstream, grpc_failed }
+    status.and_then(|status| number(&status)).unwrap_or(0)
+}
+
+/// What matters of the response with this status whose headers have come. `None` if that stands in its trailers.
+pub(super) fn response(status: u16, end_of_stream: bool) -> Option<Response> {
+    let origin = Origin::of_details(&code_details());
+    let kind = response_header("content-type").unwrap_or_default();
+    // What comes of these calls is said at their end: in trailers, or, by gRPC-Web and Connect, in the last of the body.
+    let is_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect+");
+    if !is_call {
+        return Some(Response { status, grpc: None, origin });
+    }
+    let grpc = response_header("grpc-status").map(|status| grpc_status(&status));
+    match grpc {
+        Some(_) => Some(Response { status, grpc, origin }),
+        None if end_of_stream => Some(Response { status, grpc: Some(GRPC_UNKNOWN), origin }),
+        None => None,
+    }
+}
+
+/// What matters of a gRPC call's response whose trailers have come.
+pub(super) fn response_in_trailers() -> Response {
+    let grpc = header(MapType::HttpResponseTrailers, "grpc-status").map(|status| grpc_status(&status));
+    Response { status: 200, grpc: Some(grpc.unwrap_or(GRPC_UNKNOWN)), origin: Origin::Application }
+}
+
+/// Of a call without a status that can be read nobody knows what has come of it.
+fn grpc_status(status: &[u8]) -> u32 {
+    number(status).unwrap_or(GRPC_UNKNOWN)
+}
+
+fn number<T: FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Whether the proxy answers the request that ends by asking for another target itself.
+pub(super) fn is_redirected() -> bool {
+    code_details() == b"internal_redirect"
+}
+
+/// How often the proxy has redirected this request already.
+pub(super) fn redirects() -> u32 {
+    property(b"filter_state\0num_internal_redirects").and_then(|count| number(&count)).unwrap_or(0)
+}
+
+/// The connection that the request has come by; 0 if the proxy does not know.
+pub(super) fn connection() -> u64 {
+    let id = property(b"connection\0id").unwrap_or_default();
+    id.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// Why the response is what it is, as the proxy's access log shows it; empty if the proxy does not know.
@@ -116,10 +164,13 @@ pub(super) fn is_grpc_response() -> bool {
 }
 
 fn response_header(name: &str) -> Option<Vec<u8>> {
+    header(MapType::HttpResponseHeaders, name)
+}
+
+fn header(map: MapType, name: &str) -> Option<Vec<u8>> {
     returned(|data, size| {
-        let map = MapType::HttpResponseHeaders as u32;
         // SAFETY: the pointers are valid for the call.
-        unsafe { proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size) }
+        unsafe { proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, size) }
     })
     .ok()
 }
@@ -182,30 +233,30 @@ pub(super) fn set_shared_data(key: &[u8], value: &[u8], version: u32) -> Result<
     }
 }
 
-/// Answers the request with a denial.
-pub(super) fn deny(denial: &Denial, is_grpc: bool) {
+/// Answers the request in the application's place.
+pub(super) fn reply(reply: &LocalReply, is_grpc: bool) {
     if is_grpc {
-        deny_grpc(denial);
+        reply_to_grpc(reply);
     } else {
-        send(denial, &denial.headers, &denial.body, NO_GRPC_STATUS);
+        send(reply, &reply.headers, &reply.body, NO_GRPC_STATUS);
     }
 }
 
 /// The proxy makes the status 200 and the content type gRPC's.
-fn deny_grpc(denial: &Denial) {
-    let headers = denial.headers.iter().filter(|(name, _)| *name != "content-type");
+fn reply_to_grpc(reply: &LocalReply) {
+    let headers = reply.headers.iter().filter(|(name, _)| *name != "content-type");
     let headers: Vec<_> = headers.cloned().collect();
-    send(denial, &headers, &denial.grpc_message, RESOURCE_EXHAUSTED);
+    send(reply, &headers, &reply.grpc_message, RESOURCE_EXHAUSTED);
 }
 
-fn send(denial: &Denial, headers: &[(&str, String)], body: &str, grpc_status: i32) {
+fn send(reply: &LocalReply, headers: &[(&str, String)], body: &str, grpc_status: i32) {
     let headers = Headers::encode(headers);
     // SAFETY: the pointers are valid for the call.
     unsafe {
         proxy_send_local_response(
-            denial.status.into(),
-            denial.details.as_ptr(),
-            denial.details.len(),
+            reply.status.into(),
+            reply.details.as_ptr(),
+            reply.details.len(),
             body.as_ptr(),
             body.len(),
             headers.as_ptr(),

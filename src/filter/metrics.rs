@@ -6,10 +6,11 @@ use std::cell::Cell;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
+use crate::decision::Judgement;
 use crate::gate::Passage;
-use crate::limiter::{Judgement, Policy};
+use crate::policy::Policy;
+use crate::redis::{Failure, Report};
 use crate::request::Unclear;
-use crate::store::redis::{Failure, Report};
 use crate::store::{Events, StoreError};
 
 /// The metrics' ids at the host.
@@ -71,8 +72,8 @@ impl Metrics {
     /// another has denied did nothing: it was not charged either.
     pub(super) fn count_passage(&self, passage: &Passage) {
         let decision = &passage.decision;
-        for (scope, judgement) in &decision.scopes {
-            let Some(scope) = self.scopes.get(*scope) else { continue };
+        for (scope, judgement) in decision.scopes() {
+            let Some(scope) = self.scopes.get(scope) else { continue };
             match judgement {
                 Judgement::Allowed if decision.is_allowed() => increment(scope.allowed, 1),
                 Judgement::Allowed => {}

@@ -2,6 +2,8 @@
 
 mod host;
 mod metrics;
+mod passed;
+mod redirects;
 mod redis;
 mod shared;
 mod stream;
@@ -40,7 +42,7 @@ impl RootContext for Plugin {
     /// False refuses the configuration: at start the proxy exits, later it keeps the one it has.
     fn on_configure(&mut self, _size: usize) -> bool {
         let document = self.get_plugin_configuration().unwrap_or_default();
-        match Worker::open(&document, self.id) {
+        match Worker::new(&document, self.id) {
             Ok(worker) => {
                 log::info!("{worker}");
                 self.worker = Some(Rc::new(worker));

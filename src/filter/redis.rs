@@ -10,16 +10,17 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 
 use super::host;
-use super::worker::Passed;
-use crate::codec::put_hex;
-use crate::limiter::Policy;
-use crate::store::redis::{Exchange, Failure, MAX_ANSWER, Settings, Shared};
+use super::passed::Slot;
+use crate::gate::Pending;
+use crate::policy::Policy;
+use crate::redis::{Exchange, Failure, Lasting, MAX_ANSWER, Settings, Store};
+use crate::text::put_hex;
 
 /// One worker's way to Redis.
 pub(super) struct Link {
     root: u32,
     cluster: String,
-    shared: RefCell<Shared<Waiter>>,
+    store: RefCell<Store<Waiter>>,
     queue: Cell<Option<u32>>,
 }
 
@@ -27,33 +28,20 @@ pub(super) struct Link {
 pub(super) struct Waiter {
     pub(super) is_grpc: bool,
     pub(super) slot: Rc<Slot>,
-}
-
-/// Where a stream finds what has become of its request: nobody else can reach into it.
-pub(super) type Slot = RefCell<State>;
-
-/// What has become of a request that had to wait.
-#[derive(Default)]
-pub(super) enum State {
-    /// Nothing yet.
-    #[default]
-    Waiting,
-    /// It was let through.
-    Passed(Passed),
-    /// It was denied, or nobody waits any more.
-    Over,
+    /// What it was charged already, before the proxy redirected it.
+    pub(super) before: Pending,
 }
 
 impl Link {
     pub(super) fn new(settings: &Settings, policy: &Policy, root: u32) -> Self {
         let seed =
             host::random().map_or(1, |bytes| u64::from_le_bytes(*bytes.first_chunk().unwrap_or(&[1; 8])));
-        let shared = RefCell::new(Shared::new(settings, policy.lasting(), seed));
-        Self { root, cluster: settings.cluster.clone(), shared, queue: Cell::new(None) }
+        let store = RefCell::new(Store::new(settings, Lasting::of(policy), seed));
+        Self { root, cluster: settings.cluster.clone(), store, queue: Cell::new(None) }
     }
 
-    pub(super) fn shared(&self) -> RefMut<'_, Shared<Waiter>> {
-        self.shared.borrow_mut()
+    pub(super) fn store(&self) -> RefMut<'_, Store<Waiter>> {
+        self.store.borrow_mut()
     }
 
     /// Has the root context called soon. Returns whether that is possible.
@@ -65,7 +53,7 @@ impl Link {
         });
         let woken = queue.is_some_and(|queue| hostcalls::enqueue_shared_queue(queue, None).is_ok());
         if !woken {
-            self.shared().sleep_on();
+            self.store().sleep_on();
         }
         woken
     }
@@ -100,7 +88,7 @@ impl Link {
 
 /// A queue that no other worker has, so that nobody else wakes its root context.
 fn register_queue() -> Option<u32> {
-    let mut name = "tollgate.v1.".to_owned();
+    let mut name = "tollgate.v2.".to_owned();
     put_hex(&mut name, &host::random().ok()?);
     hostcalls::register_shared_queue(&name).ok()
 }

@@ -6,17 +6,17 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::host;
-use super::redis::{Slot, State};
-use super::worker::{Answer, Passed, Worker};
+use super::passed::{Passed, Slot, State};
+use super::worker::{Disposition, Worker};
 
 /// One request's way through the proxy.
 pub(super) struct Stream {
     id: u32,
     /// None only if the proxy serves without a configuration that was accepted, which Envoy does not.
     worker: Option<Rc<Worker>>,
-    /// What its response is to say and to settle, once it is let through.
+    /// What is left to do once it is answered.
     passed: Option<Passed>,
-    /// The same, if it had to wait for that.
+    /// Where it finds that, if it had to wait.
     slot: Option<Rc<Slot>>,
 }
 
@@ -25,20 +25,26 @@ impl Stream {
         Self { id, worker, passed: None, slot: None }
     }
 
-    /// If it is still waiting, nobody waits any more.
+    /// It waits no more. Takes over what it has waited for, if that is there.
     #[inline(never)]
-    fn give_up(&mut self) {
-        if let (Some(worker), Some(slot)) = (&self.worker, self.slot.take())
-            && matches!(slot.replace(State::Over), State::Waiting)
-        {
-            worker.on_gone(self.id);
+    fn stop_waiting(&mut self) {
+        let (Some(worker), Some(slot)) = (&self.worker, self.slot.take()) else { return };
+        match slot.replace(State::Over) {
+            State::Waiting => worker.on_gone(self.id),
+            State::Passed(passed) => self.passed = Some(passed),
+            State::Over => {}
         }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.give_up();
+        if self.slot.is_some() {
+            self.stop_waiting();
+        }
+        if let (Some(worker), Some(passed)) = (&self.worker, self.passed.take()) {
+            worker.on_unanswered(passed);
+        }
     }
 }
 
@@ -48,40 +54,39 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let Some(worker) = &self.worker else { return Action::Continue };
         match worker.admit(self.id, &host::request_headers()) {
-            Answer::Allow(passed) => {
+            Disposition::Allow(passed) => {
                 self.passed = Some(passed);
                 Action::Continue
             }
-            Answer::Deny { denial, is_grpc } => {
-                host::deny(&denial, is_grpc);
+            Disposition::Deny { reply, is_grpc } => {
+                host::reply(&reply, is_grpc);
                 Action::Pause
             }
-            Answer::Wait(slot) => {
+            Disposition::Wait(slot) => {
                 self.slot = Some(slot);
                 Action::Pause
             }
         }
     }
 
-    // Also called for the filter's own reply, which says everything already: then there is nothing to do.
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    // Also called for the filter's own reply, which says everything already: then there is nothing to do. And for the
+    // proxy's answer to a request that is still waiting.
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        if self.slot.is_some() {
+            self.stop_waiting();
+        }
         let Some(worker) = &self.worker else { return Action::Continue };
-        if let Some(slot) = &self.slot
-            && let State::Passed(passed) = &mut *slot.borrow_mut()
-        {
-            self.passed = Some(std::mem::take(passed));
-        }
         worker.put_status_right();
-        if let Some(Passed { quota_headers, pending }) = self.passed.take() {
-            if let Some(pending) = pending {
-                worker.settle(pending);
-            }
-            for (name, value) in quota_headers {
-                host::set_response_header(name, &value);
-            }
+        if let Some(passed) = self.passed.take() {
+            self.passed = worker.on_response(passed, end_of_stream);
         }
-        // The proxy has answered a request that was still waiting.
-        self.give_up();
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        if let (Some(worker), Some(passed)) = (&self.worker, self.passed.take()) {
+            worker.on_trailers(passed);
+        }
         Action::Continue
     }
 }

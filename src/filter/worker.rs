@@ -6,14 +6,17 @@ use std::rc::Rc;
 
 use super::host;
 use super::metrics::Metrics;
-use super::redis::{Link, Slot, State, Waiter};
+use super::passed::{Counters, Passed, Slot, State};
+use super::redirects::Redirects;
+use super::redis::{Link, Waiter};
 use super::shared::{HostData, SharedCells};
 use crate::client::{Client, Funnel};
 use crate::config::Config;
+use crate::decision::Decision;
 use crate::gate::{Gate, Passage, Pending};
+use crate::redis::{AT_ONCE, Asked, Decided, Failure, OnFailure, Report};
+use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
-use crate::response::Denial;
-use crate::store::redis::{AT_ONCE, Asked, Decided, Failure, Report};
 use crate::store::{Events, Plan, Settlement};
 use crate::time::Time;
 
@@ -22,38 +25,24 @@ pub(super) struct Worker {
     gate: Gate<SharedCells>,
     metrics: Metrics,
     funnel: RefCell<Funnel>,
+    redirects: Redirects,
     /// The way to Redis, if the counters are there.
     link: Option<Link>,
 }
 
 /// What happens to a request.
-pub(super) enum Answer {
+pub(super) enum Disposition {
     /// It goes on.
     Allow(Passed),
     /// It is answered with this.
-    Deny { denial: Denial, is_grpc: bool },
+    Deny { reply: LocalReply, is_grpc: bool },
     /// It waits; the slot will say for what.
     Wait(Rc<Slot>),
 }
 
-/// What is left to do when the response comes.
-#[derive(Default)]
-pub(super) struct Passed {
-    /// What it is to say.
-    pub(super) quota_headers: Vec<(&'static str, String)>,
-    /// What is to be settled.
-    pub(super) pending: Option<Unsettled>,
-}
-
-/// What is to be settled, and with which counters.
-pub(super) enum Unsettled {
-    Here(Pending),
-    InRedis(Pending),
-}
-
 impl Worker {
     /// Takes a configuration into use; or says why not. `root` is the context that may call out.
-    pub(super) fn open(document: &[u8], root: u32) -> Result<Self, String> {
+    pub(super) fn new(document: &[u8], root: u32) -> Result<Self, String> {
         let config = Config::parse(document).map_err(|error| error.to_string())?;
         let cells = SharedCells::open(HostData)?;
         cells.agree_on_capacity(config.capacity)?;
@@ -64,7 +53,7 @@ impl Worker {
         };
         let metrics = Metrics::define(&config.policy, link.is_some());
         let gate = Gate::new(config, secret, cells);
-        Ok(Self { gate, metrics, funnel: RefCell::default(), link })
+        Ok(Self { gate, metrics, funnel: RefCell::default(), redirects: Redirects::default(), link })
     }
 
     /// Of our reply to a gRPC call Envoy makes a 200, which to a proxy that asks would mean yes.
@@ -72,47 +61,97 @@ impl Worker {
         let config = self.gate.config();
         if config.request_from.is_asked()
             && host::is_grpc_response()
-            && let Some(status) = config.response.status_of(&host::code_details())
+            && let Some(status) = config.reply.status_of(&host::code_details())
         {
             host::set_response_header(":status", &status.to_string());
         }
     }
 
     /// Judges the request with this block of headers, on the stream `id`.
-    pub(super) fn admit(&self, id: u32, block: &[u8]) -> Answer {
+    pub(super) fn admit(&self, id: u32, block: &[u8]) -> Disposition {
         let from = self.gate.config().request_from;
         let request = match Request::read(from, Headers::new(block), &Host) {
             Ok(request) => request,
             Err(unclear) => {
                 self.metrics.count_malformed(unclear);
-                return Answer::Deny { denial: Denial::malformed(unclear), is_grpc: false };
+                return Disposition::Deny { reply: LocalReply::malformed(unclear), is_grpc: false };
             }
         };
         let client = Client::identify(&self.gate.config().policy.client, &request);
         let now = host::now();
-        let answer = match &self.link {
+        let before = self.redirects.take();
+        let disposition = match &self.link {
             None => {
-                self.answer(self.gate.admit(&request, &client, now), Unsettled::Here, &|| request.is_grpc())
+                let passage =
+                    self.gate.admit(&client, before.map(|passed| passed.pending).unwrap_or_default(), now);
+                self.go_on_with(passage, Counters::Here, &|| request.is_grpc())
             }
-            Some(link) => self.ask(link, id, &request, &client, now),
+            Some(link) => self.ask(link, id, &client, before, now),
         };
         self.watch(&request, &client);
-        answer
+        disposition
     }
 
-    /// Settles what a request has left, now that its response is there.
-    pub(super) fn settle(&self, unsettled: Unsettled) {
-        let response = host::response();
-        match unsettled {
-            Unsettled::Here(pending) => match self.gate.settle(pending, response, host::now()) {
-                Ok((proved, events)) => self.metrics.count_settled(proved, events),
+    /// A request that was let through is answered: settles what can be settled now. Returns the request if what is
+    /// left to know stands in the trailers.
+    pub(super) fn on_response(&self, passed: Passed, end_of_stream: bool) -> Option<Passed> {
+        let status = if self.gate.awaits(&passed.pending) { host::response_status() } else { 200 };
+        if !self.gate.matters(&passed.pending, status) {
+            self.tell_quota(passed.told);
+            return None;
+        }
+        let Some(response) = host::response(status, end_of_stream) else {
+            self.tell_quota(passed.told.clone());
+            return Some(passed);
+        };
+        let Passed { pending, counters, told } = passed;
+        self.tell_quota(told.map(|decision| self.gate.settled(decision, &pending, response)));
+        self.settle(self.gate.settlement(pending, response), counters);
+        None
+    }
+
+    /// The answer to a gRPC call is complete.
+    pub(super) fn on_trailers(&self, passed: Passed) {
+        let Passed { pending, counters, .. } = passed;
+        self.settle(self.gate.settlement(pending, host::response_in_trailers()), counters);
+    }
+
+    /// A stream has ended before its request was answered, or before its answer was complete.
+    pub(super) fn on_unanswered(&self, passed: Passed) {
+        if host::is_redirected() {
+            if let Some(Passed { pending, counters, .. }) = self.redirects.put(passed) {
+                self.abandon(pending, counters);
+            }
+        } else {
+            self.abandon(passed.pending, passed.counters);
+        }
+    }
+
+    fn abandon(&self, pending: Pending, counters: Counters) {
+        self.settle(self.gate.abandoned(pending), counters);
+    }
+
+    fn settle(&self, settlement: Settlement, counters: Counters) {
+        if settlement.is_empty() {
+            return;
+        }
+        let proved = settlement.proof.is_some();
+        match counters {
+            Counters::Here => match self.gate.settle(settlement, host::now()) {
+                Ok(events) => self.metrics.count_settled(proved, events),
                 Err(error) => self.metrics.count_error(error),
             },
-            Unsettled::InRedis(pending) => {
-                let settlement = self.gate.settlement(pending, response);
-                self.metrics.count_settled(settlement.proof.is_some(), Events::default());
+            Counters::InRedis => {
+                self.metrics.count_settled(proved, Events::default());
                 self.settle_in_redis(settlement);
             }
+        }
+    }
+
+    fn tell_quota(&self, told: Option<Decision>) {
+        let Some(decision) = told else { return };
+        for (name, value) in self.gate.quota_headers(&decision) {
+            host::set_response_header(name, &value);
         }
     }
 
@@ -128,8 +167,8 @@ impl Worker {
         let Some(link) = &self.link else { return };
         let now = host::now();
         let report = match answer {
-            Ok(bytes) => link.shared().answered(&bytes, now),
-            Err(failure) => link.shared().failed(failure, now),
+            Ok(bytes) => link.store().answered(&bytes, now),
+            Err(failure) => link.store().failed(failure, now),
         };
         self.tell(&report);
         // First the next exchange: Redis can think about it while this worker goes on with those of the last.
@@ -140,63 +179,76 @@ impl Worker {
     /// The stream is no more, and its request was waiting.
     pub(super) fn on_gone(&self, id: u32) {
         let Some(link) = &self.link else { return };
-        if link.shared().gone(id) {
+        if link.store().gone(id) {
             link.wake();
         }
     }
 
-    fn ask(&self, link: &Link, id: u32, request: &Request, client: &Client, now: Time) -> Answer {
-        let acceptance = link.shared().acceptance(self.gate.proof(client), now);
-        let plan = self.gate.plan(request, client, acceptance);
-        let renewal = link.shared().renewal(&plan, now);
-        self.settle_in_redis(renewal.unwrap_or_default());
-        let is_grpc = request.is_grpc();
+    fn ask(&self, link: &Link, id: u32, client: &Client, before: Option<Passed>, now: Time) -> Disposition {
+        let acceptance = link.store().acceptance(self.gate.proof(client), now);
+        let mut plan = self.gate.plan(client, acceptance);
+        let before = self.in_redis(before);
+        plan.leave_out(before.receipt());
+        let is_grpc = client.request().is_grpc();
         let slot = Rc::<Slot>::default();
-        let waiter = Waiter { is_grpc, slot: slot.clone() };
-        let asked = link.shared().ask(id, waiter, plan, now);
+        let waiter = Waiter { is_grpc, slot: slot.clone(), before };
+        let asked = link.store().ask(id, waiter, plan, now);
         match asked {
-            Asked::Waits { wake: false } => Answer::Wait(slot),
-            Asked::Waits { wake: true } if link.wake() => Answer::Wait(slot),
+            Asked::Waits { wake: false } => Disposition::Wait(slot),
+            Asked::Waits { wake: true } if link.wake() => Disposition::Wait(slot),
             Asked::Waits { .. } => {
-                let withdrawn = link.shared().withdraw(id);
+                let withdrawn = link.store().withdraw(id);
                 match withdrawn {
-                    Some((_, plan)) => self.answer_without(plan, Failure::Connection, is_grpc, now),
-                    None => Answer::Wait(slot),
+                    Some((waiter, plan)) => self.admit_without(plan, Failure::Connection, waiter, now),
+                    None => Disposition::Wait(slot),
                 }
             }
-            Asked::Known(_, plan, is_proved, charged) => {
-                self.answer(self.gate.conclude(plan, is_proved, charged), Unsettled::InRedis, &|| is_grpc)
+            Asked::Known(Waiter { before, .. }, plan, proved_for, outcome) => {
+                let passage = self.gate.conclude(&plan, proved_for, outcome, before);
+                self.go_on_with(passage, Counters::InRedis, &|| is_grpc)
             }
-            Asked::Refused(_, plan, failure) => self.answer_without(plan, failure, is_grpc, now),
+            Asked::Refused(waiter, plan, failure) => self.admit_without(plan, failure, waiter, now),
+        }
+    }
+
+    /// What a redirected request was charged in Redis. Charges here, made while Redis was away, cannot be carried over.
+    fn in_redis(&self, before: Option<Passed>) -> Pending {
+        match before {
+            Some(Passed { pending, counters: Counters::InRedis, .. }) => pending,
+            Some(Passed { pending, counters: Counters::Here, .. }) => {
+                self.abandon(pending, Counters::Here);
+                Pending::default()
+            }
+            None => Pending::default(),
         }
     }
 
     /// Called from several places, and not small.
     #[inline(never)]
-    fn answer(
-        &self,
-        passage: Passage,
-        unsettled: fn(Pending) -> Unsettled,
-        is_grpc: &dyn Fn() -> bool,
-    ) -> Answer {
+    fn go_on_with(&self, passage: Passage, counters: Counters, is_grpc: &dyn Fn() -> bool) -> Disposition {
         self.metrics.count_passage(&passage);
-        if let Some(denial) = self.gate.denial(&passage.decision) {
-            return Answer::Deny { denial, is_grpc: is_grpc() };
+        let Passage { decision, pending, .. } = passage;
+        if let Some(reply) = self.gate.denial(&decision) {
+            // What it was charged before it was redirected.
+            self.abandon(pending, counters);
+            return Disposition::Deny { reply, is_grpc: is_grpc() };
         }
-        let quota_headers = self.gate.quota_headers(&passage.decision);
-        Answer::Allow(Passed { quota_headers, pending: passage.pending.map(unsettled) })
+        let told = self.gate.config().reply.tells_quota().then_some(decision);
+        Disposition::Allow(Passed { pending, counters, told })
     }
 
-    fn answer_without(&self, plan: Plan, failure: Failure, is_grpc: bool, now: Time) -> Answer {
+    fn admit_without(&self, plan: Plan, failure: Failure, waiter: Waiter, now: Time) -> Disposition {
         self.metrics.count_failure(failure);
+        self.abandon(waiter.before, Counters::InRedis);
         let redis = self.gate.config().redis.as_ref();
-        let on_failure = redis.map(|settings| settings.on_failure).unwrap_or_default();
-        self.answer(self.gate.admit_without(plan, on_failure, now), Unsettled::Here, &|| is_grpc)
+        let on_failure = redis.map_or(OnFailure::default(), |settings| settings.on_failure);
+        let passage = self.gate.admit_without(plan, on_failure, now);
+        self.go_on_with(passage, Counters::Here, &|| waiter.is_grpc)
     }
 
     fn settle_in_redis(&self, settlement: Settlement) {
         let Some(link) = self.link.as_ref().filter(|_| !settlement.is_empty()) else { return };
-        let queued = link.shared().settle(settlement);
+        let queued = link.store().settle(settlement);
         match queued {
             Ok(true) => {
                 link.wake();
@@ -209,10 +261,10 @@ impl Worker {
     /// Sends the next exchange, if none is under way.
     fn dispatch(&self, link: &Link) {
         loop {
-            let exchange = link.shared().dispatch(host::now());
+            let exchange = link.store().dispatch(host::now());
             let Some(exchange) = exchange else { return };
             let Err(failure) = link.send(&exchange) else { return };
-            let report = link.shared().failed(failure, host::now());
+            let report = link.store().failed(failure, host::now());
             self.tell(&report);
         }
     }
@@ -221,36 +273,38 @@ impl Worker {
     fn release(&self, link: &Link) {
         let now = host::now();
         for _ in 0..AT_ONCE {
-            let decided = link.shared().next_decided(now);
+            let decided = link.store().next_decided(now);
             let Some(decided) = decided else { break };
             self.go_on(decided, now);
         }
         link.back_to_root();
-        if link.shared().must_come_back() {
+        if link.store().must_come_back() {
             link.wake();
         }
     }
 
     fn go_on(&self, decided: Decided<Waiter>, now: Time) {
-        let Decided { ticket, waiter: Waiter { is_grpc, slot }, plan, outcome } = decided;
-        let answer = match outcome {
+        let Decided { ticket, waiter, plan, outcome } = decided;
+        let slot = waiter.slot.clone();
+        let disposition = match outcome {
             Ok(answer) => {
-                let passage = self.gate.conclude(plan, answer.is_proved(), answer.charged);
-                self.answer(passage, Unsettled::InRedis, &|| is_grpc)
+                let Waiter { is_grpc, before, .. } = waiter;
+                let passage = self.gate.conclude(&plan, answer.proved_for, answer.outcome, before);
+                self.go_on_with(passage, Counters::InRedis, &|| is_grpc)
             }
-            Err(failure) => self.answer_without(plan, failure, is_grpc, now),
+            Err(failure) => self.admit_without(plan, failure, waiter, now),
         };
-        match answer {
-            Answer::Allow(passed) => {
+        match disposition {
+            Disposition::Allow(passed) => {
                 slot.replace(State::Passed(passed));
                 Link::resume(ticket);
             }
-            Answer::Deny { denial, is_grpc } => {
+            Disposition::Deny { reply, is_grpc } => {
                 slot.replace(State::Over);
                 Link::enter(ticket);
-                host::deny(&denial, is_grpc);
+                host::reply(&reply, is_grpc);
             }
-            Answer::Wait(_) => {}
+            Disposition::Wait(_) => {}
         }
     }
 

@@ -13,9 +13,15 @@ pub enum Count {
 }
 
 impl Count {
+    /// Whether it can depend on a gRPC status.
+    #[must_use]
+    pub const fn minds_grpc(&self) -> bool {
+        false
+    }
+
     /// Whether a request that was answered with this status counts.
     #[must_use]
-    pub fn counts(&self, status: u16) -> bool {
+    pub fn counts(&self, status: u16, _grpc: Option<u32>) -> bool {
         match self {
             Self::All => true,
             Self::Status(ranges) => ranges.iter().any(|range| range.contains(&status)),

@@ -1,7 +1,6 @@
 //! Who is counted.
 
 use crate::client::{Address, Client};
-use crate::request::Request;
 use crate::store::{Fingerprint, Fingerprinter, Secret};
 use std::net::IpAddr;
 
@@ -44,7 +43,6 @@ impl Key {
     /// The fingerprint of whom this key counts; `None` if the request has none of its parts.
     pub fn client<'k>(
         &'k self,
-        request: &Request,
         client: &Client,
         secret: &Secret,
         counted: &mut Counted<'k>,
@@ -53,12 +51,18 @@ impl Key {
             if let Some((_, known)) = counted.0.iter().find(|(known, _)| *known == part) {
                 return *known;
             }
-            let mut fingerprinter = Fingerprinter::new(secret);
-            let fingerprint =
-                part.write(request, client, &mut fingerprinter).map(|()| fingerprinter.finish());
+            let fingerprint = part.fingerprint(client, secret);
             counted.0.push((part, fingerprint));
             fingerprint
         })
+    }
+}
+
+impl Key {
+    /// Whether it can make a difference whether a request's credential counts.
+    #[must_use]
+    pub fn minds_credentials(&self) -> bool {
+        self.0.iter().any(KeyPart::minds_credentials)
     }
 }
 
@@ -71,11 +75,29 @@ impl Counted<'_> {
 }
 
 impl KeyPart {
+    fn fingerprint(&self, client: &Client, secret: &Secret) -> Option<Fingerprint> {
+        if *self == Self::Global {
+            return Some(Fingerprint::EVERYBODY);
+        }
+        let mut fingerprinter = Fingerprinter::new(secret);
+        self.write(client, &mut fingerprinter)?;
+        Some(fingerprinter.finish())
+    }
+
+    fn minds_credentials(&self) -> bool {
+        match self {
+            Self::Credential => true,
+            Self::All(parts) => parts.iter().any(Self::minds_credentials),
+            _ => false,
+        }
+    }
+
     /// Takes this part in; `None` if the request does not have it.
     ///
     /// The kinds and names keep parts apart that happen to have the same value. They stand in the counters'
     /// addresses, so a change of them would lose every counter.
-    fn write(&self, request: &Request, client: &Client, out: &mut Fingerprinter) -> Option<()> {
+    fn write(&self, client: &Client, out: &mut Fingerprinter) -> Option<()> {
+        let request = client.request();
         match self {
             Self::Global => out.piece(0, b""),
             Self::Address => match client.network() {
@@ -92,7 +114,7 @@ impl KeyPart {
             Self::All(parts) => {
                 out.piece(6, &(parts.len() as u64).to_le_bytes());
                 for part in parts {
-                    part.write(request, client, out)?;
+                    part.write(client, out)?;
                 }
             }
         }

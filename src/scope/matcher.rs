@@ -4,7 +4,6 @@ use memchr::memmem;
 
 use super::{HostPattern, MethodPattern, PathPattern};
 use crate::client::{Cidr, Client};
-use crate::request::Request;
 
 /// How a request that can be read in several ways is read.
 ///
@@ -94,13 +93,25 @@ pub enum ValueTest {
 impl Matcher {
     /// Whether the request is one that this rule is about.
     #[must_use]
-    pub fn matches(&self, request: &Request, client: &Client, reading: Reading) -> bool {
-        self.0.iter().all(|condition| condition.holds(request, client, reading))
+    pub fn matches(&self, client: &Client, reading: Reading) -> bool {
+        self.0.iter().all(|condition| condition.holds(client, reading))
+    }
+
+    /// Whether it can make a difference whether a request's credential counts.
+    #[must_use]
+    pub fn minds_credentials(&self) -> bool {
+        self.0.iter().any(|condition| match condition {
+            Condition::Client(kinds) => kinds.iter().any(|kind| *kind != ClientKind::Bot),
+            Condition::Any(matchers) => matchers.iter().any(Self::minds_credentials),
+            Condition::Not(matcher) => matcher.minds_credentials(),
+            _ => false,
+        })
     }
 }
 
 impl Condition {
-    fn holds(&self, request: &Request, client: &Client, reading: Reading) -> bool {
+    fn holds(&self, client: &Client, reading: Reading) -> bool {
+        let request = client.request();
         match self {
             Self::Method(methods) => methods.iter().any(|method| method.matches(request.method())),
             Self::Host(hosts) => hosts.iter().any(|host| host.matches(request.host())),
@@ -118,8 +129,8 @@ impl Condition {
                 let address = client.address();
                 networks.iter().any(|network| network.contains(address))
             }
-            Self::Any(matchers) => matchers.iter().any(|matcher| matcher.matches(request, client, reading)),
-            Self::Not(matcher) => !matcher.matches(request, client, reading.negated()),
+            Self::Any(matchers) => matchers.iter().any(|matcher| matcher.matches(client, reading)),
+            Self::Not(matcher) => !matcher.matches(client, reading.negated()),
         }
     }
 }

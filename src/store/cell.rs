@@ -7,8 +7,9 @@ use super::record::Record;
 use super::{Events, Fingerprint};
 use std::ops::Range;
 
-use crate::codec::{Reader, checksum};
+use super::checksum::checksum;
 use crate::time::Time;
+use crate::varint::Reader;
 
 /// The most clients in one cell.
 pub(super) const WAYS: u32 = 8;
@@ -16,12 +17,19 @@ pub(super) const WAYS: u32 = 8;
 /// A client's place in a cell: the bytes that its record takes.
 pub(super) type Place = Range<usize>;
 
-/// What is known of `client`, and its place; nothing if it is not in the cell.
-pub(super) fn find(cell: &[u8], client: Fingerprint, events: &mut Events) -> (Record, Option<Place>) {
-    look_up(cell, client).unwrap_or_else(|| {
+/// What is known of `client` at `now`, and its place; nothing if it is not in the cell.
+pub(super) fn find(
+    cell: &[u8],
+    client: Fingerprint,
+    now: Time,
+    events: &mut Events,
+) -> (Record, Option<Place>) {
+    let Some((mut record, place)) = look_up(cell, client) else {
         events.corrupt += 1;
-        (Record::default(), None)
-    })
+        return (Record::default(), None);
+    };
+    record.forget_what_lapsed(now);
+    (record, place)
 }
 
 /// `None` if the cell does not hold records.
@@ -40,8 +48,8 @@ fn look_up(cell: &[u8], client: Fingerprint) -> Option<(Record, Option<Place>)> 
 /// The cell with this record of `client` in its place.
 ///
 /// A client that is new to the cell drives out the records in which nothing matters any more, and if the cell
-/// is full even then, the one that has used the least of its limits: a flood of new clients takes each
-/// other's places, not those of clients near their limits.
+/// is full even then, the one that has used the least of its limits, of several the one that came last: a flood of
+/// new clients takes each other's places, not those of clients near their limits.
 pub(super) fn replace(
     cell: &[u8],
     place: Option<&Place>,
@@ -81,7 +89,7 @@ fn neighbours<'c>(
     }
     neighbours.retain(|(fill, _)| *fill > 0);
     if neighbours.len() >= WAYS as usize
-        && let Some((least, _)) = neighbours.iter().enumerate().min_by_key(|(_, (fill, _))| *fill)
+        && let Some((least, _)) = neighbours.iter().enumerate().rev().min_by_key(|(_, (fill, _))| *fill)
     {
         neighbours.remove(least);
         events.evicted += 1;
@@ -125,6 +133,11 @@ fn put_record(out: &mut Vec<u8>, client: Fingerprint, body: impl FnOnce(&mut Vec
     let head = out.len();
     out.extend_from_slice(&[0; HEAD]);
     body(out);
+    // Of whom nothing matters any more there is no record.
+    if out.len() == head + HEAD {
+        out.truncate(head - Fingerprint::SIZE);
+        return;
+    }
     let (before, body) = out.split_at_mut(head + HEAD);
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     before[head..head + 4].copy_from_slice(&length.to_le_bytes());
@@ -151,7 +164,7 @@ mod tests {
         let [client, other] = [1, 2].map(|name| Fingerprint::from_bytes([name; 16]));
         let now = Time::from_micros(5);
         let mut record = Record::default();
-        record.proved_until = Some(Time::from_micros(9));
+        record.prove(Time::from_micros(9));
         let mut bytes = Vec::new();
         record.encode(now, &mut bytes);
         let alone = cell_with(client, &bytes);

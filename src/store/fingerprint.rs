@@ -43,6 +43,9 @@ impl Fingerprint {
     /// How many bytes a fingerprint takes where it is stored.
     pub const SIZE: usize = 16;
 
+    /// Everybody together. Nothing else has these bytes, but by a chance of one in 2^128.
+    pub const EVERYBODY: Self = Self([0; Self::SIZE]);
+
     pub(crate) const fn from_bytes(bytes: [u8; Self::SIZE]) -> Self {
         Self(bytes)
     }

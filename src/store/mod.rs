@@ -1,26 +1,24 @@
 //! The counters: where they are kept, and the one step that changes them.
 
 mod cell;
-mod denials;
+mod checksum;
 mod fingerprint;
 mod memory;
 mod plan;
 mod record;
-pub mod redis;
 mod shared;
 mod table;
 
 use std::fmt;
 
 pub use cell::cell_with;
-pub use denials::Denials;
 pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
 pub use memory::MemoryCells;
-pub use plan::{Acceptance, Charges, Plan, Proof, Settlement};
+pub use plan::{Acceptance, Plan, Proof, Proves, Settlement};
 pub use shared::{Absence, SharedCells, SharedData};
-pub use table::{Capacity, Opened, Table};
+pub use table::{Capacity, Loaded, Table};
 
-use crate::limit::{Limit, Verdict};
+use crate::limit::{Algorithm, Limit, Verdict};
 use crate::time::Time;
 
 /// Numbered places for bytes that several workers share, each written by compare-and-set.
@@ -45,9 +43,27 @@ pub trait Cells {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// Which of a client's counters, whatever its limit is at the moment.
+/// Which of a client's counters: that of a scope's limits of one algorithm and window, whatever their quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterId(pub u32);
+
+impl CounterId {
+    /// The counter of this limit of the scope with this name. Neither the limit's quota and burst nor its place among
+    /// the scope's limits matter, nor what else the policy says: so a counter outlives all that may change about it.
+    #[must_use]
+    pub fn of(scope: &str, limit: Limit) -> Self {
+        let algorithm: u64 = match limit.algorithm {
+            Algorithm::SlidingWindow => 0,
+            Algorithm::TokenBucket { .. } => 1,
+        };
+        let mut name = Fingerprinter::new(&Secret::new(*b"tollgate.counter"));
+        name.piece(0, scope.as_bytes());
+        name.piece(1, &algorithm.to_le_bytes());
+        name.piece(2, &u64::from(limit.rate.window_secs()).to_le_bytes());
+        let [a, b, c, d, ..] = name.finish().to_bytes();
+        Self(u32::from_le_bytes([a, b, c, d]))
+    }
+}
 
 /// A planned taking of units from one counter of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +80,38 @@ pub struct Charge {
     pub scope: usize,
     /// Whether a denial denies the request. If not, it only keeps its own scope from being charged.
     pub enforced: bool,
+    /// Whether it stays once it is known what the request's credential is worth.
+    pub stays: Stays,
+}
+
+/// Whether a charge stays once it is known what the request's credential is worth.
+///
+/// A request whose credential is not proved could be its bearer's or anybody's: it is charged for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stays {
+    /// Either way.
+    Always,
+    /// If the application accepts the credential: it is its bearer's.
+    IfAccepted,
+    /// Unless the application accepts the credential: it is an anonymous client's.
+    UnlessAccepted,
+}
+
+impl Stays {
+    /// Whether the charge stays, now that it is known whether the credential was accepted.
+    #[must_use]
+    pub const fn stays(self, accepted: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::IfAccepted => accepted,
+            Self::UnlessAccepted => !accepted,
+        }
+    }
 }
 
 /// What became of a request's charges.
 #[derive(Debug, Default)]
-pub struct Charged {
+pub struct Outcome {
     /// One for each charge, in the same order.
     pub verdicts: Vec<Verdict>,
     /// What was taken, by which it can be given back: everything, but for shadow scopes that are over their
@@ -86,8 +129,8 @@ pub struct Receipt(Vec<Taken>);
 impl Receipt {
     /// One more charge was taken, with this mark.
     pub(crate) fn add(&mut self, charge: &Charge, mark: Time) {
-        let Charge { client, counter, scope, cost, .. } = *charge;
-        self.0.push(Taken { client, counter, scope, mark, cost });
+        let Charge { client, counter, scope, cost, stays, .. } = *charge;
+        self.0.push(Taken { client, counter, scope, mark, cost, stays });
     }
 
     /// Whether nothing was taken.
@@ -96,43 +139,44 @@ impl Receipt {
         self.0.is_empty()
     }
 
-    /// The scopes that were charged, by their places in the policy.
-    pub fn scopes(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().map(|taken| taken.scope)
+    /// What was taken, charge by charge.
+    pub fn iter(&self) -> impl Iterator<Item = &Taken> {
+        self.0.iter()
     }
 
     /// Whether this charge was taken.
     #[must_use]
     pub fn has(&self, charge: &Charge) -> bool {
-        self.0.iter().any(|taken| taken.is_of(charge))
+        self.0.iter().any(|taken| taken.client == charge.client && taken.counter == charge.counter)
     }
 
-    /// The part of it that these scopes were charged, and the rest.
-    pub fn split(self, belongs: impl Fn(usize) -> bool) -> (Self, Self) {
-        let (of_scopes, rest) = self.0.into_iter().partition(|taken| belongs(taken.scope));
-        (Self(of_scopes), Self(rest))
+    /// The part of it that is to be given back; the rest stays taken.
+    pub fn only(mut self, goes: impl Fn(&Taken) -> bool) -> Self {
+        self.0.retain(goes);
+        self
     }
 
-    /// The part of it that none of these charges stands for; the rest stays taken.
-    pub fn without(mut self, charges: &[Charge]) -> Self {
-        self.0.retain(|taken| !charges.iter().any(|charge| taken.is_of(charge)));
+    /// Both receipts as one, what was taken of one client together.
+    pub fn and(mut self, more: Self) -> Self {
+        for taken in more.0 {
+            let behind = self.0.iter().rposition(|other| other.client == taken.client);
+            self.0.insert(behind.map_or(self.0.len(), |last| last + 1), taken);
+        }
         self
     }
 }
 
-#[derive(Debug)]
-struct Taken {
-    client: Fingerprint,
-    counter: CounterId,
-    scope: usize,
-    mark: Time,
-    cost: u32,
-}
-
-impl Taken {
-    fn is_of(&self, charge: &Charge) -> bool {
-        self.client == charge.client && self.counter == charge.counter
-    }
+/// One charge that was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub(crate) client: Fingerprint,
+    pub(crate) counter: CounterId,
+    /// The scope's place in the policy.
+    pub scope: usize,
+    pub(crate) mark: Time,
+    pub(crate) cost: u32,
+    /// Whether it stays once it is known what the request's credential is worth.
+    pub stays: Stays,
 }
 
 /// Things that are no error but worth counting.

@@ -1,16 +1,29 @@
-//! What the counters are asked for: a request's charges, and what is left to do when its response has come.
+//! What the counters are asked for: a request's charges, and what is left to do once it is answered.
 
 use std::time::Duration;
 
 use super::{Charge, Fingerprint, Receipt};
 
-/// The acceptance of a credential by the application: whose, and how long it counts from its last use.
+/// The acceptance of a credential by the application: whose, and how long it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// The client with this credential.
     pub client: Fingerprint,
-    /// How long the proof counts.
+    /// How long the proof counts from the last success; and longer, while any counter of this client matters.
     pub lasts: Duration,
+}
+
+/// What a request proves about its credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proves {
+    /// Nothing, whatever the answer.
+    #[default]
+    Nothing,
+    /// That it is accepted, by a success.
+    BySuccess {
+        /// Whether the method is GET or HEAD, of which a redirect is no success.
+        is_safe: bool,
+    },
 }
 
 /// What is known about a request's credential before its charges are planned.
@@ -18,63 +31,80 @@ pub struct Proof {
 pub enum Acceptance {
     /// There is none, or any counts.
     NotNeeded,
-    /// The application has accepted it.
-    Known(Proof),
+    /// The application has accepted it, which counts for so long yet.
+    Known(Proof, Duration),
     /// The counters are to say whether it has.
     Unknown(Proof),
 }
 
-/// A request's charges, those of one client together; `None` if it is exempt.
-pub type Charges = Option<Vec<Charge>>;
-
-/// What a request is to be charged.
+/// What a request is to be charged: the charges of one client together, none if it is exempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// That is certain.
     Certain {
         /// The charges.
-        charges: Charges,
-        /// The proof that is used by it, and so renewed.
-        renews: Option<Proof>,
+        charges: Vec<Charge>,
+        /// The proof of its credential, if it has one, and how long that counts yet.
+        known: Option<(Proof, Duration)>,
+        /// What it proves about its credential.
+        proves: Proves,
     },
     /// It depends on whether the counters know the proof of its credential.
-    Open {
+    Depends {
         /// The proof in question.
         proof: Proof,
         /// The charges if it is known: those of the client with the credential.
-        proved: Charges,
-        /// The charges if not: those of an anonymous client.
-        unproved: Charges,
-        /// Whether a success of this request is a proof.
-        proves: bool,
+        proved: Vec<Charge>,
+        /// The charges if not: those of an anonymous client, and those of the client with the credential.
+        unproved: Vec<Charge>,
+        /// What it proves about its credential.
+        proves: Proves,
     },
 }
 
 impl Plan {
     /// The charges of the request, given whether its proof is known.
     #[must_use]
-    pub fn charges(&self, is_proved: bool) -> Option<&[Charge]> {
+    pub fn charges(&self, is_proved: bool) -> &[Charge] {
         match self {
-            Self::Certain { charges, .. } => charges.as_deref(),
-            Self::Open { proved, .. } if is_proved => proved.as_deref(),
-            Self::Open { unproved, .. } => unproved.as_deref(),
+            Self::Certain { charges, .. } => charges,
+            Self::Depends { proved, .. } if is_proved => proved,
+            Self::Depends { unproved, .. } => unproved,
         }
     }
 
-    /// The proof that the request needs or renews.
+    /// The proof of the request's credential, known or not.
     #[must_use]
-    pub const fn proof(&self) -> Option<Proof> {
+    pub fn proof(&self) -> Option<Proof> {
         match self {
-            Self::Certain { renews, .. } => *renews,
-            Self::Open { proof, .. } => Some(*proof),
+            Self::Certain { known, .. } => known.map(|(proof, _)| proof),
+            Self::Depends { proof, .. } => Some(*proof),
+        }
+    }
+
+    /// What the request proves about its credential.
+    #[must_use]
+    pub const fn proves(&self) -> Proves {
+        match self {
+            Self::Certain { proves, .. } | Self::Depends { proves, .. } => *proves,
         }
     }
 
     /// Whether the request is not charged at all, whatever the counters say.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        let is_free = |is_proved| self.charges(is_proved).is_none_or(<[Charge]>::is_empty);
-        is_free(true) && is_free(false)
+        self.charges(true).is_empty() && self.charges(false).is_empty()
+    }
+
+    /// Leaves out the charges that were taken already.
+    pub fn leave_out(&mut self, taken: &Receipt) {
+        let lists = match self {
+            Self::Certain { charges, .. } => [Some(charges), None],
+            Self::Depends { proved, unproved, .. } => [Some(proved), Some(unproved)],
+        };
+        for charges in lists.into_iter().flatten() {
+            charges.retain(|charge| !taken.has(charge));
+        }
     }
 }
 
@@ -83,28 +113,21 @@ impl Plan {
 pub struct Settlement {
     /// The proof that its response was.
     pub proof: Option<Proof>,
-    /// What the accepted client is charged for it in hindsight, as far as there is room.
-    pub due: Vec<Charge>,
     /// What is given back.
     pub given_back: Receipt,
-    /// What is given back besides if there was room for all that was due: else somebody must have paid.
-    pub made_up_for: Receipt,
 }
 
 impl Settlement {
     /// A settlement that gives everything back.
     #[must_use]
     pub fn undo(receipt: Receipt) -> Self {
-        Self { given_back: receipt, ..Self::default() }
+        Self { proof: None, given_back: receipt }
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.proof.is_none()
-            && self.due.is_empty()
-            && self.given_back.is_empty()
-            && self.made_up_for.is_empty()
+        self.proof.is_none() && self.given_back.is_empty()
     }
 }
 
@@ -112,37 +135,58 @@ impl Settlement {
 mod tests {
     use super::*;
     use crate::limit::Limit;
-    use crate::store::CounterId;
+    use crate::store::{CounterId, Stays};
+    use crate::time::Time;
 
     const PROOF: Proof =
         Proof { client: Fingerprint::from_bytes([1; Fingerprint::SIZE]), lasts: Duration::from_secs(9) };
 
-    fn charges() -> Vec<Charge> {
+    fn charge() -> Charge {
         let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
-        let client = PROOF.client;
-        vec![Charge { client, counter: CounterId(1), limit, cost: 1, scope: 0, enforced: true }]
+        let (client, counter, stays) = (PROOF.client, CounterId(1), Stays::Always);
+        Charge { client, counter, limit, cost: 1, scope: 0, enforced: true, stays }
     }
 
     #[test]
     fn only_what_costs_nothing_either_way_is_free() {
         for (proved, unproved, is_free) in [
-            (None, None, true),
-            (None, Some(Vec::new()), true),
-            (Some(charges()), None, false),
-            (None, Some(charges()), false),
-            (Some(charges()), Some(charges()), false),
+            (vec![], vec![], true),
+            (vec![charge()], vec![], false),
+            (vec![], vec![charge()], false),
+            (vec![charge()], vec![charge()], false),
         ] {
-            let plan = Plan::Open { proof: PROOF, proved, unproved, proves: true };
+            let plan = Plan::Depends { proof: PROOF, proved, unproved, proves: Proves::Nothing };
             assert_eq!(plan.is_free(), is_free, "{plan:?}");
         }
-        assert!(!Plan::Certain { charges: Some(charges()), renews: None }.is_free());
-        assert!(Plan::Certain { charges: None, renews: Some(PROOF) }.is_free());
+        assert!(!Plan::Certain { charges: vec![charge()], known: None, proves: Proves::Nothing }.is_free());
+        assert!(
+            Plan::Certain { charges: vec![], known: Some((PROOF, PROOF.lasts)), proves: Proves::Nothing }
+                .is_free()
+        );
     }
 
     #[test]
     fn there_is_nothing_to_do_or_there_is() {
         assert!(Settlement::default().is_empty());
         assert!(!Settlement { proof: Some(PROOF), ..Settlement::default() }.is_empty());
-        assert!(!Settlement { due: charges(), ..Settlement::default() }.is_empty());
+        let mut receipt = Receipt::default();
+        receipt.add(&charge(), Time::default());
+        assert!(!Settlement::undo(receipt).is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_is_left_out_of_both_lists() {
+        let other = Charge { counter: CounterId(2), ..charge() };
+        let mut plan = Plan::Depends {
+            proof: PROOF,
+            proved: vec![charge(), other],
+            unproved: vec![other, charge()],
+            proves: Proves::Nothing,
+        };
+        let mut receipt = Receipt::default();
+        receipt.add(&charge(), Time::default());
+        plan.leave_out(&receipt);
+        assert_eq!((plan.charges(true), plan.charges(false)), (&[other][..], &[other][..]));
+        drop(receipt);
     }
 }

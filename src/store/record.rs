@@ -1,19 +1,15 @@
 //! One client's counters, and how they are written down.
 
 use super::{Charge, CounterId};
-use crate::bucket::Bucket;
-use crate::codec::{Reader, put};
-use crate::limit::Counter;
-use crate::marks::Marks;
-use crate::rate::Rate;
+use crate::limit::{Bucket, Counter, Marks, Rate, Window};
 use crate::time::Time;
-use crate::window::Window;
+use crate::varint::{Reader, put};
 
 /// One client's counters, and the proof that it is a client at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Until when the application's acceptance of this credential counts.
-    pub(super) proved_until: Option<Time>,
+    /// Until when the application's acceptance of this credential counts at least.
+    proved_until: Option<Time>,
     counters: Vec<(CounterId, Counter)>,
 }
 
@@ -21,23 +17,25 @@ pub(super) struct Record {
 mod kind {
     /// A window whose marks are in microseconds.
     pub(super) const FINE_WINDOW: u8 = 0;
-    /// A window whose marks are in steps of its rate.
-    pub(super) const STEP_WINDOW: u8 = 1;
+    /// A window whose marks are in 64ths of it.
+    pub(super) const COARSE_WINDOW: u8 = 1;
     pub(super) const BUCKET: u8 = 2;
     /// No counter, but the time until which the client is proved.
     pub(super) const PROOF: u8 = 3;
 }
 
 impl Record {
-    /// The counter that this charge is for, under the charge's limit; a new one if there is none yet.
-    pub(super) fn counter(&mut self, charge: &Charge, now: Time) -> &mut Counter {
-        let index = self.counters.iter().position(|(id, _)| *id == charge.counter).unwrap_or_else(|| {
+    /// The counter that this charge is for, judged by the charge's limit; a new one if there is none yet.
+    pub(super) fn counter(&mut self, charge: &Charge) -> &mut Counter {
+        // An id is a hash: limits of two scopes may share one, in policies that do not know of each other.
+        let mut of_limit = |(id, counter): &mut (CounterId, Counter)| {
+            *id == charge.counter && counter.goes_under(charge.limit)
+        };
+        let index = self.counters.iter_mut().position(&mut of_limit).unwrap_or_else(|| {
             self.counters.push((charge.counter, Counter::new(charge.limit)));
             self.counters.len() - 1
         });
-        let counter = &mut self.counters[index].1;
-        counter.adopt(charge.limit, now);
-        counter
+        &mut self.counters[index].1
     }
 
     /// A counter that is there.
@@ -45,22 +43,44 @@ impl Record {
         self.counters.iter_mut().find(|(found, _)| *found == id).map(|(_, counter)| counter)
     }
 
+    /// The application has accepted this client, which counts until then at least.
+    pub(super) fn prove(&mut self, until: Time) {
+        self.proved_until = self.proved_until.max(Some(until));
+    }
+
+    /// Whether the application has accepted this client, and that still counts: for a while, and for as long as any of
+    /// its counters matters. Else a client could leave a counter behind by being forgotten.
     pub(super) fn is_proved(&self, now: Time) -> bool {
-        self.proved_until.is_some_and(|until| now < until)
+        self.proved_until.is_some_and(|until| now < until || self.used(now) > 0)
+    }
+
+    /// Until when the proof counts whatever its counters do.
+    pub(super) const fn proved_until(&self) -> Option<Time> {
+        self.proved_until
+    }
+
+    /// A proof that has lapsed must not come back with the next unit that its client takes.
+    pub(super) fn forget_what_lapsed(&mut self, now: Time) {
+        if !self.is_proved(now) {
+            self.proved_until = None;
+        }
     }
 
     /// How much of its limits this client has used: that of the limit it is closest to, in millionths; 0 when
     /// nothing that is known of it matters any more. A proof alone is the least that matters.
     pub(super) fn fill(&self, now: Time) -> u32 {
-        let used = self.counters.iter().map(|(_, counter)| counter.fill(now)).max().unwrap_or(0);
-        used.max(u32::from(self.is_proved(now)))
+        self.used(now).max(u32::from(self.is_proved(now)))
+    }
+
+    fn used(&self, now: Time) -> u32 {
+        self.counters.iter().map(|(_, counter)| counter.fill(now)).max().unwrap_or(0)
     }
 
     /// Appends what still matters.
     ///
-    /// A proof is its kind (1 byte) and until when. A counter is its kind, its id (4 bytes), quota, window in
-    /// seconds, and then for a window its [`Marks`]; for a bucket its burst, time, and what is missing (whole
-    /// units, then the fraction).
+    /// A proof is its kind (1 byte) and until when. A counter is its kind, its id (4 bytes), the quota that it was last
+    /// judged by and the window in seconds, and then for a window its [`Marks`]; for a bucket the burst and the
+    /// [`Bucket`].
     pub(super) fn encode(&self, now: Time, out: &mut Vec<u8>) {
         if let Some(until) = self.proved_until.filter(|_| self.is_proved(now)) {
             out.push(kind::PROOF);
@@ -68,8 +88,16 @@ impl Record {
         }
         for (id, counter) in self.counters.iter().filter(|(_, counter)| counter.fill(now) > 0) {
             match counter {
-                Counter::Window { rate, window } => put_window(out, *id, *rate, window),
-                Counter::Bucket { rate, burst, bucket } => put_bucket(out, *id, *rate, *burst, bucket),
+                Counter::Window { rate, window } => {
+                    let is_fine = window.marks().step() == 1;
+                    put_head(out, if is_fine { kind::FINE_WINDOW } else { kind::COARSE_WINDOW }, *id, *rate);
+                    window.marks().encode(out);
+                }
+                Counter::Bucket { rate, burst, bucket } => {
+                    put_head(out, kind::BUCKET, *id, *rate);
+                    put(out, (*burst).into());
+                    bucket.encode(*rate, out);
+                }
             }
         }
     }
@@ -87,11 +115,12 @@ impl Record {
             let id = CounterId(u32::from_le_bytes(*reader.take()?));
             let rate = Rate::new(reader.small()?, reader.small()?)?;
             let counter = match kind {
-                kind::FINE_WINDOW => Counter::Window { rate, window: window(&mut reader, rate, 1)? },
-                kind::STEP_WINDOW => {
-                    Counter::Window { rate, window: window(&mut reader, rate, Window::step(rate))? }
+                kind::FINE_WINDOW => window(&mut reader, rate, 1)?,
+                kind::COARSE_WINDOW => window(&mut reader, rate, Window::coarse_step(rate))?,
+                kind::BUCKET => {
+                    let burst = reader.small()?;
+                    Counter::Bucket { rate, burst, bucket: Bucket::decode(&mut reader, rate)? }
                 }
-                kind::BUCKET => bucket(&mut reader, rate)?,
                 _ => return None,
             };
             record.counters.push((id, counter));
@@ -107,44 +136,22 @@ fn put_head(out: &mut Vec<u8>, kind: u8, id: CounterId, rate: Rate) {
     put(out, rate.window_secs().into());
 }
 
-fn put_window(out: &mut Vec<u8>, id: CounterId, rate: Rate, window: &Window) {
-    // After a change of the rate, marks may lie off its steps.
-    let kind = if window.marks().step() == 1 { kind::FINE_WINDOW } else { kind::STEP_WINDOW };
-    put_head(out, kind, id, rate);
-    window.marks().encode(out);
-}
-
-fn window(reader: &mut Reader, rate: Rate, step: u64) -> Option<Window> {
-    // After a change of the rate, marks in microseconds were rounded to its steps all the same.
-    Marks::decode(reader, step, rate.window_micros() + Window::step(rate)).map(Window::of)
-}
-
-fn put_bucket(out: &mut Vec<u8>, id: CounterId, rate: Rate, burst: u32, bucket: &Bucket) {
-    let unit = u128::from(rate.window_micros());
-    put_head(out, kind::BUCKET, id, rate);
-    put(out, burst.into());
-    put(out, bucket.at);
-    put(out, u64::try_from(bucket.amount() / unit).unwrap_or(u64::MAX));
-    put(out, u64::try_from(bucket.amount() % unit).unwrap_or(0));
-}
-
-fn bucket(reader: &mut Reader, rate: Rate) -> Option<Counter> {
-    let burst = reader.small()?;
-    let at = Time::from_micros(reader.number()?);
-    let missing =
-        u128::from(reader.number()?) * u128::from(rate.window_micros()) + u128::from(reader.number()?);
-    Some(Counter::Bucket { rate, burst, bucket: Bucket::with_missing(at, missing) })
+fn window(reader: &mut Reader, rate: Rate, step: u64) -> Option<Counter> {
+    // Marks in microseconds may lie beside rounded ones.
+    let marks = Marks::decode(reader, step, rate.window_micros() + Window::coarse_step(rate))?;
+    Some(Counter::Window { rate, window: Window::of(marks) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::limit::{Algorithm, Limit};
-    use crate::store::Fingerprint;
+    use crate::store::{Fingerprint, Stays};
 
     fn charge(counter: u32, limit: Limit) -> Charge {
         let client = Fingerprint::from_bytes([0; 16]);
-        Charge { client, counter: CounterId(counter), limit, cost: 1, scope: 0, enforced: true }
+        let (counter, stays) = (CounterId(counter), Stays::Always);
+        Charge { client, counter, limit, cost: 1, scope: 0, enforced: true, stays }
     }
 
     /// A record with everything that can stand in one.
@@ -156,7 +163,7 @@ mod tests {
         for (counter, limit) in
             [(1, window("5/s")), (2, window("1000/h")), (3, bucket), (4, window("64/31d"))]
         {
-            let counter = record.counter(&charge(counter, limit), now);
+            let counter = record.counter(&charge(counter, limit));
             counter.take(now, 1);
             counter.take(Time::from_micros(now.micros() + 900_001), 300);
         }
@@ -178,34 +185,43 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_goes_on_under_another_rate_reads_back_before_it_takes() {
-        let now = Time::from_micros(3_000_000_000);
+    fn one_counter_reads_back_whichever_quotas_it_was_charged_under() {
         let limit = |rate: &str| Limit::sliding_window(rate.parse().expect(rate));
-        for (old, new) in
-            [("100/s", "9/min"), ("9/min", "100/s"), ("100/s", "101/min"), ("65/min", "100/min")]
-        {
-            let mut record = Record::default();
-            record.counter(&charge(1, limit(old)), now).take(now, 1);
-            record.counter(&charge(1, limit(new)), now);
-            let mut bytes = Vec::new();
-            record.encode(now, &mut bytes);
-            assert_eq!(Record::decode(&bytes), Some(record), "{old} to {new}");
+        let bucket = |rate: &str, burst| Limit { algorithm: Algorithm::TokenBucket { burst }, ..limit(rate) };
+        for (one, other) in [
+            (limit("9/min"), limit("100/min")),
+            (limit("65/31d"), limit("1000000/31d")),
+            (limit("0/s"), limit("4294967295/s")),
+            (bucket("9/min", 3), bucket("100000/min", 200_000)),
+        ] {
+            let (mut record, mut now) = (Record::default(), Time::from_micros(3_000_000_000));
+            for turn in 0..500 {
+                now = now.after(std::time::Duration::from_millis(37 * (turn % 9)));
+                let limit = if turn % 3 == 0 { one } else { other };
+                record.counter(&charge(1, limit)).take(now, 1);
+                let mut bytes = Vec::new();
+                record.encode(now, &mut bytes);
+                let read = Record::decode(&bytes).expect("it reads back");
+                assert!(read == record || record.fill(now) == 0, "{one:?} {other:?} {turn}");
+            }
+            assert_eq!(record.counters.len(), 1);
         }
     }
 
     #[test]
-    fn a_counter_that_goes_on_under_a_far_shorter_window_reads_back_before_it_takes() {
-        let limit = |rate: &str| Limit::sliding_window(rate.parse().expect(rate));
+    fn a_proof_counts_as_long_as_a_counter_does_and_then_no_more() {
         let mut record = Record::default();
-        let mut now = Time::default();
-        for minute in 0..60 {
-            now = Time::from_micros(minute * 60_000_000);
-            record.counter(&charge(1, limit("1000/h")), now).take(now, 1);
-        }
-        record.counter(&charge(1, limit("65/10s")), now);
-        let mut bytes = Vec::new();
-        record.encode(now, &mut bytes);
-        assert_eq!(Record::decode(&bytes), Some(record));
+        record.prove(Time::from_micros(10));
+        record
+            .counter(&charge(1, Limit::sliding_window("1/s".parse().expect("a rate"))))
+            .take(Time::default(), 1);
+        assert!(record.is_proved(Time::from_micros(999_999)));
+        assert!(!record.is_proved(Time::from_micros(1_000_000)));
+        record.forget_what_lapsed(Time::from_micros(1_000_000));
+        record
+            .counter(&charge(1, Limit::sliding_window("1/s".parse().expect("a rate"))))
+            .take(Time::from_micros(1_000_001), 1);
+        assert!(!record.is_proved(Time::from_micros(1_000_002)), "it does not come back");
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 use super::{Capacity, Cells, Secret, Unavailable};
 
-/// A change of what is stored needs another version. No cell has one of these names: cells' names are of 16
-/// bytes.
-const SECRET: &[u8] = b"tollgate.v1.secret";
-const CAPACITY: &[u8] = b"tollgate.v1.capacity";
-const TOLD: &[u8] = b"tollgate.v1.warning";
-const ABSENCE: &[u8] = b"tollgate.v1.absence";
-const CELL: &[u8; 12] = b"tollgate.v1.";
+/// A change of what is stored needs another version: two builds may stand beside each other, and neither takes for its own
+/// what the other has written. No cell has one of these names: cells' names are of 16 bytes.
+const SECRET: &[u8] = b"tollgate.v2.secret";
+const CAPACITY: &[u8] = b"tollgate.v2.capacity";
+const TOLD: &[u8] = b"tollgate.v2.warning";
+const ABSENCE: &[u8] = b"tollgate.v2.absence";
+const CELL: &[u8; 12] = b"tollgate.v2.";
 
 /// A proxy's shared data: bytes by name, which all of its workers read and write.
 pub trait SharedData {

@@ -1,8 +1,10 @@
 //! A table of fixed capacity over compare-and-set cells.
 
+use std::time::Duration;
+
 use super::cell::{self, Place, WAYS};
 use super::record::Record;
-use super::{Cells, Charge, Charged, Events, Fingerprint, Receipt, Settlement, StoreError, Taken};
+use super::{Cells, Charge, Events, Fingerprint, Outcome, Receipt, Settlement, StoreError, Taken};
 use crate::limit::Verdict;
 use crate::time::Time;
 
@@ -53,8 +55,8 @@ pub struct Table<C> {
     capacity: Capacity,
 }
 
-/// One client's record as it was read, see [`Table::open`].
-pub struct Opened<V> {
+/// One client's record as it was read, see [`Table::load`].
+pub struct Loaded<V> {
     client: Fingerprint,
     cell: u32,
     bytes: Vec<u8>,
@@ -62,32 +64,20 @@ pub struct Opened<V> {
     place: Option<Place>,
     version: V,
     record: Record,
-    prolong: Option<Time>,
 }
 
-impl<V> Opened<V> {
-    /// Whether the application has accepted this client, and that still counts.
+impl<V> Loaded<V> {
+    /// For how long the application's acceptance of this client counts yet, whatever its counters do; `None` if it does
+    /// not count. It may be no time at all, where only a counter keeps it.
     #[must_use]
-    pub fn is_proved(&self, now: Time) -> bool {
-        self.record.is_proved(now)
-    }
-
-    /// Lets the proof, if there is one, count until then, once a charge is admitted.
-    #[must_use]
-    pub const fn prolonged(mut self, until: Time) -> Self {
-        self.prolong = Some(until);
-        self
-    }
-
-    fn prolong_proof(&mut self, now: Time) {
-        if self.record.is_proved(now) {
-            self.record.proved_until = self.record.proved_until.max(self.prolong);
-        }
+    pub fn proved_for(&self, now: Time) -> Option<Duration> {
+        let until = self.record.proved_until().filter(|_| self.record.is_proved(now))?;
+        Some(until.since(now))
     }
 }
 
 impl<C: Cells> Table<C> {
-    /// A table in these cells, of which it uses the first `capacity / 8`.
+    /// A table in these cells, of which it uses the first `capacity / 8`, and one more.
     pub const fn new(cells: C, capacity: Capacity) -> Self {
         Self { cells, capacity }
     }
@@ -106,7 +96,7 @@ impl<C: Cells> Table<C> {
     /// client after the other, and given back if a later one turns out to be denied by then; meanwhile
     /// others may see a unit too many used, never one too few.
     ///
-    /// If the record of one of the clients has been opened already, it is not read again.
+    /// If the record of one of the clients has been loaded already, it is not read again.
     ///
     /// # Errors
     /// If the cells cannot be reached, or other workers were faster a hundred times in a row. Nothing is
@@ -114,26 +104,25 @@ impl<C: Cells> Table<C> {
     pub fn charge(
         &self,
         charges: &[Charge],
-        mut opened: Option<Opened<C::Version>>,
+        mut loaded: Option<Loaded<C::Version>>,
         now: Time,
-    ) -> Result<Charged, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         let mut events = Events::default();
         let mut verdicts = Vec::with_capacity(charges.len());
         let mut clients = Vec::with_capacity(2);
         for charges in charges.chunk_by(|one, next| one.client == next.client) {
             let client = charges[0].client;
-            let mut loaded = match opened.take_if(|opened| opened.client == client) {
-                Some(opened) => opened,
-                None => self.load(client, &mut events)?,
+            let mut loaded = match loaded.take_if(|loaded| loaded.client == client) {
+                Some(loaded) => loaded,
+                None => self.load(client, now, &mut events)?,
             };
-            verdicts.extend(
-                charges.iter().map(|charge| loaded.record.counter(charge, now).check(now, charge.cost)),
-            );
+            verdicts
+                .extend(charges.iter().map(|charge| loaded.record.counter(charge).check(now, charge.cost)));
             clients.push((charges, loaded));
         }
         let mut receipt = Receipt(Vec::with_capacity(charges.len()));
         if is_denied(charges, &verdicts) {
-            return Ok(Charged { verdicts, receipt, events });
+            return Ok(Outcome { verdicts, receipt, events });
         }
         let mut start = 0;
         for (charges, loaded) in clients {
@@ -152,112 +141,62 @@ impl<C: Cells> Table<C> {
             }
             start = end;
         }
-        if let Some(mut unused) = opened.filter(|unused| unused.prolong.is_some()) {
-            unused.prolong_proof(now);
-            // If the cell has changed meanwhile, the next use prolongs it.
-            self.store(&unused, now, &mut events)?;
-        }
-        Ok(Charged { verdicts, receipt, events })
-    }
-
-    /// Reads the record of one client.
-    ///
-    /// # Errors
-    /// If the cells cannot be reached.
-    pub fn open(&self, client: Fingerprint, events: &mut Events) -> Result<Opened<C::Version>, StoreError> {
-        self.load(client, events)
-    }
-
-    /// Notes that the application has accepted this client, which counts until `until`.
-    ///
-    /// # Errors
-    /// As for [`Self::charge`]; nothing is noted then.
-    pub fn prove(&self, client: Fingerprint, until: Time, now: Time) -> Result<Events, StoreError> {
-        let mut events = Events::default();
-        self.update(client, now, &mut events, |record| {
-            record.proved_until = record.proved_until.max(Some(until));
-        })?;
-        Ok(events)
-    }
-
-    /// Takes charges for a request that was let through already, as far as there is room: nobody can be
-    /// denied any more. Returns whether there was room for all. The charges of one client must stand together.
-    ///
-    /// # Errors
-    /// As for [`Self::charge`]; some of the charges may be taken.
-    pub fn take_what_fits(&self, charges: &[Charge], now: Time) -> Result<(bool, Events), StoreError> {
-        let mut events = Events::default();
-        let mut all_fit = true;
-        for charges in charges.chunk_by(|one, next| one.client == next.client) {
-            all_fit &= self.update(charges[0].client, now, &mut events, |record| {
-                let mut fit = true;
-                for charge in charges {
-                    let counter = record.counter(charge, now);
-                    if counter.check(now, charge.cost).is_admitted() {
-                        counter.take(now, charge.cost);
-                    } else {
-                        fit = false;
-                    }
-                }
-                fit
-            })?;
-        }
-        Ok((all_fit, events))
+        Ok(Outcome { verdicts, receipt, events })
     }
 
     /// Gives back what was taken, as far as time has not given it back already.
     ///
     /// # Errors
     /// As for [`Self::charge`]; what could not be given back stays taken until its window is over.
-    #[expect(clippy::needless_pass_by_value, reason = "consumed, so that nothing is given back twice")]
     pub fn refund(&self, receipt: Receipt, now: Time) -> Result<Events, StoreError> {
+        self.settle(Settlement::undo(receipt), now)
+    }
+
+    /// Does what is left to do for a request that has been answered: notes a proof, and gives back. For each client
+    /// that is one atomic step.
+    ///
+    /// # Errors
+    /// As for [`Self::charge`]. What can be done for the other clients is done.
+    pub fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
+        let Settlement { proof, given_back } = settlement;
         let mut events = Events::default();
-        for taken in receipt.0.chunk_by(|one, next| one.client == next.client) {
-            self.update(taken[0].client, now, &mut events, |record| {
+        let mut outcome = Ok(());
+        let mut unnoted = proof;
+        for taken in given_back.0.chunk_by(|one, next| one.client == next.client) {
+            let proof = unnoted.take_if(|proof| proof.client == taken[0].client);
+            let done = self.update(taken[0].client, now, &mut events, |record| {
+                if let Some(proof) = proof {
+                    record.prove(now.after(proof.lasts));
+                }
                 for taken in taken {
                     if let Some(counter) = record.existing(taken.counter) {
                         counter.give_back(taken.mark, now, taken.cost);
                     }
                 }
-            })?;
+            });
+            outcome = outcome.and(done);
         }
-        Ok(events)
+        if let Some(proof) = unnoted {
+            let until = now.after(proof.lasts);
+            outcome = outcome.and(self.update(proof.client, now, &mut events, |record| record.prove(until)));
+        }
+        outcome.map(|()| events)
     }
 
-    /// Does what is left to do for a request that has been answered.
-    ///
-    /// # Errors
-    /// As for [`Self::charge`]; what comes later in the settlement is not done then.
-    pub fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
-        let Settlement { proof, due, given_back, made_up_for } = settlement;
-        let mut events = Events::default();
-        if let Some(proof) = proof {
-            events += self.prove(proof.client, now.after(proof.lasts), now)?;
-        }
-        let (all_fit, more) = self.take_what_fits(&due, now)?;
-        events += more;
-        events += self.refund(given_back, now)?;
-        if all_fit {
-            events += self.refund(made_up_for, now)?;
-        }
-        Ok(events)
-    }
-
-    /// Changes one client's record, again if another worker is faster; returns what the change returned. What
-    /// does not change is not written.
-    fn update<T>(
+    /// Changes one client's record, again if another worker is faster. What does not change is not written.
+    fn update(
         &self,
         client: Fingerprint,
         now: Time,
         events: &mut Events,
-        change: impl Fn(&mut Record) -> T,
-    ) -> Result<T, StoreError> {
+        change: impl Fn(&mut Record),
+    ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
-            let mut loaded = self.load(client, events)?;
+            let mut loaded = self.load(client, now, events)?;
             let before = loaded.record.clone();
-            let changed = change(&mut loaded.record);
+            change(&mut loaded.record);
             if loaded.record == before || self.store(&loaded, now, events)? {
-                return Ok(changed);
+                return Ok(());
             }
         }
         Err(StoreError::Contended)
@@ -268,28 +207,23 @@ impl<C: Cells> Table<C> {
     fn take(
         &self,
         charges: &[Charge],
-        mut loaded: Opened<C::Version>,
+        mut loaded: Loaded<C::Version>,
         verdicts: &mut [Verdict],
         now: Time,
         events: &mut Events,
     ) -> Result<Option<Vec<Taken>>, StoreError> {
-        let prolong = loaded.prolong;
         for _ in 0..ATTEMPTS {
-            loaded.prolong = prolong;
-            loaded.prolong_proof(now);
-            let mut taken = Vec::with_capacity(charges.len());
+            let mut receipt = Receipt(Vec::with_capacity(charges.len()));
             for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
-                let mark = loaded.record.counter(charge, now).take(now, charge.cost);
-                let Charge { client, counter, scope, cost, .. } = *charge;
-                taken.push(Taken { client, counter, scope, mark, cost });
+                let mark = loaded.record.counter(charge).take(now, charge.cost);
+                receipt.add(charge, mark);
             }
-            let unchanged = taken.is_empty() && prolong.is_none();
-            if unchanged || self.store(&loaded, now, events)? {
-                return Ok(Some(taken));
+            if receipt.is_empty() || self.store(&loaded, now, events)? {
+                return Ok(Some(receipt.0));
             }
-            loaded = self.load(charges[0].client, events)?;
+            loaded = self.load(charges[0].client, now, events)?;
             for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
-                *verdict = loaded.record.counter(charge, now).check(now, charge.cost);
+                *verdict = loaded.record.counter(charge).check(now, charge.cost);
             }
             if is_denied(charges, verdicts) {
                 return Ok(None);
@@ -298,17 +232,28 @@ impl<C: Cells> Table<C> {
         Err(StoreError::Contended)
     }
 
-    fn load(&self, client: Fingerprint, events: &mut Events) -> Result<Opened<C::Version>, StoreError> {
-        let cell = client.place(self.capacity.cells());
+    /// Reads the record of one client.
+    ///
+    /// # Errors
+    /// If the cells cannot be reached.
+    pub fn load(
+        &self,
+        client: Fingerprint,
+        now: Time,
+        events: &mut Events,
+    ) -> Result<Loaded<C::Version>, StoreError> {
+        // Everybody's counter stands alone, behind the others: no newcomer drives it out.
+        let cells = self.capacity.cells();
+        let cell = if client == Fingerprint::EVERYBODY { cells } else { client.place(cells) };
         let (bytes, version) = self.cells.read(cell)?;
-        let (record, place) = cell::find(&bytes, client, events);
-        Ok(Opened { client, cell, bytes, place, version, record, prolong: None })
+        let (record, place) = cell::find(&bytes, client, now, events);
+        Ok(Loaded { client, cell, bytes, place, version, record })
     }
 
     /// Writes a client's counters back; false if another worker was faster.
-    fn store(&self, loaded: &Opened<C::Version>, now: Time, events: &mut Events) -> Result<bool, StoreError> {
+    fn store(&self, loaded: &Loaded<C::Version>, now: Time, events: &mut Events) -> Result<bool, StoreError> {
         let mut made = Events::default();
-        let Opened { client, cell, bytes, place, version, record, .. } = loaded;
+        let Loaded { client, cell, bytes, place, version, record, .. } = loaded;
         let bytes = cell::replace(bytes, place.as_ref(), *client, record, now, &mut made);
         let won = self.cells.write(*cell, &bytes, version)?;
         *events += if won { made } else { Events { lost_races: 1, ..Events::default() } };

@@ -1,7 +1,7 @@
 //! Charges for tests of the counters, wherever these are.
 
 use tollgate::limit::{Algorithm, Limit};
-use tollgate::store::{Charge, CounterId, Fingerprint, Fingerprinter, Secret};
+use tollgate::store::{Charge, CounterId, Fingerprint, Fingerprinter, Secret, Stays};
 
 pub(crate) fn client(name: u64) -> Fingerprint {
     let mut fingerprinter = Fingerprinter::new(&Secret::new([7; 16]));
@@ -26,5 +26,6 @@ pub(crate) fn charge(name: u64, counter: u32, limit: Limit) -> Charge {
         cost: 1,
         scope: counter as usize,
         enforced: true,
+        stays: Stays::Always,
     }
 }

@@ -21,7 +21,7 @@ POLICY = {
 
 def item(reply: Reply) -> tuple[str, int, int]:
     """`RateLimit: "anon";r=12;t=31` → name, remaining, reset."""
-    found = re.fullmatch(r'"(\w+)";r=(\d+);t=(\d+)', reply.headers["ratelimit"])
+    found = re.fullmatch(r'"([\w/]+)";r=(\d+);t=(\d+)', reply.headers["ratelimit"])
     assert found, reply.headers["ratelimit"]
     return found[1], int(found[2]), int(found[3])
 
@@ -43,7 +43,7 @@ def test_draft_names_every_applying_policy(draft):
         none = caller.send("/")  # no credential, so no scope applies
     assert plain.headers["ratelimit-policy"] == '"wide";q=10;w=3600'
     items = both.headers["ratelimit-policy"].split(", ")
-    assert sorted(items) == ['"tight";q=3;w=3600', '"tight";q=4;w=86400', '"wide";q=10;w=3600']
+    assert sorted(items) == ['"tight/d";q=4;w=86400', '"tight/h";q=3;w=3600', '"wide";q=10;w=3600']
     assert none.status == 200
     assert none.headers["ratelimit"] is None and none.headers["ratelimit-policy"] is None
 
@@ -62,7 +62,7 @@ def test_draft_counts_down(draft):
 def test_draft_speaks_of_the_closest_scope(draft):
     with Client(draft.port) as caller:
         credential = token(fresh_token())
-        assert item(caller.send("/tight", credential))[:2] == ("tight", 2)
+        assert item(caller.send("/tight", credential))[:2] == ("tight/h", 2)
         for remaining in range(8, 0, -1):  # now `wide` comes closer
             assert item(caller.send("/", credential))[:2] == ("wide", remaining)
         assert item(caller.send("/tight", credential))[:2] == ("wide", 0)
@@ -74,7 +74,7 @@ def test_draft_speaks_of_the_scope_that_denied(draft):
         assert caller.statuses(3, "/tight", credential) == {200: 3}
         denied = caller.send("/tight", credential)
         assert denied.status == 429
-        assert item(denied) == ("tight", 0, denied.retry_after)
+        assert item(denied) == ("tight/h", 0, denied.retry_after)
         assert item(caller.send("/", credential))[:2] == ("wide", 6)  # the denial charged nothing
 
 

@@ -30,9 +30,16 @@ def trusting(**how) -> dict:
 
 
 def is_trusted(reply: Reply) -> bool:
-    """Whether the request was counted for its credential, and not for its address as anonymous."""
+    """Whether the request was counted for its credential, and not for its address as anonymous: since it is known, or
+    since its answer has just proved it."""
     assert applying(reply) in ({"user"}, {"user", "anon"})
     return applying(reply) == {"user"}
+
+
+def knows(caller: Client, credential: tuple[str, str]) -> bool:
+    """Whether the credential is known to be accepted. The question proves nothing; of an unknown one it costs the address
+    a request."""
+    return is_trusted(caller.send("/", credential, *told(404)))
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +79,9 @@ NO_SUCCESSES = {
 def test_a_success_proves_a_credential(caller, headers):
     """And its first request is counted once: for the credential."""
     credential = token(fresh_token())
-    first = caller.send("/", credential, *headers)
-    assert not is_trusted(first)
-    second = caller.send("/", credential)
-    assert is_trusted(second)
-    assert standing(second) == ("user", USER - 2)
+    caller.send("/", credential, *headers)
+    assert knows(caller, credential)
+    assert standing(caller.send("/", credential)) == ("user", USER - 3)
     assert standing(caller.send()) == ("anon", ANON - 1)
 
 
@@ -85,17 +90,16 @@ def test_nothing_else_does(caller, headers):
     """And the charge stays with the address."""
     credential = token(fresh_token())
     caller.send("/", credential, *headers)
-    second = caller.send("/", credential)
-    assert not is_trusted(second)
-    assert standing(second) == ("anon", ANON - 2)
-    assert standing(caller.send("/", credential)) == ("user", USER - 2)  # the second was a success
-    assert standing(caller.send()) == ("anon", ANON - 2)
+    assert not knows(caller, credential)
+    assert standing(caller.send("/", credential)) == ("user", USER - 1)  # a success, the first that counts for it
+    assert standing(caller.send()) == ("anon", ANON - 3)
 
 
 def test_a_cookie_is_proved_too(caller):
     cookie = ("cookie", f"theme=dark; sessionid={fresh_token()}")
-    assert not is_trusted(caller.send("/", cookie, *told(401)))
-    assert [is_trusted(caller.send("/", cookie)) for _ in range(2)] == [False, True]
+    assert not knows(caller, cookie)
+    caller.send("/", cookie)
+    assert knows(caller, cookie)
 
 
 def test_a_proof_counts_wherever_the_credential_calls_from(gate, caller):
@@ -136,11 +140,17 @@ def test_a_denial_proves_nothing(caller):
     assert caller.send("/", credential).status == 429
 
 
-def test_an_exempt_request_proves_nothing(caller):
+def test_a_request_that_proves_is_named_by_proof(open_gate):
     """Else whoever asks for what is free would have as many credentials as it likes."""
+    gate = open_gate(trusting(proof={"not": {"path": "/healthz"}}))
+    with Client(gate.port) as caller:
+        asks_for_what_is_free(caller)
+
+
+def asks_for_what_is_free(caller):
     credential = token(fresh_token())
     assert caller.send("/healthz", credential).status == 200
-    assert not is_trusted(caller.send("/", credential))
+    assert not knows(caller, credential)
 
 
 def test_who_only_claims_to_be_authenticated_is_not_exempt(open_gate):
@@ -148,9 +158,9 @@ def test_who_only_claims_to_be_authenticated_is_not_exempt(open_gate):
     credential = token(fresh_token())
     with Client(gate.port) as caller:
         for _ in range(2):
-            assert not is_trusted(caller.send("/", credential, *told(401)))
-        assert not is_trusted(caller.send("/", credential))
-        assert applying(caller.send("/", credential)) == set()
+            assert not knows(caller, credential)
+        assert applying(caller.send("/", credential)) == set()  # accepted, and so exempt
+        assert applying(caller.send("/", credential, *told(404))) == set()
 
 
 def test_an_application_that_is_away_proves_nothing(open_gate, unreachable_port):
@@ -178,14 +188,15 @@ def test_another_filter_that_answers_proves_nothing(open_gate, application):
         reply = caller.send("/", credential, *preflight, method="OPTIONS")
         assert reply.status == 200
         assert not reply.from_application
-        assert not is_trusted(caller.send("/", credential))
+        assert not knows(caller, credential)
 
 
 def test_a_direct_response_proves_a_credential(open_gate):
     """Where Envoy itself is the application."""
     credential = token(fresh_token())
     with Client(open_gate(POLICY, upstream_port=None).port) as caller:
-        assert [is_trusted(caller.send("/", credential)) for _ in range(2)] == [False, True]
+        assert standing(caller.send("/", credential)) == ("user", USER - 1)
+        assert standing(caller.send()) == ("anon", ANON - 1)
 
 
 def test_only_a_request_that_can_prove_does(open_gate):
@@ -196,27 +207,32 @@ def test_only_a_request_that_can_prove_does(open_gate):
         for target in ("/", "/welcome", "/api/docs/", "/api/docs/?x=/api/me"):
             assert not is_trusted(caller.send(target, credential))
         assert not is_trusted(caller.send("/api/me", credential, *told(401)))
-        assert not is_trusted(caller.send("/api/me", credential))
+        assert is_trusted(caller.send("/api/me", credential))
         assert is_trusted(caller.send("/", credential))
         assert standing(caller.send()) == ("anon", ANON - 6)  # the five that proved nothing, and this one
 
 
-def test_a_proof_lasts_as_long_as_it_is_used(open_gate):
+def test_a_proof_lasts_as_long_as_it_is_used_with_success(open_gate):
     """Whether or not what it is used for is counted: `/page` falls under no scope once it is trusted."""
-    user = POLICY["scopes"]["user"] | {"match": {"path": "/api/**"}}
+    user = POLICY["scopes"]["user"] | {"rate": f"{USER}/s", "match": {"path": "/api/**"}}
     gate = open_gate(trusting(trust_for="2s") | {"scopes": POLICY["scopes"] | {"user": user}})
     ways = [("/api/x", token(fresh_token()), {"user"}), ("/page", token(fresh_token()), set())]
 
-    def trusted() -> list[bool]:
+    def trusted(*headers) -> list[bool]:
         with Client(gate.port) as caller:
-            return [applying(caller.send(target, credential)) == scopes for target, credential, scopes in ways]
+            answers = [caller.send(target, credential, *headers) for target, credential, _ in ways]
+            return [applying(answer) == scopes for answer, (_, _, scopes) in zip(answers, ways, strict=True)]
 
-    assert trusted() == [False, False]
+    refused = told(404)
+    assert trusted(*refused) == [False, False]
+    assert trusted() == [True, True]
     for _ in range(2):
         time.sleep(1.1)
         assert trusted() == [True, True]
-    time.sleep(2.1)
-    assert trusted() == [False, False]
+    time.sleep(1.1)
+    assert trusted(*refused) == [True, True]
+    time.sleep(1.1)
+    assert trusted(*refused) == [False, False]
     assert trusted() == [True, True]
 
 
@@ -233,7 +249,7 @@ def test_a_reload_keeps_the_proof(open_gate):
     gate = open_gate(POLICY, watched=True)
     credential = token(fresh_token())
     with Client(gate.port) as caller:
-        assert not is_trusted(caller.send("/", credential))
+        assert caller.send("/", credential).status == 200
     gate.update(POLICY | {"exempt": []})
     with Client(gate.port) as caller:
-        assert is_trusted(caller.send("/", credential))
+        assert knows(caller, credential)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tollgate::config::{Config, DEFAULT};
+use tollgate::redis::{Login, OnFailure, Settings};
 use tollgate::store::Secret;
-use tollgate::store::redis::{Login, OnFailure, Settings};
 
 use super::{get, world};
 

@@ -1,7 +1,7 @@
 //! When another proxy asks: what is judged, what it is answered, and what cannot be asked for.
 
 use tollgate::config::Config;
-use tollgate::limiter::Trust;
+use tollgate::policy::Trust;
 use tollgate::request::RequestFrom;
 
 use super::{World, get, world};
@@ -56,7 +56,7 @@ fn what_needs_the_response_is_refused() {
     assert_ne!(world(nobody).gate.config().policy.trust, Trust::Any);
 }
 
-fn denial(world: &World) -> tollgate::response::Denial {
+fn denial(world: &World) -> tollgate::reply::LocalReply {
     assert_eq!(world.admitted(&get("/")), 2);
     world.send(&get("/")).denial.expect("denied")
 }
@@ -87,8 +87,7 @@ fn nginx_gets_the_body_in_a_header() {
 
 #[test]
 fn a_reply_is_known_by_its_details() {
-    let rules =
-        &world(&asked("forwarded", r#""response": { "status": 403 }"#)).gate.config().response.clone();
+    let rules = &world(&asked("forwarded", r#""response": { "status": 403 }"#)).gate.config().reply.clone();
     assert_eq!(rules.status_of(b"tollgate_denied"), Some(403));
     assert_eq!(rules.status_of(b"tollgate_malformed"), Some(400));
     assert_eq!(rules.status_of(b"via_upstream"), None);

@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use tollgate::client::Client;
 use tollgate::config::Config;
-use tollgate::gate::{Gate, Pending, Response};
-use tollgate::limiter::Decision;
+use tollgate::decision::Decision;
+use tollgate::gate::{Gate, Pending};
+use tollgate::reply::LocalReply;
 use tollgate::request::{Headers, Properties, Request};
-use tollgate::response::Denial;
+use tollgate::response::{Origin, Response};
 use tollgate::scope::Counted;
 use tollgate::store::{Charge, MemoryCells, Secret};
 use tollgate::time::Time;
@@ -85,9 +86,9 @@ struct World {
 /// The outcome of one request.
 struct Outcome {
     decision: Decision,
-    denial: Option<Denial>,
+    denial: Option<LocalReply>,
     quota_headers: Vec<(&'static str, String)>,
-    pending: Option<Pending>,
+    pending: Pending,
 }
 
 fn world(document: &str) -> World {
@@ -101,11 +102,7 @@ impl World {
         let block = Headers::encode(&sent.headers);
         let request = Request::new(Headers::new(&block), sent);
         let client = Client::identify(&policy.client, &request);
-        if policy.exempts(&request, &client) {
-            Vec::new()
-        } else {
-            policy.plan(&request, &client, &SECRET, Counted::default())
-        }
+        if policy.exempts(&client) { Vec::new() } else { policy.plan(&client, &SECRET, Counted::default()) }
     }
 
     /// The names of the scopes that the request falls under.
@@ -120,7 +117,7 @@ impl World {
         let block = Headers::encode(&sent.headers);
         let request = Request::new(Headers::new(&block), sent);
         let client = Client::identify(&self.gate.config().policy.client, &request);
-        let passage = self.gate.admit(&request, &client, self.now);
+        let passage = self.gate.admit(&client, Pending::default(), self.now);
         assert_eq!(passage.error, None);
         let denial = self.gate.denial(&passage.decision);
         let quota_headers = self.gate.quota_headers(&passage.decision);
@@ -128,15 +125,32 @@ impl World {
     }
 
     /// The application's response to a request that was let through.
-    fn answer(&self, outcome: Outcome, status: u16) {
-        let response = Response { status, from_upstream: true, grpc_failed: false };
-        self.settle(outcome, response);
+    fn answer(&self, outcome: Outcome, status: u16) -> Outcome {
+        self.settle(outcome, answer(status))
     }
 
-    fn settle(&self, outcome: Outcome, response: Response) {
-        if let Some(pending) = outcome.pending {
-            self.gate.settle(pending, response, self.now).expect("memory is always there");
+    /// What is left of the outcome is what its client is told.
+    fn settle(&self, outcome: Outcome, response: Response) -> Outcome {
+        let Outcome { decision, denial, quota_headers, pending } = outcome;
+        if !self.gate.matters(&pending, response.status) {
+            return Outcome { decision, denial, quota_headers, pending: Pending::default() };
         }
+        let decision = self.gate.settled(decision, &pending, response);
+        let settlement = self.gate.settlement(pending, response);
+        self.gate.settle(settlement, self.now).expect("memory is always there");
+        let quota_headers = self.gate.quota_headers(&decision);
+        Outcome { decision, denial, quota_headers, pending: Pending::default() }
+    }
+
+    /// The client goes away before its request is answered.
+    fn abandon(&self, outcome: Outcome) {
+        let settlement = self.gate.abandoned(outcome.pending);
+        self.gate.settle(settlement, self.now).expect("memory is always there");
+    }
+
+    /// Whether anything depends on the response.
+    fn awaits(&self, outcome: &Outcome) -> bool {
+        self.gate.awaits(&outcome.pending)
     }
 
     /// Sends a request and, if it is let through, answers it with this status. Returns whether it was.
@@ -160,6 +174,11 @@ impl World {
     fn pass(&mut self, seconds: u64) {
         self.now = self.now.after(Duration::from_secs(seconds));
     }
+}
+
+/// The application's answer with this status.
+const fn answer(status: u16) -> Response {
+    Response { status, grpc: None, origin: Origin::Application }
 }
 
 /// A policy with one scope of 5 per hour and these further fields.

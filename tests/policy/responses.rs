@@ -1,7 +1,7 @@
 //! What the client is told.
 
 use super::{get, one_scope, world};
-use tollgate::limiter::Judgement;
+use tollgate::decision::Judgement;
 use tollgate::time::Time;
 
 fn header<'h>(headers: &'h [(&str, String)], name: &str) -> Option<&'h str> {
@@ -63,8 +63,8 @@ fn the_draft_fields_describe_the_limit_closest_to_its_end() {
     let world = world(&format!(r#"{{ "response": {{ "ratelimit_headers": "draft" }}, {TWO_RATES} }}"#));
     let outcome = world.send(&get("/"));
     let policy = header(&outcome.quota_headers, "ratelimit-policy");
-    assert_eq!(policy, Some(r#""wide";q=9;w=60, "wide";q=100;w=3600"#));
-    assert_eq!(header(&outcome.quota_headers, "ratelimit"), Some(r#""wide";r=8;t=60"#));
+    assert_eq!(policy, Some(r#""wide/min";q=9;w=60, "wide/h";q=100;w=3600"#));
+    assert_eq!(header(&outcome.quota_headers, "ratelimit"), Some(r#""wide/min";r=8;t=60"#));
     let outcome = world.send(&get("/dear"));
     assert_eq!(
         header(&outcome.quota_headers, "ratelimit"),
@@ -76,7 +76,7 @@ fn the_draft_fields_describe_the_limit_closest_to_its_end() {
     assert_eq!(header(&denial.headers, "ratelimit"), Some(r#""dear";r=0;t=10"#));
     assert_eq!(header(&denial.headers, "retry-after"), Some("10"));
     let policy = header(&denial.headers, "ratelimit-policy");
-    assert_eq!(policy, Some(r#""wide";q=9;w=60, "wide";q=100;w=3600, "dear";q=10;w=10"#));
+    assert_eq!(policy, Some(r#""wide/min";q=9;w=60, "wide/h";q=100;w=3600, "dear";q=10;w=10"#));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_longest_wait_of_the_scopes_that_deny_wins() {
     let decision = world.send(&get("/")).decision;
     assert_eq!(decision.wait.map(|wait| wait.as_secs()), Some(3600));
     let judgements = [(0, Judgement::Denied), (1, Judgement::Denied), (2, Judgement::Allowed)];
-    assert_eq!(decision.scopes, judgements);
+    assert_eq!(decision.scopes(), judgements);
 }
 
 #[test]
@@ -122,9 +122,9 @@ fn a_shadow_scope_is_judged_but_never_told() {
         r#"{ "response": { "ratelimit_headers": "draft" },
              "scopes": { "a": { "rate": "1/h", "key": "global", "mode": "shadow" } } }"#,
     );
-    assert_eq!(world.send(&get("/")).decision.scopes, [(0, Judgement::Allowed)]);
+    assert_eq!(world.send(&get("/")).decision.scopes(), [(0, Judgement::Allowed)]);
     let outcome = world.send(&get("/"));
-    assert_eq!(outcome.decision.scopes, [(0, Judgement::Shadowed)]);
+    assert_eq!(outcome.decision.scopes(), [(0, Judgement::Shadowed)]);
     assert!(outcome.decision.is_allowed() && outcome.quota_headers.is_empty());
 }
 

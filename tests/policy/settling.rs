@@ -1,7 +1,7 @@
 //! Charges that stay only if the response has a certain status.
 
-use super::{get, one_scope, world};
-use tollgate::gate::Response;
+use super::{answer, get, one_scope, world};
+use tollgate::response::{Origin, Response};
 
 #[test]
 fn five_failed_logins() {
@@ -30,13 +30,29 @@ fn what_is_in_flight_counts() {
 fn without_an_answer_of_the_application_the_charge_stays() {
     let world = world(&one_scope(r#""key": "address", "count": { "status": [401] }"#));
     for _ in 0..3 {
-        drop(world.send(&get("/login")));
+        world.abandon(world.send(&get("/login")));
     }
     for status in [503, 504] {
         let outcome = world.send(&get("/login"));
-        world.settle(outcome, Response { status, from_upstream: false, grpc_failed: false });
+        world.settle(outcome, Response { origin: Origin::Lost, ..answer(status) });
     }
     assert!(!world.exchange(&get("/login"), 200));
+}
+
+#[test]
+fn what_the_proxy_answers_itself_is_judged_by_its_status() {
+    for (count, status, admitted) in [("2xx", 503, 100), ("5xx", 503, 5), ("401", 200, 100), ("401", 401, 5)]
+    {
+        let count = if count == "401" { count.to_owned() } else { format!(r#""{count}""#) };
+        let world = world(&one_scope(&format!(r#""key": "address", "count": {{ "status": [{count}] }}"#)));
+        let passes = || {
+            let outcome = world.send(&get("/login"));
+            let allowed = outcome.decision.is_allowed();
+            world.settle(outcome, Response { origin: Origin::Proxy, ..answer(status) });
+            allowed
+        };
+        assert_eq!((0..100).take_while(|_| passes()).count(), admitted, "{count} {status}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A credential counts once the application has accepted it.
 
-use super::{Outcome, Sent, World, get, world};
-use tollgate::gate::Response;
+use super::{Outcome, Sent, World, answer, get, world};
+use tollgate::response::{Origin, Response};
 
 const POLICY: &str = r#"{
     "response": { "ratelimit_headers": "x-ratelimit" },
@@ -22,16 +22,30 @@ fn left(world: &World) -> usize {
     world.admitted(&get("/"))
 }
 
+/// Whether the credential counts at the usual address.
+fn is_proved(world: &World) -> bool {
+    !world.awaits(&world.send(&get("/").token("t")))
+}
+
 #[test]
 fn an_honest_first_request_costs_its_address_nothing_and_its_client_one() {
     let world = world(POLICY);
     let first = world.send(&get("/").token("t"));
-    assert_eq!(remaining(&first), "5", "as anonymous");
-    world.answer(first, 200);
+    assert_eq!(remaining(&first), "5", "as an anonymous client");
+    assert_eq!(remaining(&world.answer(first, 200)), "8", "as itself, now that this is known");
     let second = world.send(&get("/").token("t"));
-    assert_eq!(remaining(&second), "7", "two of nine, as itself");
-    assert!(second.pending.is_none(), "nothing is left to wait for");
+    assert_eq!(remaining(&second), "7", "two of nine");
+    assert!(!world.awaits(&second), "nothing is left to wait for");
     assert_eq!(left(&world), 6);
+}
+
+#[test]
+fn one_that_is_refused_costs_its_address_one_and_its_client_nothing() {
+    let world = world(POLICY);
+    assert_eq!(remaining(&world.answer(world.send(&get("/").token("t")), 401)), "5");
+    world.abandon(world.send(&get("/").token("t")));
+    assert_eq!(remaining(&world.answer(world.send(&get("/").token("t")), 200)), "8", "the first of nine");
+    assert_eq!(left(&world), 4);
 }
 
 #[test]
@@ -62,21 +76,24 @@ fn many_new_clients_behind_one_address() {
 
 #[test]
 fn only_a_success_of_the_application_proves() {
-    let proves = |response: Response| {
+    let proves = |method: &str, response: Response| {
         let world = world(POLICY);
-        let outcome = world.send(&get("/").token("t"));
+        let outcome = world.send(&get("/").with(":method", method).token("t"));
         world.settle(outcome, response);
-        world.send(&get("/").token("t")).pending.is_none()
+        is_proved(&world)
     };
-    let success = Response { status: 200, from_upstream: true, grpc_failed: false };
-    for status in [200, 201, 204, 206, 299] {
-        assert!(proves(Response { status, ..success }), "{status}");
+    for status in [101, 200, 201, 204, 206, 299, 304] {
+        assert!(proves("GET", answer(status)), "{status}");
     }
-    for status in [0, 100, 199, 300, 302, 304, 400, 401, 403, 404, 429, 500, 503] {
-        assert!(!proves(Response { status, ..success }), "{status}");
+    for status in [0, 100, 199, 300, 302, 303, 305, 400, 401, 403, 404, 429, 500, 503] {
+        assert!(!proves("GET", answer(status)), "{status}");
     }
-    assert!(!proves(Response { from_upstream: false, ..success }));
-    assert!(!proves(Response { grpc_failed: true, ..success }));
+    assert!(proves("POST", answer(303)) && !proves("HEAD", answer(303)));
+    for origin in [Origin::Proxy, Origin::Lost] {
+        assert!(!proves("GET", Response { origin, ..answer(200) }));
+    }
+    assert!(proves("POST", Response { grpc: Some(0), ..answer(200) }));
+    assert!(!proves("POST", Response { grpc: Some(16), ..answer(200) }));
 }
 
 #[test]
@@ -84,7 +101,7 @@ fn a_denial_proves_nothing_and_leaves_nothing_pending() {
     let world = world(POLICY);
     assert_eq!(left(&world), 6);
     let outcome = world.send(&get("/").token("t"));
-    assert!(outcome.denial.is_some() && outcome.pending.is_none());
+    assert!(outcome.denial.is_some() && !world.awaits(&outcome));
 }
 
 #[test]
@@ -98,32 +115,59 @@ fn two_requests_of_one_new_client_at_once_are_both_right() {
 }
 
 #[test]
-fn what_moves_never_exceeds_the_quota() {
+fn however_many_come_at_once_no_more_than_the_quota_passes() {
     // Requests from many addresses, in flight at once, before the first is answered.
     let world = world(POLICY);
     let sent: Vec<_> =
         (0..30).map(|number| get("/").token("t").from(&format!("192.0.2.{number}:1"))).collect();
-    let in_flight: Vec<_> = sent.iter().map(|sent| world.send(sent)).collect();
+    let in_flight: Vec<_> =
+        sent.iter().map(|sent| world.send(sent)).filter(|outcome| outcome.decision.is_allowed()).collect();
+    assert_eq!(in_flight.len(), 9);
     for outcome in in_flight {
         world.answer(outcome, 200);
     }
     assert!(world.send(&get("/").token("t")).denial.is_some(), "its nine are used");
     let left_at = |index: usize| world.admitted(&Sent { headers: get("/").headers, ..sent[index].clone() });
-    assert_eq!(left_at(0), 6, "what it used of the first addresses' is back");
-    assert_eq!(left_at(29), 5, "and what did not fit stays where it was charged");
+    assert_eq!(left_at(0), 6, "what it used of the addresses' is back");
+    assert_eq!(left_at(29), 6, "and what was denied was never taken");
 }
 
 #[test]
-fn a_proof_lasts_from_its_last_use() {
-    let mut world = world(&POLICY.replace("9/h", "100/h"));
-    let proved = |world: &World| world.send(&get("/").token("t")).pending.is_none();
+fn a_proof_lasts_from_the_last_success() {
+    // No counter keeps it: the client has its quota by the second.
+    let policy = POLICY.replace("9/h", "100/s");
+    let mut world = world(&policy);
     assert!(world.exchange(&get("/").token("t"), 200));
     for _ in 0..5 {
         world.pass(599);
-        assert!(proved(&world), "renewed by use");
+        let outcome = world.send(&get("/").token("t"));
+        assert!(outcome.decision.limits.iter().all(|judged| judged.scope != 0), "not anonymous");
+        world.answer(outcome, 200);
     }
-    world.pass(600);
-    assert!(!proved(&world));
+    for _ in 0..5 {
+        world.pass(100);
+        world.exchange(&get("/").token("t"), 404);
+    }
+    world.pass(100);
+    assert!(!is_proved(&world), "only a success renews");
+}
+
+#[test]
+fn a_proof_lasts_as_long_as_a_counter_of_its_client() {
+    let policy = r#"{ "scopes": {
+        "anon": { "rate": "50/h", "match": { "client": "anonymous" }, "key": "address" },
+        "user": { "rate": "3/d", "key": "credential" } } }"#;
+    let mut world = world(policy);
+    let mut admitted = 0;
+    for _ in 0..24 {
+        admitted += world.admitted(&get("/").token("t"));
+        world.pass(3_599);
+    }
+    assert_eq!(admitted, 3);
+    let denied = world.send(&get("/").token("t"));
+    let wait = denied.decision.wait.expect("a denial");
+    world.pass(wait.as_secs());
+    assert!(world.exchange(&get("/").token("t"), 200), "Retry-After is true");
 }
 
 #[test]
@@ -131,7 +175,7 @@ fn any_credential_counts_where_that_is_wanted() {
     let world = world(&POLICY.replace(r#""trust_for": "10min""#, r#""trust": "any""#));
     let outcome = world.send(&get("/").token("t"));
     assert_eq!(remaining(&outcome), "8");
-    assert!(outcome.pending.is_none());
+    assert!(!world.awaits(&outcome));
 }
 
 #[test]
@@ -139,21 +183,59 @@ fn only_requests_that_match_prove() {
     let world = world(&POLICY.replace(r#""trust_for""#, r#""proof": { "path": "/api/**" }, "trust_for""#));
     for target in ["/", "/index.html", "/api/..%2Findex.html"] {
         assert!(world.exchange(&get(target).token("t"), 200));
-        assert!(world.send(&get("/").token("t")).pending.is_some(), "{target}");
+        assert!(!is_proved(&world), "{target}");
     }
     world.exchange(&get("/api/me").token("t").from("192.0.2.9:1"), 200);
-    assert!(world.send(&get("/").token("t")).pending.is_none());
+    assert!(is_proved(&world));
 }
 
 #[test]
 fn a_use_that_costs_the_credential_nothing_renews_too() {
     let policy = POLICY
-        .replace(r#""match": { "client": "authenticated" } },"#, r#""match": { "path": "/api/**" } },"#);
-    let mut world = world(&policy);
-    assert!(world.exchange(&get("/").token("t"), 200));
-    for _ in 0..3 {
-        world.pass(599);
-        assert!(world.send(&get("/").token("t")).pending.is_none());
+        .replace(r#""match": { "client": "authenticated" } },"#, r#""match": { "path": "/api/**" } },"#)
+        .replace(r#""scopes""#, r#""exempt": [{ "client": "authenticated", "path": "/free" }], "scopes""#);
+    for target in ["/", "/free"] {
+        let mut world = world(&policy);
+        assert!(world.exchange(&get("/").token("t"), 200));
+        for _ in 0..5 {
+            world.pass(599);
+            let outcome = world.send(&get(target).token("t"));
+            assert!(outcome.decision.limits.iter().all(|judged| judged.scope != 0), "{target}");
+            world.answer(outcome, 200);
+        }
+    }
+}
+
+#[test]
+fn where_anonymous_clients_are_exempt_those_with_a_credential_are_not() {
+    let world = world(
+        r#"{ "exempt": [{ "client": "anonymous" }], "scopes": { "user": { "rate": "5/h", "key": "credential" } } }"#,
+    );
+    assert_eq!(world.admitted(&get("/").token("t")), 5);
+    assert_eq!(world.admitted(&get("/")), 1_000);
+}
+
+#[test]
+fn a_shadow_scope_that_is_over_its_limit_costs_an_address_nothing() {
+    let policy = POLICY
+        .replace(r#""all":"#, r#""seen": { "rate": "1/h", "key": "global", "mode": "shadow" }, "all":"#);
+    let world = world(&policy);
+    for number in 0..20 {
+        assert!(world.exchange(&get("/").token(&format!("honest{number}")), 200), "{number}");
+    }
+    assert_eq!(left(&world), 6);
+}
+
+#[test]
+fn where_credentials_make_no_difference_none_is_proved() {
+    for policy in [
+        r#"{ "mode": "off" }"#,
+        r#"{ "scopes": { "all": { "rate": "9/h", "key": ["address"], "match": { "not": { "client": "bot" } } } } }"#,
+    ] {
+        let world = world(policy);
+        assert!(is_proved(&world), "nothing to wait for: {policy}");
+        let written = world.gate.cells().bytes();
+        assert!(written == 0 || policy.contains("scopes"), "{policy}");
     }
 }
 
@@ -164,18 +246,5 @@ fn an_exemption_of_authenticated_clients_is_for_those_who_are() {
     let sprayed = (0..20).filter(|number| world.exchange(&get("/").token(&format!("x{number}")), 401));
     assert_eq!(sprayed.count(), 6);
     assert!(world.exchange(&get("/").token("t").from("192.0.2.2:1"), 200));
-    assert!(world.send(&get("/").token("t")).decision.scopes.is_empty());
-}
-
-#[test]
-fn so_does_one_that_only_a_shadow_scope_would_deny() {
-    let mut world = world(
-        r#"{ "client": { "credential": { "trust_for": "10min" } },
-             "scopes": { "seen": { "rate": "1/d", "key": "credential", "mode": "shadow" } } }"#,
-    );
-    assert!(world.exchange(&get("/").token("t"), 200));
-    for _ in 0..3 {
-        world.pass(599);
-        assert!(world.send(&get("/").token("t")).pending.is_none());
-    }
+    assert!(world.send(&get("/").token("t")).decision.limits.is_empty());
 }

@@ -3,14 +3,17 @@
 mod agreement;
 #[path = "../common/charges.rs"]
 mod charges;
+#[path = "../common/model.rs"]
+mod model;
+mod policies;
 mod queue;
 mod server;
-mod shared;
+mod store;
 
 use std::time::Duration;
 
-use tollgate::store::redis::{Answer, Commands, Failure, SCRIPT, SCRIPT_SHA1, Settled};
-use tollgate::store::{Charge, Plan, Settlement};
+use tollgate::redis::{Answer, Commands, Failure, SCRIPT, SCRIPT_SHA1, Settled};
+use tollgate::store::{Charge, Plan, Proves, Settlement};
 use tollgate::time::Time;
 
 use charges::{bucket, charge, client, limit};
@@ -40,7 +43,7 @@ impl Script {
         let mut script = SCRIPT.to_owned();
         for (own, other) in [
             ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
-            ("'PX', math.ceil((matters - now) / 1000)", "'PX', 3600000"),
+            ("'PX', math.ceil((latest - now) / 1000)", "'PX', 3600000"),
         ] {
             assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
             script = script.replace(own, other);
@@ -67,12 +70,7 @@ impl Script {
         self.call(command, now, |reply| Settled::read(&reply))
     }
 
-    fn call<T>(
-        &mut self,
-        command: Vec<u8>,
-        now: Time,
-        read: impl FnOnce(tollgate::store::redis::Reply) -> T,
-    ) -> T {
+    fn call<T>(&mut self, command: Vec<u8>, now: Time, read: impl FnOnce(tollgate::redis::Reply) -> T) -> T {
         let command = replace(command, SCRIPT_SHA1.as_bytes(), self.sha1.as_bytes());
         if !self.sets_clock {
             return self.connection.last_of(&command, 1, read);
@@ -92,7 +90,7 @@ fn replace(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 fn certain(charges: Vec<Charge>) -> Plan {
-    Plan::Certain { charges: Some(charges), renews: None }
+    Plan::Certain { charges, known: None, proves: Proves::Nothing }
 }
 
 #[test]
@@ -108,7 +106,7 @@ fn every_key_expires_by_itself_and_says_nothing() {
     let ttl = |script: &mut Script, name| -> i64 {
         let key = commands().key(client(name));
         script.connection.last_of(&encode(&[b"PTTL", key.as_bytes()]), 1, |reply| match reply {
-            tollgate::store::redis::Reply::Number(millis) => millis,
+            tollgate::redis::Reply::Number(millis) => millis,
             other => panic!("{other:?}"),
         })
     };
@@ -133,7 +131,7 @@ fn every_key_expires_by_itself_and_says_nothing() {
     let mut keys = script.connection.command(&[b"KEYS", b"*"]);
     for name in [1, 2, 3, 5] {
         let key = commands().key(client(name));
-        assert_eq!(key.len(), "{tollgate}:v1:".len() + 32);
+        assert_eq!(key.len(), "{tollgate}:v2:".len() + 32);
         assert!(keys.contains(&key.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ")));
         keys = keys.replacen("Bytes", "", 1);
     }
@@ -148,7 +146,7 @@ fn what_was_not_written_here_counts_as_nothing_and_is_counted() {
     let key = commands().key(client(1));
     script.charge(&plan, now).unwrap();
     let good = script.connection.last_of(&encode(&[b"GET", key.as_bytes()]), 1, |reply| match reply {
-        tollgate::store::redis::Reply::Bytes(Some(bytes)) => bytes.to_vec(),
+        tollgate::redis::Reply::Bytes(Some(bytes)) => bytes.to_vec(),
         other => panic!("{other:?}"),
     });
     let pack = |lua: &str| format!("return redis.call('SET', KEYS[1], cmsgpack.pack({lua}))").into_bytes();
@@ -157,9 +155,9 @@ fn what_was_not_written_here_counts_as_nothing_and_is_counted() {
     for value in broken {
         script.connection.command(&[b"SET", key.as_bytes(), &value]);
         let answer = script.charge(&plan, now).unwrap();
-        assert_eq!(answer.charged.events.corrupt, 1, "{value:?}");
-        assert!(answer.charged.verdicts.iter().all(tollgate::limit::Verdict::is_admitted));
-        assert_eq!(script.charge(&plan, now).unwrap().charged.events.corrupt, 0, "it has given way");
+        assert_eq!(answer.outcome.events.corrupt, 1, "{value:?}");
+        assert!(answer.outcome.verdicts.iter().all(tollgate::limit::Verdict::is_admitted));
+        assert_eq!(script.charge(&plan, now).unwrap().outcome.events.corrupt, 0, "it has given way");
     }
     for value in [
         "7",
@@ -175,20 +173,26 @@ fn what_was_not_written_here_counts_as_nothing_and_is_counted() {
         "{0, {1, 0, 5, 3600e6, 1, 'x'}}",
         "{0, {1, 0, 5, 0, 1, ''}}",
         "{0, {1, 2, 5, 3600e6, 1, ''}}",
-        "{0, {2, 1, 0, 3600e6, 0, 0, 0}}",
-        "{0, {2, 1, 5, 3600e6, 0, 0, 3600e6}}",
-        "{0, {2, 1, 5, 3600e6, 0, 0.5, 0}}",
+        "{0, {2, 1, 0, 3600e6, 5, 9, 9, {}, ''}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 10, {}, ''}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 9, {5, 5, 0, 3600e6, 0, 0}, ''}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 9, {5, 5, 0.5, 0, 0, 0}, ''}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 9, {0, 5, 1, 0, 0, 0}, ''}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 9, {5, 5, 1}, ''}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 9, 7, ''}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 9, {}, 'x'}}",
+        "{0, {2, 1, 5, 3600e6, 5, 9, 9, {}, struct.pack('>I7I4', 10, 1)}}",
     ] {
         script.connection.command(&[b"EVAL", &pack(value), b"1", key.as_bytes()]);
         let answer = script.charge(&plan, now).unwrap();
-        assert_eq!(answer.charged.events.corrupt, 1, "{value}");
-        assert!(answer.charged.verdicts.iter().all(tollgate::limit::Verdict::is_admitted), "{value}");
+        assert_eq!(answer.outcome.events.corrupt, 1, "{value}");
+        assert!(answer.outcome.verdicts.iter().all(tollgate::limit::Verdict::is_admitted), "{value}");
     }
     // Of another type.
     script.connection.command(&[b"DEL", key.as_bytes()]);
     script.connection.command(&[b"LPUSH", key.as_bytes(), b"x"]);
-    assert_eq!(script.charge(&plan, now).unwrap().charged.events.corrupt, 1);
-    assert_eq!(script.charge(&plan, now).unwrap().charged.events.corrupt, 0);
+    assert_eq!(script.charge(&plan, now).unwrap().outcome.events.corrupt, 1);
+    assert_eq!(script.charge(&plan, now).unwrap().outcome.events.corrupt, 0);
 }
 
 #[test]

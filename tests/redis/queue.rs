@@ -4,9 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tollgate::store::redis::{
-    BATCH, Breaker, Commands, Exchange, Failure, Login, Queue, SCRIPT_SHA1, WAITING,
-};
+use tollgate::redis::{BATCH, Breaker, Commands, Exchange, Failure, Login, Queue, SCRIPT_SHA1, WAITING};
 use tollgate::store::{Fingerprint, Plan, Proof, Settlement};
 use tollgate::time::Time;
 
@@ -102,6 +100,14 @@ fn an_exchange_begins_with_the_login_whatever_is_in_it() {
 }
 
 #[test]
+fn what_is_given_back_goes_before_what_may_need_it() {
+    let mut queue = queue();
+    queue.arrive(1, 1, plan(1), at(0)).unwrap();
+    queue.settle(Settlement { proof: Some(proof(9)), ..Settlement::default() }).unwrap();
+    assert_eq!(calls(&queue.dispatch(at(0)).unwrap()), [false, true]);
+}
+
+#[test]
 fn a_forgotten_script_is_sent_along_once() {
     let mut queue = queue();
     queue.arrive(1, 1, plan(1), at(0)).unwrap();
@@ -115,7 +121,7 @@ fn a_forgotten_script_is_sent_along_once() {
     let again = queue.dispatch(at(1)).unwrap();
     assert!(again.commands.starts_with(b"*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n"));
     assert_eq!(calls(&again), calls(&exchange));
-    let report = queue.answered(format!("$40\r\n{SCRIPT_SHA1}\r\n{CHARGED}{SETTLED}{END}").as_bytes(), at(2));
+    let report = queue.answered(format!("$40\r\n{SCRIPT_SHA1}\r\n{SETTLED}{CHARGED}{END}").as_bytes(), at(2));
     assert!(!report.has_failed);
     assert_eq!(decided(&mut queue), [(1, None)]);
     // Forgotten for good: the second time it is a failure.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tollgate::store::redis::{Reply, RespError, read_reply};
+use tollgate::redis::{Reply, RespError, read_reply};
 
 /// A running server; it ends with this value.
 pub(crate) struct Server {

@@ -173,7 +173,7 @@ fn the_first_write_of_a_cell_is_a_race_like_any_other() {
         let [one, other] = [(); 2].map(|()| Table::new(opened(host.clone()), capacity));
         let limited = charge(1, 0, limit("2/h"));
         let mut events = tollgate::store::Events::default();
-        let read_before = one.open(limited.client, &mut events).expect("shared data");
+        let read_before = one.load(limited.client, seconds(0), &mut events).expect("shared data");
         assert!(admitted(&other, &[limited], seconds(0)));
         let outcome = one.charge(&[limited], Some(read_before), seconds(0)).expect("shared data");
         assert_eq!(outcome.events.lost_races, 1);
@@ -190,7 +190,7 @@ fn what_nginx_has_evicted_starts_anew() {
     let table = Table::new(opened(host.clone()), capacity);
     let limited = charge(1, 0, limit("2/h"));
     assert_eq!(room(&table, limited, seconds(0)), 2);
-    host.evict("tollgate.v1.");
+    host.evict("tollgate.v2.");
     assert_eq!(room(&table, limited, seconds(0)), 2);
     assert_eq!(opened(host).absence(), Absence::Zero);
 }

@@ -4,7 +4,9 @@ mod capacity;
 #[path = "../common/charges.rs"]
 mod charges;
 mod hosts;
+#[path = "../common/model.rs"]
 mod model;
+mod policies;
 mod races;
 mod reload;
 

@@ -13,7 +13,7 @@ from harness.places import repo_path
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _WAYS = 8  # records in a cell
-_OTHERS = [f"tollgate.v1.{name}" for name in ("secret", "capacity", "warning", "absence")]
+_OTHERS = [f"tollgate.v2.{name}" for name in ("secret", "capacity", "warning", "absence")]
 
 # With the toolchain that the scripts found, whichever that is.
 _BUILD = """
@@ -64,7 +64,7 @@ class Peek:
 
 def _cell(number: int) -> str:
     """As `src/store/shared.rs` names it."""
-    return "tollgate.v1." + "".join(_DIGITS[number >> shift & 63] for shift in (18, 12, 6, 0))
+    return "tollgate.v2." + "".join(_DIGITS[number >> shift & 63] for shift in (18, 12, 6, 0))
 
 
 def _fingerprints(cell: bytes) -> list[bytes]:

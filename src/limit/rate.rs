@@ -47,6 +47,13 @@ impl Rate {
         Duration::from_secs(self.window as u64)
     }
 
+    /// The window as it stands in a rate: `min`, `5min`.
+    #[must_use]
+    pub fn window_name(self) -> String {
+        let shown = self.to_string();
+        shown.split_once('/').map_or_else(String::new, |(_, window)| window.to_owned())
+    }
+
     /// The window in microseconds.
     pub(crate) const fn window_micros(self) -> u64 {
         self.window as u64 * 1_000_000

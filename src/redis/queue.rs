@@ -175,11 +175,12 @@ impl<W> Queue<W> {
             return None;
         }
         let mut commands = self.commands.begin(self.script_is_missing);
-        for request in &requests {
-            self.commands.charge(&request.plan, &mut commands);
-        }
+        // First what answered requests give back, of which those that come after them may be in need.
         for settling in &settlements {
             self.commands.settle(&settling.settlement, &mut commands);
+        }
+        for request in &requests {
+            self.commands.charge(&request.plan, &mut commands);
         }
         self.commands.end(&mut commands);
         let (loads_script, ends) = (self.script_is_missing, now.after(timeout));
@@ -202,18 +203,6 @@ impl<W> Queue<W> {
         }
         let mut has_succeeded = false;
         let mut failure = None;
-        let mut again = Vec::new();
-        for mut request in requests {
-            let outcome = replies.next().and_then(|reply| Answer::read(&reply, &request.plan));
-            if self.is_worth_a_retry(&outcome, request.is_retried) {
-                request.is_retried = true;
-                again.push(request);
-                continue;
-            }
-            has_succeeded |= outcome.is_ok();
-            failure = failure.or(outcome.as_ref().err().copied());
-            self.decide(request, outcome);
-        }
         for mut settling in settlements {
             let outcome = replies.next().and_then(|reply| Settled::read(&reply));
             if self.is_worth_a_retry(&outcome, settling.is_retried) {
@@ -232,6 +221,18 @@ impl<W> Queue<W> {
                     report.unsettled += 1;
                 }
             }
+        }
+        let mut again = Vec::new();
+        for mut request in requests {
+            let outcome = replies.next().and_then(|reply| Answer::read(&reply, &request.plan));
+            if self.is_worth_a_retry(&outcome, request.is_retried) {
+                request.is_retried = true;
+                again.push(request);
+                continue;
+            }
+            has_succeeded |= outcome.is_ok();
+            failure = failure.or(outcome.as_ref().err().copied());
+            self.decide(request, outcome);
         }
         for request in again.into_iter().rev() {
             self.waiting.push_front(request);

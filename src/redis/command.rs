@@ -4,15 +4,15 @@ use std::fmt;
 use std::time::Duration;
 
 use super::resp::{put_argument, put_command, put_count};
-use crate::codec::put_hex;
 use crate::limit::Algorithm;
 use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Taken};
+use crate::text::put_hex;
 
 /// What charges and settles, once Redis has loaded it. Its head says how the arguments below are to be read.
 pub const SCRIPT: &str = include_str!("script.lua");
 
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "b1fc3bf06c172ce85971600b922927e487afb1f1";
+pub const SCRIPT_SHA1: &str = "b843d5d2e7a38bc03ca8d013d819147f27304363";
 
 /// Writes the commands of an exchange, for keys with one prefix.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl fmt::Debug for Commands {
 }
 
 /// Behind the prefix: a change of what stands under a key needs another version.
-const VERSION: &str = "v1:";
+const VERSION: &str = "v2:";
 
 /// The keys of one call of the script, each client's once, and its arguments, as they are sent.
 struct Call<'c> {
@@ -102,9 +102,9 @@ impl Commands {
     /// Appends the command that charges a request.
     pub fn charge(&self, plan: &Plan, out: &mut Vec<u8>) {
         let mut call = self.call("charge", plan.proof().map(|proof| (proof.client, proof.lasts)));
-        call.charges(plan.charges(true).unwrap_or_default());
-        if let Plan::Open { unproved, .. } = plan {
-            call.charges(unproved.as_deref().unwrap_or_default());
+        call.charges(plan.charges(true));
+        if let Plan::Depends { unproved, .. } = plan {
+            call.charges(unproved);
         }
         call.put(out);
     }
@@ -112,9 +112,7 @@ impl Commands {
     /// Appends the command that settles an answered request.
     pub fn settle(&self, settlement: &Settlement, out: &mut Vec<u8>) {
         let mut call = self.call("settle", settlement.proof.map(|proof| (proof.client, proof.lasts)));
-        call.charges(&settlement.due);
         call.given_back(&settlement.given_back);
-        call.given_back(&settlement.made_up_for);
         call.put(out);
     }
 
@@ -159,8 +157,8 @@ impl Call<'_> {
     }
 
     fn given_back(&mut self, receipt: &Receipt) {
-        let mut packed = Vec::with_capacity(17 * receipt.0.len());
-        for Taken { client, counter, mark, cost, .. } in &receipt.0 {
+        let mut packed = Vec::new();
+        for Taken { client, counter, mark, cost, .. } in receipt.iter() {
             packed.extend_from_slice(&self.key(*client).to_be_bytes());
             packed.extend_from_slice(&counter.0.to_be_bytes());
             // The highest byte of a time is always 0.

@@ -9,7 +9,7 @@ use crate::time::Time;
 const PLACES: u32 = 4_096;
 
 /// Remembers proofs that stand in Redis, each at most as long as it counts there: whoever is known needs to be
-/// planned only once, as himself.
+/// planned only once, as itself.
 #[derive(Debug, Default)]
 pub struct Proofs(Vec<Option<(Fingerprint, Time)>>);
 
@@ -22,20 +22,9 @@ impl Proofs {
         self.0[client.place(PLACES) as usize] = Some((client, now.after(lasts)));
     }
 
-    /// Whether this proof is known.
+    /// For how long this proof is known to count; no time at all if it is not known.
     #[must_use]
-    pub fn knows(&self, proof: Proof, now: Time) -> bool {
-        !self.left(proof, now).is_zero()
-    }
-
-    /// Whether this proof is known, but half of its time is over: it should be renewed.
-    #[must_use]
-    pub fn is_ageing(&self, proof: Proof, now: Time) -> bool {
-        let left = self.left(proof, now);
-        !left.is_zero() && left < proof.lasts / 2
-    }
-
-    fn left(&self, proof: Proof, now: Time) -> Duration {
+    pub fn left(&self, proof: Proof, now: Time) -> Duration {
         match self.0.get(proof.client.place(PLACES) as usize) {
             Some(Some((client, until))) if *client == proof.client => until.since(now),
             _ => Duration::ZERO,
@@ -60,14 +49,11 @@ mod tests {
     #[test]
     fn a_proof_is_known_until_it_ends() {
         let mut proofs = Proofs::default();
-        assert!(!proofs.knows(proof(1), seconds(0)));
+        assert_eq!(proofs.left(proof(1), seconds(0)), Duration::ZERO);
         proofs.remember(proof(1).client, Duration::from_secs(10), seconds(0));
-        assert!(!proofs.is_ageing(proof(1), seconds(5)));
-        assert!(proofs.is_ageing(proof(1), seconds(6)));
-        assert!(proofs.knows(proof(1), seconds(9)));
-        assert!(!proofs.knows(proof(1), seconds(10)));
-        assert!(!proofs.is_ageing(proof(1), seconds(10)));
-        assert!(!proofs.knows(proof(2), seconds(0)));
+        assert_eq!(proofs.left(proof(1), seconds(6)), Duration::from_secs(4));
+        assert_eq!(proofs.left(proof(1), seconds(10)), Duration::ZERO);
+        assert_eq!(proofs.left(proof(2), seconds(0)), Duration::ZERO);
     }
 
     #[test]
@@ -80,8 +66,9 @@ mod tests {
         };
         assert_eq!(other.client.place(PLACES), same_place.client.place(PLACES));
         proofs.remember(other.client, other.lasts, seconds(0));
-        assert!(!proofs.knows(same_place, seconds(0)));
+        assert!(proofs.left(same_place, seconds(0)).is_zero());
         proofs.remember(same_place.client, same_place.lasts, seconds(0));
-        assert!(!proofs.knows(other, seconds(0)) && proofs.knows(same_place, seconds(0)));
+        assert!(proofs.left(other, seconds(0)).is_zero());
+        assert!(!proofs.left(same_place, seconds(0)).is_zero());
     }
 }

@@ -1,11 +1,22 @@
-//! One limit and its counter, whichever algorithm it uses.
+//! How much in how long: one limit, and what was counted against it.
+//!
+//! What a limit *is* are its algorithm and its window: they name its counter. Quota and burst are only how much of
+//! what was counted it admits. So limits that differ in these alone judge one counter, each by its own quota: one
+//! after the other when a quota is changed, or side by side when several policies stand on the same counters.
 
-use std::time::Duration;
+mod bucket;
+mod marks;
+mod rate;
+mod verdict;
+mod window;
 
-use crate::bucket::Bucket;
-use crate::rate::Rate;
+pub use bucket::{Bucket, MAX_LEVELS};
+pub(crate) use marks::{Mark, Marks};
+pub use rate::{MAX_WINDOW, Rate, RateError, parse_window};
+pub use verdict::Verdict;
+pub use window::{EXACT_QUOTA, Window};
+
 use crate::time::Time;
-use crate::window::Window;
 
 /// How units are counted against a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,33 +56,9 @@ impl Limit {
     }
 }
 
-/// One limit's answer to a charge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// There is room.
-    Admitted {
-        /// Whole units left once this charge is taken.
-        remaining: u32,
-        /// How long until there are more units than `remaining`.
-        reset: Duration,
-    },
-    /// There is no room.
-    Denied {
-        /// How long until the same charge would be admitted if nobody else takes units meanwhile. A
-        /// charge that can never be admitted (the quota is 0) is told to wait one window, as DRF does.
-        wait: Duration,
-    },
-}
-
-impl Verdict {
-    /// Whether there is room.
-    #[must_use]
-    pub const fn is_admitted(&self) -> bool {
-        matches!(self, Self::Admitted { .. })
-    }
-}
-
-/// A limit together with what was counted against it.
+/// What was counted against limits of one algorithm and window, whatever their quota.
+///
+/// Beside it stands the limit by which it was last charged: by that alone an observer tells how full it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Counter {
     Window { rate: Rate, window: Window },
@@ -86,22 +73,22 @@ impl Counter {
         }
     }
 
-    /// Goes on counting under another limit, after a new configuration. What was counted stays, unless
-    /// the algorithm is another one: a log and a bucket cannot be turned into each other exactly.
-    pub(crate) fn adopt(&mut self, limit: Limit, now: Time) {
-        match (&mut *self, limit.algorithm) {
-            (Self::Window { rate, window }, Algorithm::SlidingWindow) => {
-                if *rate != limit.rate {
-                    window.adopt(limit.rate, now);
-                    *rate = limit.rate;
-                }
-            }
-            (Self::Bucket { rate, burst, bucket }, Algorithm::TokenBucket { burst: new_burst }) => {
-                bucket.rescale(*rate, limit.rate);
+    /// Whether this is the counter of such a limit. If so, it is judged by this one's quota from now on.
+    pub(crate) fn goes_under(&mut self, limit: Limit) -> bool {
+        let known = match self {
+            Self::Window { rate, .. } | Self::Bucket { rate, .. } => rate,
+        };
+        if known.window_secs() != limit.rate.window_secs() {
+            return false;
+        }
+        match (self, limit.algorithm) {
+            (Self::Window { rate, .. }, Algorithm::SlidingWindow) => *rate = limit.rate,
+            (Self::Bucket { rate, burst, .. }, Algorithm::TokenBucket { burst: new_burst }) => {
                 (*rate, *burst) = (limit.rate, new_burst);
             }
-            _ => *self = Self::new(limit),
+            _ => return false,
         }
+        true
     }
 
     /// What a charge of `cost` units would be answered. Nothing is taken.
@@ -116,7 +103,7 @@ impl Counter {
     pub(crate) fn take(&mut self, now: Time, cost: u32) -> Time {
         match self {
             Self::Window { rate, window } => window.take(*rate, now, cost),
-            Self::Bucket { rate, bucket, .. } => bucket.take(*rate, now, cost),
+            Self::Bucket { rate, burst, bucket } => bucket.take(*rate, *burst, now, cost),
         }
     }
 
@@ -132,13 +119,13 @@ impl Counter {
     pub(crate) fn fill(&self, now: Time) -> u32 {
         match self {
             Self::Window { rate, window } => millionths(window.used(*rate, now).into(), rate.quota().into()),
-            Self::Bucket { rate, burst, bucket } => bucket.fill(*rate, *burst, now),
+            Self::Bucket { rate, bucket, .. } => bucket.fill(*rate, now),
         }
     }
 }
 
 /// `part` of `whole` in millionths, at least 1 if there is any part at all.
-pub(crate) fn millionths(part: u128, whole: u128) -> u32 {
+fn millionths(part: u128, whole: u128) -> u32 {
     if part == 0 {
         return 0;
     }

@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use super::breaker::Breaker;
 use super::command::Commands;
+use super::denials::Denials;
 use super::exchange::{Decided, Exchange, Report};
 use super::failure::Failure;
 use super::proofs::Proofs;
 use super::queue::Queue;
 use super::settings::Settings;
 use crate::limit::Verdict;
-use crate::store::denials::Denials;
-use crate::store::{Acceptance, Charge, Charged, Fingerprint, Plan, Proof, Settlement};
+use crate::policy::{Policy, Trust};
+use crate::scope::Count;
+use crate::store::{Acceptance, Charge, Fingerprint, Outcome, Plan, Proof, Settlement};
 use crate::time::Time;
 
 /// What one worker knows of the counters in Redis, and who waits for them there.
 #[derive(Debug)]
-pub struct Shared<W> {
+pub struct Store<W> {
     queue: Queue<W>,
     proofs: Proofs,
     denials: Denials,
@@ -28,11 +30,11 @@ pub struct Shared<W> {
 pub enum Asked<W> {
     /// It waits.
     Waits {
-        /// Whether [`Shared::dispatch`] has to be called soon.
+        /// Whether [`Store::dispatch`] has to be called soon.
         wake: bool,
     },
-    /// It is known already what becomes of it, and whether its proof counts.
-    Known(W, Plan, bool, Charged),
+    /// It is known already what becomes of it, and for how long its proof counts, if it does.
+    Known(W, Plan, Option<Duration>, Outcome),
     /// Redis cannot be asked.
     Refused(W, Plan, Failure),
 }
@@ -46,7 +48,7 @@ pub struct Lasting {
     pub nothing_moves: bool,
 }
 
-impl<W> Shared<W> {
+impl<W> Store<W> {
     /// Nothing known, nobody waiting. For the seed see [`Breaker::new`].
     #[must_use]
     pub fn new(settings: &Settings, lasting: Lasting, seed: u64) -> Self {
@@ -64,30 +66,29 @@ impl<W> Shared<W> {
     pub fn acceptance(&self, proof: Option<Proof>, now: Time) -> Acceptance {
         match proof {
             None => Acceptance::NotNeeded,
-            Some(proof) if self.proofs.knows(proof, now) => Acceptance::Known(proof),
-            Some(proof) => Acceptance::Unknown(proof),
+            Some(proof) => match self.proofs.left(proof, now) {
+                Duration::ZERO => Acceptance::Unknown(proof),
+                left => Acceptance::Known(proof, left),
+            },
         }
     }
 
     /// A request is to be charged. For the ticket see [`Queue::arrive`].
     pub fn ask(&mut self, ticket: u32, waiter: W, plan: Plan, now: Time) -> Asked<W> {
+        let known = match &plan {
+            Plan::Certain { known, .. } => known.map(|(_, left)| left),
+            Plan::Depends { .. } => None,
+        };
         if plan.is_free() {
-            return Asked::Known(waiter, plan, false, Charged::default());
+            return Asked::Known(waiter, plan, known, Outcome::default());
         }
         if let Some(denied) = self.known_denial(&plan, now) {
-            return Asked::Known(waiter, plan, true, denied);
+            return Asked::Known(waiter, plan, known, denied);
         }
         match self.queue.arrive(ticket, waiter, plan, now) {
             Ok(wake) => Asked::Waits { wake },
             Err((waiter, plan, failure)) => Asked::Refused(waiter, plan, failure),
         }
-    }
-
-    /// The proof of a request that costs nothing, if it is time to renew it: nothing else does.
-    #[must_use]
-    pub fn renewal(&self, plan: &Plan, now: Time) -> Option<Settlement> {
-        let proof = plan.proof().filter(|proof| plan.is_free() && self.proofs.is_ageing(*proof, now));
-        proof.map(|proof| Settlement { proof: Some(proof), ..Settlement::default() })
     }
 
     /// See [`Queue::settle`].
@@ -125,8 +126,8 @@ impl<W> Shared<W> {
         if let (Some(client), Some(lasts)) = (client, answer.proved_for) {
             self.proofs.remember(client, lasts, now);
         }
-        let charges = decided.plan.charges(answer.is_proved()).unwrap_or_default();
-        for (charge, verdict) in charges.iter().zip(&answer.charged.verdicts) {
+        let charges = decided.plan.charges(answer.is_proved());
+        for (charge, verdict) in charges.iter().zip(&answer.outcome.verdicts) {
             if let Verdict::Denied { wait } = verdict
                 && self.lasting.lasts(charge, client)
             {
@@ -158,19 +159,28 @@ impl<W> Shared<W> {
 
     /// What becomes of a request that is known to be denied. The verdicts on its other charges are not known: they have
     /// no consequences, and stand as admitted.
-    fn known_denial(&self, plan: &Plan, now: Time) -> Option<Charged> {
-        let Plan::Certain { charges: Some(charges), .. } = plan else { return None };
+    fn known_denial(&self, plan: &Plan, now: Time) -> Option<Outcome> {
+        let Plan::Certain { charges, .. } = plan else { return None };
         let verdict = |charge: &Charge| match self.denials.wait(charge, now) {
             Some(wait) if charge.enforced => Verdict::Denied { wait },
             _ => Verdict::Admitted { remaining: 0, reset: Duration::ZERO },
         };
         let verdicts: Vec<_> = charges.iter().map(verdict).collect();
         let is_denied = verdicts.iter().any(|verdict| !verdict.is_admitted());
-        is_denied.then(|| Charged { verdicts, ..Charged::default() })
+        is_denied.then(|| Outcome { verdicts, ..Outcome::default() })
     }
 }
 
 impl Lasting {
+    /// Under this policy.
+    #[must_use]
+    pub fn of(policy: &Policy) -> Self {
+        Self {
+            scopes: policy.scopes.iter().map(|scope| scope.count == Count::All).collect(),
+            nothing_moves: policy.trust == Trust::Any,
+        }
+    }
+
     /// Whether a denial of this charge lasts, given whose credential the request has. A client with a credential that
     /// counts is charged as itself alone, but what others have paid as anonymous may yet move.
     fn lasts(&self, charge: &Charge, bearer: Option<Fingerprint>) -> bool {

@@ -1,6 +1,6 @@
 //! The log of a sliding window, packed into few bytes.
 
-use crate::codec::{Reader, put};
+use crate::varint::{Reader, put};
 
 /// Units that come back together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +94,13 @@ impl Marks {
     /// Counts times in steps of so many microseconds from now on, if all marks lie on such steps; else in
     /// microseconds, until those that do not have expired.
     pub(crate) fn align(&mut self, step: u64) {
-        if self.step != step {
-            let aligned = self.iter().all(|mark| mark.at.is_multiple_of(step));
-            self.rebuild(if aligned { step } else { 1 }, Some);
+        if self.step == step {
+            return;
+        }
+        let aligned = self.iter().all(|mark| mark.at.is_multiple_of(step));
+        let possible = if aligned { step } else { 1 };
+        if self.step != possible {
+            self.rebuild(possible, Some);
         }
     }
 

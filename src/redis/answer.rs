@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::resp::Reply;
 use crate::limit::Verdict;
-use crate::store::{Charged, Events, Plan, Receipt, Settlement};
+use crate::store::{Events, Outcome, Plan, Settlement};
 use crate::time::Time;
 
 /// What became of a request's charges.
 #[derive(Debug)]
 pub struct Answer {
-    /// Whether its proof was known, and for how long it still counts.
+    /// For how long its proof still counts, whatever its counters do; `None` if it is not known.
     pub proved_for: Option<Duration>,
     /// What became of the charges that it has then.
-    pub charged: Charged,
+    pub outcome: Outcome,
     /// The time there.
     pub now: Time,
 }
@@ -37,12 +37,12 @@ impl Answer {
     /// If it is an error, or is not what the script returns.
     pub fn read(reply: &Reply, plan: &Plan) -> Result<Self, Failure> {
         let (head, verdicts) = numbers(reply)?;
-        let charges = plan.charges(head.flag).unwrap_or_default();
+        let charges = plan.charges(head.is_proved);
         let (verdicts, rest) = verdicts.as_chunks::<4>();
         if verdicts.len() != charges.len() || !rest.is_empty() {
             return Err(Failure::Reply);
         }
-        let mut outcome = Charged { events: head.events, ..Charged::default() };
+        let mut outcome = Outcome { events: head.events, ..Outcome::default() };
         for (charge, [admitted, tells, reset, mark]) in charges.iter().zip(verdicts) {
             outcome.verdicts.push(match admitted {
                 0 => Verdict::Denied { wait: Duration::from_micros(*tells) },
@@ -56,7 +56,7 @@ impl Answer {
                 outcome.receipt.add(charge, Time::from_micros(*mark));
             }
         }
-        Ok(Self { proved_for: head.flag.then_some(head.proved_for), charged: outcome, now: head.now })
+        Ok(Self { proved_for: head.is_proved.then_some(head.proved_for), outcome, now: head.now })
     }
 
     /// Whether the proof of the request's credential was known.
@@ -68,8 +68,7 @@ impl Answer {
     /// What gives all of it back.
     #[must_use]
     pub fn undo(self) -> Settlement {
-        let receipt: Receipt = self.charged.receipt;
-        Settlement::undo(receipt)
+        Settlement::undo(self.outcome.receipt)
     }
 }
 
@@ -83,7 +82,7 @@ impl Settled {
         if !rest.is_empty() {
             return Err(Failure::Reply);
         }
-        let proved_for = (!head.proved_for.is_zero()).then_some(head.proved_for);
+        let proved_for = head.is_proved.then_some(head.proved_for);
         Ok(Self { proved_for, events: head.events, now: head.now })
     }
 }
@@ -91,7 +90,7 @@ impl Settled {
 /// What every reply of the script begins with.
 struct Head {
     now: Time,
-    flag: bool,
+    is_proved: bool,
     proved_for: Duration,
     events: Events,
 }
@@ -107,13 +106,13 @@ fn numbers(reply: &Reply) -> Result<(Head, Vec<u64>), Failure> {
         _ => Err(Failure::Reply),
     };
     let numbers = list.iter().map(number).collect::<Result<Vec<_>, _>>()?;
-    let Some(([now, flag, proved_for, broken], rest)) = numbers.split_first_chunk() else {
+    let Some(([now, is_proved, proved_for, broken], rest)) = numbers.split_first_chunk() else {
         return Err(Failure::Reply);
     };
     let corrupt = u32::try_from(*broken).map_err(|_| Failure::Reply)?;
     let head = Head {
         now: Time::from_micros(*now),
-        flag: *flag == 1,
+        is_proved: *is_proved == 1,
         proved_for: Duration::from_micros(*proved_for),
         events: Events { corrupt, ..Events::default() },
     };
@@ -124,14 +123,22 @@ fn numbers(reply: &Reply) -> Result<(Head, Vec<u64>), Failure> {
 mod tests {
     use super::*;
     use crate::limit::Limit;
-    use crate::store::{Charge, CounterId, Fingerprint};
+    use crate::store::{Charge, CounterId, Fingerprint, Proves, Stays};
 
     /// What is read of these numbers as the answer to a request with one charge.
     fn read(numbers: &[i64]) -> Result<Answer, Failure> {
         let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
         let client = Fingerprint::from_bytes([1; Fingerprint::SIZE]);
-        let charge = Charge { client, counter: CounterId(1), limit, cost: 1, scope: 0, enforced: true };
-        let plan = Plan::Certain { charges: Some(vec![charge]), renews: None };
+        let charge = Charge {
+            client,
+            counter: CounterId(1),
+            limit,
+            cost: 1,
+            scope: 0,
+            enforced: true,
+            stays: Stays::Always,
+        };
+        let plan = Plan::Certain { charges: vec![charge], known: None, proves: Proves::Nothing };
         Answer::read(&Reply::List(Some(numbers.iter().copied().map(Reply::Number).collect())), &plan)
     }
 
@@ -139,13 +146,13 @@ mod tests {
     fn an_answer_has_a_verdict_for_each_charge_and_no_more() {
         let answer = read(&[9, 0, 0, 0, 1, 4, 60, 9]).expect("an answer");
         assert_eq!(
-            answer.charged.verdicts,
+            answer.outcome.verdicts,
             [Verdict::Admitted { remaining: 4, reset: Duration::from_micros(60) }]
         );
-        assert!(!answer.is_proved() && !answer.charged.receipt.is_empty());
+        assert!(!answer.is_proved() && !answer.outcome.receipt.is_empty());
         let answer = read(&[9, 0, 0, 0, 0, 50, 0, 0]).expect("an answer");
-        assert_eq!(answer.charged.verdicts, [Verdict::Denied { wait: Duration::from_micros(50) }]);
-        assert!(answer.charged.receipt.is_empty());
+        assert_eq!(answer.outcome.verdicts, [Verdict::Denied { wait: Duration::from_micros(50) }]);
+        assert!(answer.outcome.receipt.is_empty());
         for numbers in [
             &[][..],
             &[9, 0, 0],

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::limit::Verdict;
-use crate::marks::{Mark, Marks};
-use crate::rate::Rate;
+use super::marks::{Mark, Marks};
+use super::{Rate, Verdict};
 use crate::time::Time;
 
 /// Up to this quota a window keeps one exact mark for each admission.
@@ -17,6 +16,10 @@ pub const EXACT_QUOTA: u32 = 64;
 /// admissions themselves, so the decisions are those of a full log. Above it a mark's time is rounded up
 /// to the next multiple of window/64, so that there are at most 65 marks whatever the quota is: a unit may
 /// come back up to window/64 late, never early.
+///
+/// The rate that is handed to each call may have another quota each time, but always the same window. A unit that is
+/// taken under a quota of [`EXACT_QUOTA`] or less may join one that was rounded under a larger quota; so it may come
+/// back late, too. There are then at most 64 exact marks and 65 rounded ones.
 ///
 /// A mark that lies more than a window (and its rounding) ahead of `now` cannot be: the clock was set
 /// back. It does not count, so that such a step never locks a client out for longer than three windows.
@@ -86,16 +89,14 @@ impl Window {
         }
     }
 
-    /// Goes on under another rate. A record says by the rate alone in which steps its marks count, and how far apart
-    /// they can be: what has expired under a shorter window goes.
-    pub(crate) fn adopt(&mut self, rate: Rate, now: Time) {
-        self.marks.drop_while(|at| is_expired(at, rate, now));
-        self.marks.align(Self::step(rate));
+    /// How finely the marks of this rate lie, in microseconds.
+    const fn step(rate: Rate) -> u64 {
+        if rate.quota() <= EXACT_QUOTA { 1 } else { Self::coarse_step(rate) }
     }
 
-    /// How finely the marks of this rate lie, in microseconds.
-    pub(crate) const fn step(rate: Rate) -> u64 {
-        if rate.quota() <= EXACT_QUOTA { 1 } else { rate.window_micros() / EXACT_QUOTA as u64 }
+    /// How finely marks lie under a large quota, in microseconds. It depends on the window alone.
+    pub(crate) const fn coarse_step(rate: Rate) -> u64 {
+        rate.window_micros() / EXACT_QUOTA as u64
     }
 
     pub(crate) const fn of(marks: Marks) -> Self {
@@ -125,5 +126,5 @@ const fn is_expired(at: u64, rate: Rate, now: Time) -> bool {
 }
 
 const fn is_ahead(at: u64, rate: Rate, now: Time) -> bool {
-    at > now.micros() + rate.window_micros() + Window::step(rate)
+    at > now.micros() + rate.window_micros() + Window::coarse_step(rate)
 }

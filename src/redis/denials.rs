@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Charge, CounterId, Fingerprint};
 use crate::limit::Limit;
+use crate::store::{Charge, CounterId, Fingerprint};
 use crate::time::Time;
 
 /// How many denials are remembered. Each has one place, where a later one takes it.
@@ -14,7 +14,7 @@ const PLACES: u32 = 4_096;
 /// That is right for counters to which nothing is given back meanwhile. Where something can be, whoever remembers denies
 /// longer than the counters would.
 #[derive(Debug, Default)]
-pub struct Denials(Vec<Option<Denial>>);
+pub(super) struct Denials(Vec<Option<Denial>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Denial {
@@ -27,7 +27,7 @@ struct Denial {
 
 impl Denials {
     /// The charge was denied, and told at `now` to wait so long.
-    pub fn note(&mut self, charge: &Charge, wait: Duration, now: Time) {
+    pub(super) fn note(&mut self, charge: &Charge, wait: Duration, now: Time) {
         if self.0.is_empty() {
             self.0 = vec![None; PLACES as usize];
         }
@@ -37,7 +37,7 @@ impl Denials {
 
     /// How long the charge has still to wait; `None` if it is not known to be denied.
     #[must_use]
-    pub fn wait(&self, charge: &Charge, now: Time) -> Option<Duration> {
+    pub(super) fn wait(&self, charge: &Charge, now: Time) -> Option<Duration> {
         let denial = self.0.get(place(charge))?.as_ref()?;
         let is_same =
             (denial.client, denial.counter, denial.limit) == (charge.client, charge.counter, charge.limit);
@@ -54,6 +54,7 @@ fn place(charge: &Charge) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Stays;
 
     const fn seconds(seconds: u64) -> Time {
         Time::from_micros(seconds * 1_000_000)
@@ -62,7 +63,15 @@ mod tests {
     fn charge(client: u8, counter: u32) -> Charge {
         let client = Fingerprint::from_bytes([client; Fingerprint::SIZE]);
         let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
-        Charge { client, counter: CounterId(counter), limit, cost: 2, scope: 0, enforced: true }
+        Charge {
+            client,
+            counter: CounterId(counter),
+            limit,
+            cost: 2,
+            scope: 0,
+            enforced: true,
+            stays: Stays::Always,
+        }
     }
 
     #[test]

@@ -1,0 +1,159 @@
+//! What follows from the verdicts on a request's charges.
+
+use std::time::Duration;
+
+use crate::limit::{Limit, Verdict};
+use crate::store::{Charge, Stays};
+
+/// What one request's charges led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Each limit that the request fell under, and what it said.
+    pub limits: Vec<Judged>,
+    /// How long to wait, if the request is denied: the longest wait of the enforced limits that denied it.
+    pub wait: Option<Duration>,
+}
+
+/// What one limit said to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The scope's place in the policy.
+    pub scope: usize,
+    /// The limit.
+    pub limit: Limit,
+    /// Whether its denial denies the request.
+    pub enforced: bool,
+    /// What it said.
+    pub verdict: Verdict,
+    cost: u32,
+    stays: Stays,
+}
+
+/// How one scope judged a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Judgement {
+    /// Within all of its limits.
+    Allowed,
+    /// Over a limit, and enforced.
+    Denied,
+    /// Over a limit, but only shadowed.
+    Shadowed,
+}
+
+/// Where a client stands with one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The scope's place in the policy.
+    pub scope: usize,
+    /// The limit.
+    pub limit: Limit,
+    /// Whole units left.
+    pub remaining: u32,
+    /// How long until there are more; for a denied request, until it would be admitted.
+    pub reset: Duration,
+}
+
+impl Decision {
+    /// What follows from the verdicts on these charges, one for each.
+    #[must_use]
+    pub fn of(charges: &[Charge], verdicts: &[Verdict]) -> Self {
+        let judged = |(charge, verdict): (&Charge, &Verdict)| {
+            let Charge { scope, limit, enforced, cost, stays, .. } = *charge;
+            Judged { scope, limit, enforced, verdict: *verdict, cost, stays }
+        };
+        let limits: Vec<Judged> = charges.iter().zip(verdicts).map(judged).collect();
+        let wait = limits.iter().filter_map(Judged::denial).max();
+        Self { limits, wait }
+    }
+
+    /// A denial without any limit's word, for so long.
+    #[must_use]
+    pub const fn denied_for(wait: Duration) -> Self {
+        Self { limits: Vec::new(), wait: Some(wait) }
+    }
+
+    /// Whether the request may go on to the application.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        self.wait.is_none()
+    }
+
+    /// The scopes that the request fell under, each once, and how each judged it.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<(usize, Judgement)> {
+        let mut scopes: Vec<(usize, Judgement)> = Vec::with_capacity(self.limits.len());
+        for judged in &self.limits {
+            let judgement = match judged.verdict {
+                Verdict::Admitted { .. } => Judgement::Allowed,
+                Verdict::Denied { .. } if judged.enforced => Judgement::Denied,
+                Verdict::Denied { .. } => Judgement::Shadowed,
+            };
+            match scopes.iter_mut().find(|(scope, _)| *scope == judged.scope) {
+                Some((_, known)) if judgement != Judgement::Allowed => *known = judgement,
+                Some(_) => {}
+                None => scopes.push((judged.scope, judgement)),
+            }
+        }
+        scopes
+    }
+
+    /// The limit to tell the client about: the one that denied the request and wants the longest wait, or
+    /// else the enforced one that admits the fewest further requests like this one.
+    #[must_use]
+    pub fn nearest(&self) -> Option<Standing> {
+        let enforced = self.limits.iter().filter(|judged| judged.enforced);
+        let standings = enforced.map(|judged| (judged.further(), judged.standing()));
+        match self.wait {
+            Some(wait) => standings
+                .filter(|(further, _)| further.is_none())
+                .map(|(_, standing)| standing)
+                .find(|standing| standing.reset == wait),
+            None => standings.min_by_key(|(further, _)| *further).map(|(_, standing)| standing),
+        }
+    }
+
+    /// The same decision once the request is answered: whether its credential was accepted, and whether a scope counts
+    /// it. Limits that it is not charged by are gone, and what does not count is there again.
+    #[must_use]
+    pub fn settled(mut self, accepted: bool, counts: impl Fn(usize) -> bool) -> Self {
+        self.limits.retain(|judged| judged.stays.stays(accepted));
+        for judged in self.limits.iter_mut().filter(|judged| !counts(judged.scope)) {
+            if let Verdict::Admitted { remaining, .. } = &mut judged.verdict {
+                *remaining = remaining.saturating_add(judged.cost).min(judged.limit.most_at_once());
+            }
+        }
+        self
+    }
+}
+
+impl Judged {
+    /// Whether it denies the request.
+    #[must_use]
+    pub const fn denies(&self) -> bool {
+        self.denial().is_some()
+    }
+
+    /// How long to wait, if it denies the request.
+    const fn denial(&self) -> Option<Duration> {
+        match self.verdict {
+            Verdict::Denied { wait } if self.enforced => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// How many further requests like this one it admits; `None` if it does not even admit this one.
+    fn further(&self) -> Option<u32> {
+        match self.verdict {
+            Verdict::Admitted { remaining, .. } => Some(remaining / self.cost.max(1)),
+            Verdict::Denied { .. } => None,
+        }
+    }
+
+    const fn standing(&self) -> Standing {
+        let (remaining, reset) = match self.verdict {
+            Verdict::Admitted { remaining, reset } => (remaining, reset),
+            Verdict::Denied { wait } => (0, wait),
+        };
+        Standing { scope: self.scope, limit: self.limit, remaining, reset }
+    }
+}

@@ -1,0 +1,84 @@
+//! The rules, and what a request is charged by them.
+
+use std::time::Duration;
+
+use crate::client::{Client, ClientRules};
+use crate::scope::{Count, Counted, Matcher, Reading, Scope};
+use crate::store::{Charge, Secret, Stays};
+
+/// The rules that requests are judged by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How clients are told apart.
+    pub client: ClientRules,
+    /// When a credential counts.
+    pub trust: Trust,
+    /// Requests that fall under no scope at all.
+    pub exempt: Vec<Matcher>,
+    /// The scopes, in the order in which they were written. Those that are off are not among them.
+    pub scopes: Vec<Scope>,
+}
+
+/// When a credential makes its bearer a client of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Always.
+    Any,
+    /// Once the application has answered a request that presents it with a success.
+    Upstream {
+        /// How long that counts from the last success, if no counter of the client matters for longer.
+        lasts: Duration,
+        /// The requests whose success says so: those for which the application insists on a credential.
+        proof: Matcher,
+    },
+}
+
+impl Policy {
+    /// Whether the request falls under no scope whatever.
+    #[must_use]
+    pub fn exempts(&self, client: &Client) -> bool {
+        self.exempt.iter().any(|exempt| exempt.matches(client, Reading::Certain))
+    }
+
+    /// The charges for a request of this client: one for each rate of each scope that it falls under, those
+    /// of one counted client together. `counted` says what is known already of whom the keys count.
+    #[must_use]
+    pub fn plan<'p>(&'p self, client: &Client, secret: &Secret, mut counted: Counted<'p>) -> Vec<Charge> {
+        let mut charges = Vec::with_capacity(self.scopes.len());
+        for (index, scope) in self.scopes.iter().enumerate() {
+            if !scope.matcher.matches(client, Reading::Possible) {
+                continue;
+            }
+            let Some(whom) = scope.key.client(client, secret, &mut counted) else { continue };
+            // Behind those of the same client, of which there are few.
+            let behind = charges.iter().rposition(|charge: &Charge| charge.client == whom);
+            let place = behind.map_or(charges.len(), |last| last + 1);
+            let of_scope = scope.limits.iter().zip(&scope.counters).map(|(limit, counter)| Charge {
+                client: whom,
+                counter: *counter,
+                limit: *limit,
+                cost: scope.cost,
+                scope: index,
+                enforced: scope.enforced,
+                stays: Stays::Always,
+            });
+            charges.splice(place..place, of_scope);
+        }
+        charges
+    }
+
+    /// Which of a scope's requests count, once they have been answered.
+    #[must_use]
+    pub fn count(&self, scope: usize) -> &Count {
+        self.scopes.get(scope).map_or(&Count::All, |scope| &scope.count)
+    }
+
+    /// Whether it makes a difference to any request whether its credential is worth anything.
+    #[must_use]
+    pub fn minds_credentials(&self) -> bool {
+        let matchers = self.scopes.iter().map(|scope| &scope.matcher).chain(&self.exempt);
+        !self.scopes.is_empty()
+            && (matchers.into_iter().any(Matcher::minds_credentials)
+                || self.scopes.iter().any(|scope| scope.key.minds_credentials()))
+    }
+}
