@@ -7,6 +7,9 @@ mod matching;
 mod planned;
 mod readings;
 mod responses;
+#[path = "../common/settlement.rs"]
+mod settled;
+mod settlement;
 mod settling;
 mod size;
 mod trust;

@@ -8,6 +8,9 @@ mod model;
 mod policies;
 mod queue;
 mod server;
+#[path = "../common/settlement.rs"]
+mod settled;
+mod settlement;
 mod store;
 
 use std::time::Duration;

@@ -1,0 +1,356 @@
+//! What clients are charged in the end, in a few lines: a log for each counter, walked through for each question.
+//!
+//! Random policies judge requests of a few addresses and credentials. Their answers, of every kind, come in any order, or
+//! never. So a trace has what is hard: a credential that is not known yet, in flight many times over; scopes that only
+//! shadow; exemptions; windows that are longer than a proof lasts; charges that depend on the answer.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use tollgate::client::Client;
+use tollgate::config::Config;
+use tollgate::gate::{Gate, Passage, Pending};
+use tollgate::request::{Headers, Properties, Request};
+use tollgate::response::{Origin, Response};
+use tollgate::store::{Cells, Settlement};
+use tollgate::time::Time;
+
+/// Counters that a gate is asked with.
+pub(crate) trait Counters {
+    type Cells: Cells;
+    fn gate(&self) -> &Gate<Self::Cells>;
+    fn admit(&mut self, client: &Client, now: Time) -> Passage;
+    fn settle(&mut self, settlement: Settlement, now: Time);
+}
+
+/// Whom a scope counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Address,
+    Credential,
+    Either,
+    Everybody,
+}
+
+#[derive(Clone, Debug)]
+struct Scope {
+    quota: usize,
+    window: u64,
+    key: Key,
+    only_anonymous: bool,
+    only_login: bool,
+    counts_failures: bool,
+    is_enforced: bool,
+}
+
+/// A policy, and the document that says it.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    scopes: Vec<Scope>,
+    /// Whom `/free` is free for: anonymous clients, or those with a credential.
+    exempts: Option<bool>,
+    trust_for: u64,
+}
+
+/// What the proxy sees next.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Request { address: u8, token: Option<u8>, path: &'static str, method: &'static str },
+    Answer { which: prop::sample::Index, response: Option<Response> },
+    Passes(u64),
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+pub(crate) fn policies() -> impl Strategy<Value = Policy> {
+    let key = prop::sample::select(vec![Key::Address, Key::Credential, Key::Either, Key::Everybody]);
+    let window = prop::sample::select(vec![MINUTE, HOUR, 24 * HOUR]);
+    let scope = (1..8_usize, window, key, prop::collection::vec(prop::bool::weighted(0.3), 4));
+    let scope = scope.prop_map(|(quota, window, key, flags)| Scope {
+        quota,
+        window,
+        key,
+        only_anonymous: flags[0],
+        only_login: flags[1],
+        counts_failures: flags[2],
+        is_enforced: !flags[3],
+    });
+    let trust_for = prop::sample::select(vec![MINUTE, HOUR]);
+    let policy = (prop::collection::vec(scope, 1..5), prop::option::of(any::<bool>()), trust_for);
+    policy.prop_map(|(scopes, exempts, trust_for)| Policy { scopes, exempts, trust_for })
+}
+
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
+    let path = prop::sample::select(vec!["/", "/login", "/free"]);
+    let method = prop::sample::select(vec!["GET", "POST"]);
+    let token = prop::option::weighted(0.8, 0..3_u8);
+    let request = (0..2_u8, token, path, method).prop_map(|(address, token, path, method)| Event::Request {
+        address,
+        token,
+        path,
+        method,
+    });
+    let status = prop::sample::select(vec![101, 200, 204, 302, 303, 304, 401, 403, 404, 500]);
+    let grpc = prop::option::weighted(0.2, prop::sample::select(vec![0, 16]));
+    let origin = prop::sample::select(vec![Origin::Application, Origin::Proxy, Origin::Lost]);
+    let response = (status, grpc, prop_oneof![3 => Just(Origin::Application), 1 => origin]);
+    let response = response.prop_map(|(status, grpc, origin)| Response { status, grpc, origin });
+    let answer = (any::<prop::sample::Index>(), prop::option::weighted(0.9, response))
+        .prop_map(|(which, response)| Event::Answer { which, response });
+    let passes = prop_oneof![0..9_u64, 20..70_u64, 600..4_000_u64, Just(9 * HOUR)].prop_map(Event::Passes);
+    prop::collection::vec(prop_oneof![5 => request, 4 => answer, 2 => passes], 1..80)
+}
+
+impl Policy {
+    pub(crate) fn config(&self) -> Config {
+        let scopes = self.scopes.iter().enumerate().map(|(index, scope)| {
+            let key = match scope.key {
+                Key::Address => r#""address""#,
+                Key::Credential => r#""credential""#,
+                Key::Either => r#"["credential", "address"]"#,
+                Key::Everybody => r#""global""#,
+            };
+            let mut matches = Vec::new();
+            matches.extend(scope.only_anonymous.then_some(r#""client": "anonymous""#));
+            matches.extend(scope.only_login.then_some(r#""path": "/login""#));
+            let count = if scope.counts_failures { r#"{ "status": [401, 403] }"# } else { r#""all""# };
+            let mode = if scope.is_enforced { "enforce" } else { "shadow" };
+            format!(
+                r#""s{index}": {{ "rate": "{}/{}s", "key": {key}, "match": {{ {} }}, "count": {count}, "mode": "{mode}" }}"#,
+                scope.quota,
+                scope.window,
+                matches.join(", "),
+            )
+        });
+        let exempt = self.exempts.map_or(String::new(), |authenticated| {
+            let kind = if authenticated { "authenticated" } else { "anonymous" };
+            format!(r#""exempt": [{{ "path": "/free", "client": "{kind}" }}],"#)
+        });
+        let document = format!(
+            r#"{{ "client": {{ "credential": {{ "trust_for": "{}s" }} }}, {exempt} "scopes": {{ {} }} }}"#,
+            self.trust_for,
+            scopes.collect::<Vec<_>>().join(", "),
+        );
+        Config::parse(document.as_bytes()).unwrap_or_else(|error| panic!("{error}: {document}"))
+    }
+
+    /// The counters that a request falls under: of which scope, and whose.
+    fn charges(&self, address: u8, token: Option<u8>, path: &str) -> Vec<(usize, Whose)> {
+        if path == "/free" && self.exempts == Some(token.is_some()) {
+            return Vec::new();
+        }
+        let whose = |scope: &Scope| match (scope.key, token) {
+            (Key::Address, _) | (Key::Either, None) => Some(Whose::Address(address)),
+            (Key::Credential | Key::Either, Some(token)) => Some(Whose::Credential(token)),
+            (Key::Credential, None) => None,
+            (Key::Everybody, _) => Some(Whose::Everybody),
+        };
+        let applies = |scope: &Scope| {
+            !(scope.only_anonymous && token.is_some()) && !(scope.only_login && path != "/login")
+        };
+        let scopes = self.scopes.iter().enumerate().filter(|(_, scope)| applies(scope));
+        scopes.filter_map(|(index, scope)| Some((index, whose(scope)?))).collect()
+    }
+
+    fn minds_credentials(&self) -> bool {
+        let minds =
+            |scope: &Scope| scope.only_anonymous || matches!(scope.key, Key::Credential | Key::Either);
+        self.exempts.is_some() || self.scopes.iter().any(minds)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    Address(u8),
+    Credential(u8),
+    Everybody,
+}
+
+/// What a request was charged, and why.
+struct Charged {
+    counter: (usize, Whose),
+    at: u64,
+    as_bearer: bool,
+    as_anybody: bool,
+    request: usize,
+}
+
+/// A request that has not been answered.
+struct InFlight {
+    number: usize,
+    token: Option<u8>,
+    was_proved: bool,
+    is_safe: bool,
+    pending: Pending,
+}
+
+struct Model<'p> {
+    policy: &'p Policy,
+    charged: Vec<Charged>,
+    proved_until: HashMap<u8, u64>,
+    now: u64,
+}
+
+impl Model<'_> {
+    fn used(&self, counter: (usize, Whose)) -> usize {
+        let window = self.policy.scopes[counter.0].window;
+        let is_live = |charged: &&Charged| charged.counter == counter && charged.at + window > self.now;
+        self.charged.iter().filter(is_live).count()
+    }
+
+    /// A proof counts for its time, and for as long as any counter of its client does. Once lapsed, it is gone.
+    fn is_proved(&mut self, token: u8) -> bool {
+        let Some(until) = self.proved_until.get(&token) else { return false };
+        let is_kept =
+            (0..self.policy.scopes.len()).any(|scope| self.used((scope, Whose::Credential(token))) > 0);
+        let is_proved = *until > self.now || is_kept;
+        if !is_proved {
+            self.proved_until.remove(&token);
+        }
+        is_proved
+    }
+
+    fn forget_what_lapsed(&mut self) {
+        for token in 0..3 {
+            self.is_proved(token);
+        }
+    }
+
+    /// Whether the request is let through; it is charged then.
+    fn admits(&mut self, number: usize, address: u8, token: Option<u8>, path: &str) -> bool {
+        let mut charges: Vec<((usize, Whose), bool, bool)> = Vec::new();
+        let as_bearer = self.policy.charges(address, token, path);
+        let is_open = token.is_some_and(|token| self.policy.minds_credentials() && !self.is_proved(token));
+        let as_anybody = if is_open { self.policy.charges(address, None, path) } else { as_bearer.clone() };
+        for counter in as_bearer.iter().chain(&as_anybody) {
+            if !charges.iter().any(|(known, ..)| known == counter) {
+                charges.push((*counter, as_bearer.contains(counter), as_anybody.contains(counter)));
+            }
+        }
+        let is_over = |counter: (usize, Whose)| self.used(counter) >= self.policy.scopes[counter.0].quota;
+        let denies = |counter: (usize, Whose)| self.policy.scopes[counter.0].is_enforced && is_over(counter);
+        if charges.iter().any(|(counter, ..)| denies(*counter)) {
+            return false;
+        }
+        let taken: Vec<_> = charges.into_iter().filter(|(counter, ..)| !is_over(*counter)).collect();
+        for (counter, as_bearer, as_anybody) in taken {
+            self.charged.push(Charged { counter, at: self.now, as_bearer, as_anybody, request: number });
+        }
+        true
+    }
+
+    /// The request is answered, or never will be.
+    fn settle(&mut self, request: &InFlight, response: Option<Response>) {
+        let counts = |scope: &Scope, response: Response| {
+            !scope.counts_failures || response.origin == Origin::Lost || [401, 403].contains(&response.status)
+        };
+        let is_accepted =
+            request.token.is_some() && response.is_some_and(|response| is_success(response, request.is_safe));
+        let policy = self.policy;
+        self.charged.retain(|charged| {
+            let stays = match response {
+                Some(response) => {
+                    counts(&policy.scopes[charged.counter.0], response)
+                        && if is_accepted { charged.as_bearer } else { charged.as_anybody }
+                }
+                None => charged.as_anybody,
+            };
+            charged.request != request.number || stays
+        });
+        if let Some(token) = request.token.filter(|_| is_accepted && self.policy.minds_credentials()) {
+            let (until, lasts) = (self.proved_until.get(&token).copied().unwrap_or(0), self.policy.trust_for);
+            // A known one is renewed when half of its time was over as the request came.
+            if !request.was_proved {
+                self.proved_until.insert(token, until.max(self.now + lasts));
+            }
+        }
+        self.forget_what_lapsed();
+    }
+}
+
+fn is_success(response: Response, is_safe: bool) -> bool {
+    let is_good = match response.grpc {
+        Some(status) => status == 0,
+        None => matches!(response.status, 101 | 200 | 204 | 304) || response.status == 303 && !is_safe,
+    };
+    response.origin == Origin::Application && is_good
+}
+
+struct Peer(u8);
+
+impl Properties for Peer {
+    fn source_address(&self) -> Vec<u8> {
+        format!("192.0.2.{}:4711", self.0).into_bytes()
+    }
+
+    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Walks a trace: each request is let through if and only if the model lets it through.
+pub(crate) fn walk(
+    counters: &mut impl Counters,
+    policy: &Policy,
+    events: &[Event],
+    start: u64,
+) -> Result<(), TestCaseError> {
+    let mut model = Model { policy, charged: Vec::new(), proved_until: HashMap::new(), now: 0 };
+    let mut in_flight: Vec<InFlight> = Vec::new();
+    for (number, event) in events.iter().enumerate() {
+        let now = Time::from_micros((start + model.now) * 1_000_000);
+        match event {
+            Event::Passes(seconds) => {
+                model.now += seconds;
+                model.forget_what_lapsed();
+            }
+            Event::Answer { which, response } => {
+                if in_flight.is_empty() {
+                    continue;
+                }
+                let mut request = in_flight.swap_remove(which.index(in_flight.len()));
+                let pending = std::mem::take(&mut request.pending);
+                let settlement = match response {
+                    Some(response) if counters.gate().matters(&pending, response.status) => {
+                        counters.gate().settlement(pending, *response)
+                    }
+                    Some(_) => Settlement::default(),
+                    None => counters.gate().abandoned(pending),
+                };
+                counters.settle(settlement, now);
+                model.settle(&request, *response);
+            }
+            Event::Request { address, token, path, method } => {
+                let mut headers = vec![(":method", (*method).to_owned()), (":path", (*path).to_owned())];
+                headers.extend(token.map(|token| ("authorization", format!("Token t{token}"))));
+                let block = Headers::encode(&headers);
+                let peer = Peer(*address);
+                let request = Request::new(Headers::new(&block), &peer);
+                let rules = counters.gate().config().policy.client.clone();
+                let Passage { decision, pending, error, .. } =
+                    counters.admit(&Client::identify(&rules, &request), now);
+                prop_assert_eq!(error, None);
+                let was_due = token.is_some_and(|token| {
+                    let left =
+                        model.proved_until.get(&token).map_or(0, |until| until.saturating_sub(model.now));
+                    !model.is_proved(token) || 2 * left < policy.trust_for
+                });
+                let admits = model.admits(number, *address, *token, path);
+                prop_assert_eq!(
+                    decision.is_allowed(),
+                    admits,
+                    "event {}: {:?} {:?}",
+                    number,
+                    event,
+                    decision
+                );
+                if admits {
+                    let (token, is_safe) = (*token, *method == "GET");
+                    in_flight.push(InFlight { number, token, was_proved: !was_due, is_safe, pending });
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Settlement, against the model, with the counters of this proxy.
+
+use std::cell::Cell;
+
+use proptest::prelude::*;
+use tollgate::client::Client;
+use tollgate::gate::{Gate, Passage, Pending};
+use tollgate::store::{Cells, MemoryCells, Settlement, Unavailable};
+use tollgate::time::Time;
+
+use super::SECRET;
+use super::settled::{Counters, events, policies, walk};
+
+/// Cells in which now and then another worker seems to have been faster.
+#[derive(Default)]
+struct Raced {
+    cells: MemoryCells,
+    writes: Cell<u32>,
+}
+
+impl Cells for Raced {
+    type Version = u64;
+
+    fn read(&self, cell: u32) -> Result<(Vec<u8>, u64), Unavailable> {
+        self.cells.read(cell)
+    }
+
+    fn write(&self, cell: u32, bytes: &[u8], version: &u64) -> Result<bool, Unavailable> {
+        self.writes.set(self.writes.get() + 1);
+        if self.writes.get() % 3 == 0 { Ok(false) } else { self.cells.write(cell, bytes, version) }
+    }
+}
+
+struct Here(Gate<Raced>);
+
+impl Counters for Here {
+    type Cells = Raced;
+
+    fn gate(&self) -> &Gate<Raced> {
+        &self.0
+    }
+
+    fn admit(&mut self, client: &Client, now: Time) -> Passage {
+        self.0.admit(client, Pending::default(), now)
+    }
+
+    fn settle(&mut self, settlement: Settlement, now: Time) {
+        self.0.settle(settlement, now).expect("memory is always there");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn everybody_is_charged_what_the_answers_say(policy in policies(), events in events()) {
+        walk(&mut Here(Gate::new(policy.config(), SECRET, Raced::default())), &policy, &events, 1_000)?;
+    }
+}

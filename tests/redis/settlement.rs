@@ -1,0 +1,51 @@
+//! Settlement, against the model, with the counters in Redis.
+
+use std::cell::RefCell;
+
+use proptest::test_runner::{Config, TestRunner};
+use tollgate::client::Client;
+use tollgate::gate::{Gate, Passage, Pending};
+use tollgate::store::{Acceptance, MemoryCells, Secret, Settlement};
+use tollgate::time::Time;
+
+use super::Script;
+use super::settled::{Counters, events, policies, walk};
+
+struct InRedis<'s> {
+    gate: Gate<MemoryCells>,
+    script: &'s mut Script,
+}
+
+impl Counters for InRedis<'_> {
+    type Cells = MemoryCells;
+
+    fn gate(&self) -> &Gate<MemoryCells> {
+        &self.gate
+    }
+
+    fn admit(&mut self, client: &Client, now: Time) -> Passage {
+        let acceptance = self.gate.proof(client).map_or(Acceptance::NotNeeded, Acceptance::Unknown);
+        let plan = self.gate.plan(client, acceptance);
+        let answer = self.script.charge(&plan, now).expect("Redis answers");
+        self.gate.conclude(&plan, answer.proved_for, answer.outcome, Pending::default())
+    }
+
+    fn settle(&mut self, settlement: Settlement, now: Time) {
+        if !settlement.is_empty() {
+            self.script.settle(&settlement, now).expect("Redis settles");
+        }
+    }
+}
+
+#[test]
+fn everybody_is_charged_what_the_answers_say() {
+    let script = RefCell::new(Script::on_a_set_clock("settlement"));
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(300) });
+    let outcome = runner.run(&(policies(), events()), |(policy, events)| {
+        let mut script = script.borrow_mut();
+        script.connection.command(&[b"FLUSHDB"]);
+        let gate = Gate::new(policy.config(), Secret::new([1; 16]), MemoryCells::default());
+        walk(&mut InRedis { gate, script: &mut script }, &policy, &events, 1_764_000_000)
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
