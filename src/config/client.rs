@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::names::header;
 use super::node::{Fields, Node};
 use super::{ConfigError, matcher};
 use crate::client::{ClientRules, Crawlers, Prefixes, Source};
@@ -113,19 +114,4 @@ fn schemes(node: &Node) -> Result<Vec<String>, ConfigError> {
         if word { Ok(scheme.to_owned()) } else { Err(node.error("expected one word, such as `Bearer`")) }
     };
     node.one_or_more()?.iter().map(scheme).collect()
-}
-
-/// A header's name as the proxy writes it: in lower case, and the host as `:authority`. `None` if it is none.
-pub(super) fn header_name(name: &str) -> Option<String> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let name = name.to_ascii_lowercase();
-    let valid = !name.is_empty() && name.bytes().all(token);
-    valid.then(|| if name == "host" { ":authority".to_owned() } else { name })
-}
-
-/// The value of this field, as a header's name.
-pub(super) fn header(node: &Node) -> Result<String, ConfigError> {
-    const EXPECTED: &str = "the name of a header";
-    let name = header_name(node.text(EXPECTED)?);
-    name.ok_or_else(|| node.error(format_args!("expected {EXPECTED}")))
 }

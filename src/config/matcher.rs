@@ -1,7 +1,7 @@
 //! `match` and `exempt`: which requests a rule is about.
 
 use super::ConfigError;
-use super::client::header_name;
+use super::names::header_name;
 use super::node::{Node, Value};
 use crate::client::Cidr;
 use crate::scope::{

@@ -3,6 +3,7 @@
 mod client;
 mod error;
 mod matcher;
+mod names;
 mod node;
 mod request;
 mod response;

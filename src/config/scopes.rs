@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::client::header;
+use super::names::header;
 use super::node::{Fields, Node, Value};
 use super::{ConfigError, Mode, matcher};
 use crate::limit::Rate;
