@@ -12,7 +12,7 @@ use std::fmt;
 
 use memchr::{memchr, memrchr};
 
-use crate::text::printable;
+use crate::text::quoted;
 
 /// A table is text, so that it is neither built nor copied: lines in the order of bytes, each with a name in lower
 /// case and, behind a tab, the family if that is another word. Notes begin with `#`, which comes before any name.
@@ -156,7 +156,7 @@ enum Reason {
 
 impl fmt::Display for CrawlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = printable(&self.text);
+        let text = quoted(&self.text);
         match self.reason {
             Reason::Family => write!(f, "`{text}` is no family: expected a word"),
             Reason::Name => {

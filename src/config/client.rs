@@ -56,7 +56,10 @@ fn credential(node: &Node, default: Option<&Node>) -> Result<(Vec<Source>, Trust
     let fields = node.fields(&["from", "trust", "trust_for", "proof"])?;
     let default = default.map(Node::members).transpose()?;
     let from = fields.get("from").or_else(|| default.as_ref()?.get("from"));
-    let sources = from.map(|from| from.list()?.iter().map(source).collect()).transpose()?.unwrap_or_default();
+    let sources = from
+        .map(|from| from.confidential().list()?.iter().map(source).collect())
+        .transpose()?
+        .unwrap_or_default();
     Ok((sources, trust(&fields)?))
 }
 

@@ -81,7 +81,7 @@ fn tests(
         return Err(node.error("expected at least one name"));
     }
     let named = |(name, node): (&str, Node)| match rename(name) {
-        Some(name) => Ok(condition(name, test(&node)?)),
+        Some(name) => Ok(condition(name, test(&node.confidential())?)),
         None => Err(node.error_without_value("the field's name is not the name of a header")),
     };
     fields.iter().map(named).collect()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::ConfigError;
-use crate::text::printable;
+use crate::text::{quoted, quoted_name};
 
 /// A JSON value. Objects keep their order, which is the order of the scopes, and name no field twice.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,17 +24,25 @@ pub(super) enum Value {
 pub(super) struct Node<'a> {
     value: &'a Value,
     path: String,
+    /// Whether its value, and what is in it, may be a secret, which no error shows.
+    confidential: bool,
 }
 
 /// The fields of an object, of which only known ones are there.
 pub(super) struct Fields<'a> {
-    fields: &'a [(String, Value)],
+    members: &'a [(String, Value)],
     path: String,
+    confidential: bool,
 }
 
 impl<'a> Node<'a> {
     pub(super) const fn root(value: &'a Value) -> Self {
-        Self { value, path: String::new() }
+        Self { value, path: String::new(), confidential: false }
+    }
+
+    /// The same, but no error shows its value, nor any in it.
+    pub(super) fn confidential(&self) -> Self {
+        Self { confidential: true, ..self.clone() }
     }
 
     pub(super) const fn value(&self) -> &'a Value {
@@ -45,9 +53,21 @@ impl<'a> Node<'a> {
         matches!(self.value, Value::Object(_))
     }
 
-    /// An error about this value: what it is, and what was expected or why it does not do.
+    /// An error about this value: what it is, unless it is confidential, and what was expected or why it does not do.
     pub(super) fn error(&self, reason: impl fmt::Display) -> ConfigError {
+        if self.confidential {
+            return self.error_without_value(reason);
+        }
         ConfigError::new(&*self.path, format!("`{}`: {reason}", Shown(self.value)))
+    }
+
+    /// The same where a list or an object was expected. Who writes something else there may mean a whole thing that has a
+    /// secret in it, an address or a header.
+    fn error_of_kind(&self, expected: &str) -> ConfigError {
+        match self.value {
+            Value::Text(_) | Value::Number(_) => self.error_without_value(expected),
+            _ => self.error(expected),
+        }
     }
 
     /// An error about this field that does not show its value.
@@ -85,15 +105,15 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn list(&self) -> Result<Vec<Self>, ConfigError> {
-        let Value::List(values) = self.value else { return Err(self.error("expected a list")) };
-        let member = |(index, value)| Self { value, path: format!("{}[{index}]", self.path) };
+        let Value::List(values) = self.value else { return Err(self.error_of_kind("expected a list")) };
+        let member = |(index, value)| Self { value, path: format!("{}[{index}]", self.path), ..*self };
         Ok(values.iter().enumerate().map(member).collect())
     }
 
     /// The fields of an object that has no others than these.
     pub(super) fn fields(&self, known: &[&str]) -> Result<Fields<'a>, ConfigError> {
         let fields = self.members()?;
-        match fields.fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        match fields.members.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => {
                 let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                 Err(ConfigError::new(fields.path_of(name), format!("unknown field; expected one of {known}")))
@@ -105,8 +125,10 @@ impl<'a> Node<'a> {
     /// The fields of an object, whatever their names.
     pub(super) fn members(&self) -> Result<Fields<'a>, ConfigError> {
         match self.value {
-            Value::Object(fields) => Ok(Fields { fields, path: self.path.clone() }),
-            _ => Err(self.error("expected an object, `{ … }`")),
+            Value::Object(fields) => {
+                Ok(Fields { members: fields, path: self.path.clone(), confidential: self.confidential })
+            }
+            _ => Err(self.error_of_kind("expected an object, `{ … }`")),
         }
     }
 }
@@ -121,24 +143,28 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> {
-        self.fields.iter().map(|(name, value)| (name.as_str(), Node { value, path: self.path_of(name) }))
+        let confidential = self.confidential;
+        let node = move |(name, value): &'a (String, Value)| {
+            (name.as_str(), Node { value, path: self.path_of(name), confidential })
+        };
+        self.members.iter().map(node)
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.members.is_empty()
     }
 
     fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        let name = quoted_name(name);
+        if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
     }
 }
 
-/// A value as it is shown in an error: short, and text as it is.
+/// A value as it is shown in an error: short, and without an address's password.
 struct Shown<'a>(&'a Value);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 60;
         match self.0 {
             Value::Null => f.write_str("null"),
             Value::Bool(value) => write!(f, "{value}"),
@@ -147,10 +173,7 @@ impl fmt::Display for Shown<'_> {
             Value::List(_) => f.write_str("[…]"),
             Value::Object(fields) if fields.is_empty() => f.write_str("{}"),
             Value::Object(_) => f.write_str("{…}"),
-            Value::Text(text) => match text.char_indices().nth(LONGEST) {
-                Some((end, _)) => write!(f, "{}…", printable(&text[..end])),
-                None => f.write_str(&printable(text)),
-            },
+            Value::Text(text) => f.write_str(&quoted(text)),
         }
     }
 }
@@ -229,7 +252,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut fields: Vec<(String, Value)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
             if fields.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom(format_args!("field `{name}` is given twice")));
+                return Err(A::Error::custom(format_args!("field `{}` is given twice", quoted_name(&name))));
             }
             fields.push((name, value));
         }

@@ -174,9 +174,9 @@ fn key_part(node: &Node) -> Result<KeyPart, ConfigError> {
     let (Some((kind, part)), None) = (fields.next(), fields.next()) else {
         return Err(node.error(EXPECTED));
     };
-    let name = |expected| part.text(expected).map(str::to_owned);
+    let name = |expected| part.confidential().text(expected).map(str::to_owned);
     match kind {
-        "header" => header(&part).map(KeyPart::Header),
+        "header" => header(&part.confidential()).map(KeyPart::Header),
         "query" => name("the name of a query parameter").map(KeyPart::Query),
         "cookie" => name("the name of a cookie").map(KeyPart::Cookie),
         "jwt_claim" => jwt_claim(&part).map(KeyPart::JwtClaim),

