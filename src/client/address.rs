@@ -125,10 +125,8 @@ impl FromStr for Cidr {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| CidrError::Form)?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| CidrError::Form)?;
-        if prefix > bits {
-            return Err(CidrError::Form);
-        }
+        let prefix = prefix.map_or(Some(bits), prefix_length).filter(|prefix| *prefix <= bits);
+        let prefix = prefix.ok_or(CidrError::Form)?;
         let network = match address {
             IpAddr::V4(ip) => masked_v4(ip, prefix).into(),
             IpAddr::V6(ip) if prefix >= 96 && ip.to_ipv4_mapped().is_some() => return Err(CidrError::Mapped),
@@ -137,6 +135,12 @@ impl FromStr for Cidr {
         let cidr = Self { network, prefix };
         if network == address { Ok(cidr) } else { Err(CidrError::HostBits(cidr)) }
     }
+}
+
+/// Digits as they are usually written: `str::parse` would take a leading `+`, and some take a leading 0 for octal.
+fn prefix_length(text: &str) -> Option<u8> {
+    let prefix: u8 = text.parse().ok()?;
+    (prefix.to_string() == text).then_some(prefix)
 }
 
 fn masked_v4(ip: Ipv4Addr, prefix: u8) -> Ipv4Addr {
@@ -214,7 +218,17 @@ mod tests {
         let refused = |text: &str| text.parse::<Cidr>().expect_err(text);
         assert!(refused("10.1.2.3/8").to_string().contains("`10.0.0.0/8`"));
         assert_eq!(refused("::ffff:10.0.0.0/104"), CidrError::Mapped);
-        for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8", "::/129", "x"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "10.0.0/8",
+            "::/129",
+            "x",
+        ] {
             assert_eq!(refused(text), CidrError::Form, "{text}");
         }
     }

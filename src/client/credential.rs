@@ -20,6 +20,17 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whether whatever stands in the place `other` is found in this one.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header { name, schemes }, Self::Header { name: also, schemes: others }) => {
+                let known = |other: &String| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(other));
+                name == also && (schemes.is_empty() || !others.is_empty() && others.iter().all(known))
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// The credential that the request presents in this place. `None` if there is none, or nothing that
     /// could be one, or if there are two different ones: the application believes only one of them, and
     /// which one is not for the client to choose.

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::names::header;
 use super::node::{Fields, Node};
-use super::{ConfigError, matcher};
+use super::{ConfigError, matcher, names};
 use crate::client::{ClientRules, Crawlers, Prefixes, Source};
 use crate::limit::parse_window;
 use crate::policy::Trust;
@@ -56,10 +55,7 @@ fn credential(node: &Node, default: Option<&Node>) -> Result<(Vec<Source>, Trust
     let fields = node.fields(&["from", "trust", "trust_for", "proof"])?;
     let default = default.map(Node::members).transpose()?;
     let from = fields.get("from").or_else(|| default.as_ref()?.get("from"));
-    let sources = from
-        .map(|from| from.confidential().list()?.iter().map(source).collect())
-        .transpose()?
-        .unwrap_or_default();
+    let sources = from.map(|from| sources(&from.confidential())).transpose()?.unwrap_or_default();
     Ok((sources, trust(&fields)?))
 }
 
@@ -87,11 +83,25 @@ fn span(node: &Node) -> Result<Duration, ConfigError> {
     span.map_err(|_| node.error(format_args!("expected {EXPECTED}")))
 }
 
+fn sources(node: &Node) -> Result<Vec<Source>, ConfigError> {
+    let mut sources: Vec<Source> = Vec::new();
+    for node in node.list()? {
+        let source = source(&node)?;
+        if let Some(before) = sources.iter().position(|before| before.covers(&source)) {
+            let reason =
+                format_args!("is never used: `from[{before}]` comes first, and takes all that this would");
+            return Err(node.error(reason));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
 fn source(node: &Node) -> Result<Source, ConfigError> {
     let fields = node.fields(&["header", "schemes", "cookie"])?;
     match (fields.get("header"), fields.get("cookie")) {
         (Some(node), None) => {
-            let name = header(&node)?;
+            let name = names::value(&node, names::header)?;
             let schemes = fields.get("schemes").map(|node| schemes(&node)).transpose()?.unwrap_or_default();
             if name == "authorization" && schemes.is_empty() {
                 let reason =
@@ -104,7 +114,7 @@ fn source(node: &Node) -> Result<Source, ConfigError> {
             if let Some(schemes) = fields.get("schemes") {
                 return Err(schemes.error_without_value("a cookie has no scheme"));
             }
-            Ok(Source::Cookie(cookie.text("the name of a cookie")?.to_owned()))
+            Ok(Source::Cookie(names::value(&cookie, names::cookie)?))
         }
         _ => Err(node.error("expected either `header` or `cookie`")),
     }
@@ -113,8 +123,11 @@ fn source(node: &Node) -> Result<Source, ConfigError> {
 fn schemes(node: &Node) -> Result<Vec<String>, ConfigError> {
     let scheme = |node: &Node| {
         let scheme = node.text("an authentication scheme, such as `Bearer`")?;
-        let word = !scheme.is_empty() && !scheme.contains(|character: char| character.is_whitespace());
-        if word { Ok(scheme.to_owned()) } else { Err(node.error("expected one word, such as `Bearer`")) }
+        if names::is_token(scheme) {
+            Ok(scheme.to_owned())
+        } else {
+            Err(node.error("expected one word, such as `Bearer`"))
+        }
     };
     node.one_or_more()?.iter().map(scheme).collect()
 }

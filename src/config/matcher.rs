@@ -1,8 +1,8 @@
 //! `match` and `exempt`: which requests a rule is about.
 
-use super::ConfigError;
-use super::names::header_name;
+use super::names::Name;
 use super::node::{Node, Value};
+use super::{ConfigError, names};
 use crate::client::Cidr;
 use crate::scope::{
     ClientKind, Condition, HostPattern, Matcher, MethodPattern, PathPattern, PatternError, ValueTest,
@@ -22,11 +22,11 @@ pub(super) fn read(node: &Node) -> Result<Matcher, ConfigError> {
             "host" => conditions.push(Condition::Host(patterns(&node, HostPattern::new)?)),
             "client" => conditions.push(Condition::Client(client_kinds(&node)?)),
             "address" => conditions.push(Condition::Address(networks(&node)?)),
-            "any" => conditions.push(Condition::Any(read_list(&node)?)),
+            "any" => conditions.push(Condition::Any(alternatives(&node)?)),
             "not" => conditions.push(Condition::Not(not_empty(&node)?)),
-            "query" => conditions.extend(tests(&node, |name| Some(name.to_owned()), Condition::Query)?),
-            "cookie" => conditions.extend(tests(&node, |name| Some(name.to_owned()), Condition::Cookie)?),
-            _ => conditions.extend(tests(&node, header_name, Condition::Header)?),
+            "query" => conditions.extend(tests(&node, names::parameter, Condition::Query)?),
+            "cookie" => conditions.extend(tests(&node, names::cookie, Condition::Cookie)?),
+            _ => conditions.extend(tests(&node, names::header, Condition::Header)?),
         }
     }
     Ok(Matcher(conditions))
@@ -35,6 +35,15 @@ pub(super) fn read(node: &Node) -> Result<Matcher, ConfigError> {
 /// Reads a list of matches, none of which may match everything by being empty.
 pub(super) fn read_list(node: &Node) -> Result<Vec<Matcher>, ConfigError> {
     node.list()?.iter().map(not_empty).collect()
+}
+
+fn alternatives(node: &Node) -> Result<Vec<Matcher>, ConfigError> {
+    let matchers = read_list(node)?;
+    if matchers.is_empty() {
+        Err(node.error("can never match; name a match in it, or leave `any` out"))
+    } else {
+        Ok(matchers)
+    }
 }
 
 fn not_empty(node: &Node) -> Result<Matcher, ConfigError> {
@@ -70,21 +79,41 @@ fn networks(node: &Node) -> Result<Vec<Cidr>, ConfigError> {
     node.one_or_more()?.iter().map(network).collect()
 }
 
-/// Tests by the name of what they test, which `rename` turns into the one to look for, if there can be one.
+/// Tests by the name of what they test.
 fn tests(
     node: &Node,
-    rename: fn(&str) -> Option<String>,
+    name: Name,
     condition: fn(String, ValueTest) -> Condition,
 ) -> Result<Vec<Condition>, ConfigError> {
     let fields = node.members()?;
     if fields.is_empty() {
         return Err(node.error("expected at least one name"));
     }
-    let named = |(name, node): (&str, Node)| match rename(name) {
-        Some(name) => Ok(condition(name, test(&node.confidential())?)),
-        None => Err(node.error_without_value("the field's name is not the name of a header")),
+    let named = |(text, node): (&str, Node)| {
+        let node = node.confidential();
+        let name = name(text).map_err(|expected| node.error(expected))?;
+        match condition(name, test(&node)?) {
+            Condition::Header(_, test) if !may_pass_header(&test) => Err(node.error(
+                "no header's value has this: spaces at its ends are cut off, and control characters never \
+                 stand in it",
+            )),
+            condition => Ok(condition),
+        }
     };
     fields.iter().map(named).collect()
+}
+
+/// Whether there are headers whose value passes; requests have it without white space at its ends.
+fn may_pass_header(asked: &ValueTest) -> bool {
+    let control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
+    let possible = |text: &str| !text.bytes().any(control);
+    match asked {
+        ValueTest::Truthy => true,
+        ValueTest::OneOf(texts) => texts.iter().all(|text| possible(text) && text.trim_ascii() == text),
+        ValueTest::Prefix(text) => possible(text) && text.trim_ascii_start() == text,
+        ValueTest::Suffix(text) => possible(text) && text.trim_ascii_end() == text,
+        ValueTest::Contains(text) => possible(text),
+    }
 }
 
 fn test(node: &Node) -> Result<ValueTest, ConfigError> {

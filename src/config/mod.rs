@@ -71,6 +71,7 @@ impl Config {
             fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
         let scopes = scopes::read(&section("scopes")?, mode)?;
         request::check_counts(request_from, &scopes)?;
+        scopes::check_credentials(&client.credential_from, &exempt, &scopes)?;
         let mut reply =
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
         request::fit_to_nginx(request_from, &mut reply)?;

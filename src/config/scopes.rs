@@ -2,12 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::names::header;
 use super::node::{Fields, Node, Value};
-use super::{ConfigError, Mode, matcher};
-use crate::limit::Rate;
-use crate::limit::{Algorithm, Limit};
-use crate::scope::{Count, Key, KeyPart, Scope};
+use super::{ConfigError, Mode, matcher, names};
+use crate::client::Source;
+use crate::limit::{Algorithm, Limit, Rate};
+use crate::scope::{ClientKind, Condition, Count, Key, KeyPart, Matcher, Scope};
 use crate::store::CounterId;
 
 /// Reads all scopes. Those that are off, or all if the policy's `mode` is, are checked and left out.
@@ -51,7 +50,7 @@ fn scope(name: &str, node: &Node) -> Result<(Scope, Mode), ConfigError> {
         .require("key", "say who is counted, such as `\"address\"` or `[\"credential\", \"address\"]`")?;
     let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
     let cost = fields.get("cost").map_or(Ok(1), |node| cost(&node, &limits))?;
-    let key = Key(key_parts(&counted)?);
+    let key = Key(key(&counted)?);
     let counters = limits.iter().map(|limit| CounterId::of(name, *limit)).collect();
     Ok((Scope { name: name.to_owned(), matcher, key, limits, counters, cost, count, enforced: true }, mode))
 }
@@ -141,18 +140,75 @@ fn status(node: &Node) -> Result<RangeInclusive<u16>, ConfigError> {
     Ok(first..=first + 99)
 }
 
-/// The name travels to the proxy as part of a path whose parts end with NUL.
+/// A claim's name, or the names that lead to one inside others. They travel to the proxy as part of a path whose parts
+/// are separated by NUL.
 fn jwt_claim(node: &Node) -> Result<String, ConfigError> {
-    const EXPECTED: &str = "the name of a claim";
-    let name = node.text(EXPECTED)?;
-    if name.is_empty() || name.contains(char::is_control) {
-        return Err(node.error(format_args!("expected {EXPECTED}")));
+    const EXPECTED: &str = "expected the name of a claim, or a list of names that leads to one inside others";
+    let name = |node: &Node| match node.value() {
+        Value::Text(name) if !name.is_empty() && !name.contains(char::is_control) => Ok(name.clone()),
+        _ => Err(node.error_without_value(EXPECTED)),
+    };
+    if let Value::List(_) = node.value() {
+        let names: Vec<String> = node.one_or_more()?.iter().map(name).collect::<Result<_, _>>()?;
+        return Ok(names.join("\0"));
     }
-    Ok(name.to_owned())
+    let name = name(node)?;
+    // The names of public claims are addresses: their dots are their own.
+    if name.contains('.') && !name.contains(['/', ':']) {
+        // So long is no name, but a token by mistake.
+        if name.len() > 60 {
+            return Err(node.error_without_value(EXPECTED));
+        }
+        let names = name.replace('.', "\", \"");
+        return Err(node.error(format_args!(
+            "write `[\"{names}\"]` for a claim inside another, or `[\"{name}\"]` for one of this name"
+        )));
+    }
+    Ok(name)
 }
 
-fn key_parts(node: &Node) -> Result<Vec<KeyPart>, ConfigError> {
-    node.one_or_more()?.iter().map(key_part).collect()
+/// The parts of a key, each of which can be the first that a request has.
+fn key(node: &Node) -> Result<Vec<KeyPart>, ConfigError> {
+    let mut parts: Vec<KeyPart> = Vec::new();
+    for node in node.one_or_more()? {
+        let part = key_part(&node)?;
+        if let Some(before) = parts.iter().position(|before| comes_with(before, &part)) {
+            return Err(node.error(format_args!(
+                "is never used: `key[{before}]` comes first, and whoever has this has that; put this one before it, \
+                 or leave it out"
+            )));
+        }
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+/// Whether every request that has `part` has `other` too.
+fn comes_with(other: &KeyPart, part: &KeyPart) -> bool {
+    match other {
+        KeyPart::Address | KeyPart::Global => true,
+        KeyPart::All(others) => others.iter().all(|other| comes_with(other, part)),
+        other => {
+            let within = |parts: &[KeyPart]| parts.iter().any(|part| comes_with(other, part));
+            other == part || matches!(part, KeyPart::All(parts) if within(parts))
+        }
+    }
+}
+
+/// The parts of a combination, each of which tells clients apart.
+fn combination(node: &Node) -> Result<Vec<KeyPart>, ConfigError> {
+    let mut parts = Vec::new();
+    for node in node.one_or_more()? {
+        let part = key_part(&node)?;
+        if part == KeyPart::Global {
+            return Err(node.error("tells nobody apart beside other parts; leave it out"));
+        }
+        if parts.contains(&part) {
+            return Err(node.error("stands in the list twice"));
+        }
+        parts.push(part);
+    }
+    Ok(parts)
 }
 
 fn key_part(node: &Node) -> Result<KeyPart, ConfigError> {
@@ -174,12 +230,49 @@ fn key_part(node: &Node) -> Result<KeyPart, ConfigError> {
     let (Some((kind, part)), None) = (fields.next(), fields.next()) else {
         return Err(node.error(EXPECTED));
     };
-    let name = |expected| part.confidential().text(expected).map(str::to_owned);
     match kind {
-        "header" => header(&part.confidential()).map(KeyPart::Header),
-        "query" => name("the name of a query parameter").map(KeyPart::Query),
-        "cookie" => name("the name of a cookie").map(KeyPart::Cookie),
+        "header" => names::value(&part, names::header).map(KeyPart::Header),
+        "query" => names::value(&part, names::parameter).map(KeyPart::Query),
+        "cookie" => names::value(&part, names::cookie).map(KeyPart::Cookie),
         "jwt_claim" => jwt_claim(&part).map(KeyPart::JwtClaim),
-        _ => key_parts(&part).map(KeyPart::All),
+        _ => combination(&part).map(KeyPart::All),
     }
+}
+
+/// A rule for clients with a credential never applies where there can be none.
+pub(super) fn check_credentials(
+    sources: &[Source],
+    exempt: &[Matcher],
+    scopes: &[Scope],
+) -> Result<(), ConfigError> {
+    let nobody_has_one = sources.is_empty();
+    let check = |matcher: &Matcher, path: &dyn Fn() -> String| {
+        if nobody_has_one && is_only_for(matcher, ClientKind::Authenticated) {
+            let reason =
+                "matches no request, since no client has a credential with this `client.credential.from`";
+            return Err(ConfigError::new(path(), reason));
+        }
+        Ok(())
+    };
+    for (index, matcher) in exempt.iter().enumerate() {
+        check(matcher, &|| format!("exempt[{index}]"))?;
+    }
+    for scope in scopes {
+        check(&scope.matcher, &|| format!("scopes.{}.match", scope.name))?;
+        let none = nobody_has_one || is_only_for(&scope.matcher, ClientKind::Anonymous);
+        if none && scope.key.0.iter().all(|part| comes_with(&KeyPart::Credential, part)) {
+            return Err(ConfigError::new(
+                format!("scopes.{}.key", scope.name),
+                "counts nobody, since none of its requests has a credential; count by `address`",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_only_for(matcher: &Matcher, kind: ClientKind) -> bool {
+    matcher.0.iter().any(|condition| match condition {
+        Condition::Client(kinds) => kinds.iter().all(|found| *found == kind),
+        _ => false,
+    })
 }

@@ -20,8 +20,9 @@ pub trait Properties {
     /// a port. Empty if it does not know.
     fn source_address(&self) -> Vec<u8>;
 
-    /// A claim of the JSON Web Token that the proxy has verified; `None` if there is none.
-    fn jwt_claim(&self, name: &str) -> Option<Vec<u8>>;
+    /// A claim of the JSON Web Token that the proxy has verified; `None` if there is none. `path` is its name; of a claim inside
+    /// others the names that lead to it, separated by NUL.
+    fn jwt_claim(&self, path: &str) -> Option<Vec<u8>>;
 }
 
 /// A proxy that knows nothing.
@@ -33,7 +34,7 @@ impl Properties for NoProperties {
         Vec::new()
     }
 
-    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _path: &str) -> Option<Vec<u8>> {
         None
     }
 }
@@ -142,8 +143,8 @@ impl<'a> Request<'a> {
 
     /// A claim of the verified JSON Web Token. See [`Properties::jwt_claim`].
     #[must_use]
-    pub fn jwt_claim(&self, name: &str) -> Option<Vec<u8>> {
-        self.properties.jwt_claim(name)
+    pub fn jwt_claim(&self, path: &str) -> Option<Vec<u8>> {
+        self.properties.jwt_claim(path)
     }
 
     /// Whether this is a gRPC call, which wants its refusal as a gRPC status.

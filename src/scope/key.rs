@@ -28,7 +28,8 @@ pub enum KeyPart {
     Cookie(String),
     /// The family of the crawler that the client says it is.
     Bot,
-    /// A claim of the JSON Web Token that the proxy has verified.
+    /// A claim of the JSON Web Token that the proxy has verified; of one inside others the names that lead to it, separated by
+    /// NUL.
     JwtClaim(String),
     /// All of these together; the request must have each.
     All(Vec<KeyPart>),

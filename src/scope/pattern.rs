@@ -1,9 +1,10 @@
 //! Patterns for methods, hosts and paths.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use super::Reading;
-use crate::request::{Headers, NoProperties, Request};
+use crate::request::percent;
 
 /// A method. `GET` covers `HEAD` too, which does the same work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,14 +38,32 @@ impl HostPattern {
     /// This host, in any case, without a port.
     ///
     /// # Errors
-    /// If the text is empty or has a port, a path or another `*`.
+    /// If no request has such a host: the text is neither a name of letters, digits, `-` and `_`, nor an IPv6 address in
+    /// brackets.
     pub fn new(text: &str) -> Result<Self, PatternError> {
-        let (name, below) = text.strip_prefix("*.").map_or((text, false), |name| (name, true));
-        let port = !name.ends_with(']') && name.contains(':');
-        if name.is_empty() || port || name.contains(['*', '/', ' ']) {
-            return Err(PatternError::Host);
+        if !text.is_ascii() {
+            return Err(PatternError::HostLetters);
         }
-        Ok(Self { name: name.trim_end_matches('.').to_ascii_lowercase(), below })
+        let (name, below) = text.strip_prefix("*.").map_or((text, false), |name| (name, true));
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if let Some(address) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            let address: Ipv6Addr = address.parse().map_err(|_| PatternError::Host)?;
+            // As clients write it (RFC 5952).
+            return if below {
+                Err(PatternError::Host)
+            } else {
+                Ok(Self { name: format!("[{address}]"), below })
+            };
+        }
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if name.split('.').all(label) {
+            Ok(Self { name: name.to_ascii_lowercase(), below })
+        } else {
+            Err(PatternError::Host)
+        }
     }
 
     pub(super) fn matches(&self, host: &[u8]) -> bool {
@@ -69,11 +88,12 @@ enum Segment {
 }
 
 impl PathPattern {
-    /// A pattern as it is written. It is read like a request's path, so that its own spelling does not
-    /// matter either.
+    /// A pattern as it is written. It is read like a request's path, so that its own spelling does not matter either; but
+    /// a `*` that is percent-encoded stands for itself.
     ///
     /// # Errors
-    /// If it does not start with `/`, has a query, or has a `*` that is not a segment of its own.
+    /// If it does not start with `/`, has a query, has a `*` that is not a segment of its own, or looks like a pattern of
+    /// another language.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         if !text.starts_with('/') {
             return Err(PatternError::PathStart);
@@ -81,15 +101,30 @@ impl PathPattern {
         if text.contains(['?', '#']) {
             return Err(PatternError::PathQuery);
         }
-        let path = normalized(text);
-        let mut segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').skip(1).collect();
-        let any_rest = segments.pop_if(|last| *last == b"**").is_some();
-        let segments = segments.into_iter().map(|segment| match segment {
-            b"*" => Ok(Segment::Any),
-            segment if segment.contains(&b'*') => Err(PatternError::PathStar),
-            segment => Ok(Segment::Literal(segment.to_vec())),
-        });
-        Ok(Self { segments: segments.collect::<Result<_, _>>()?, any_rest })
+        let mut pattern = Self { segments: Vec::new(), any_rest: false };
+        for segment in text.split('/').filter(|segment| !segment.is_empty()) {
+            match segment {
+                _ if pattern.any_rest => return Err(PatternError::PathStar),
+                "*" => pattern.segments.push(Segment::Any),
+                "**" => pattern.any_rest = true,
+                _ if is_of_another_language(segment) => return Err(PatternError::PathPlaceholder),
+                _ if segment.contains('*') => return Err(PatternError::PathStar),
+                _ => pattern.push(segment),
+            }
+        }
+        Ok(pattern)
+    }
+
+    /// Goes on with a literal segment, in which encoded slashes separate others.
+    fn push(&mut self, segment: &str) {
+        let decoded: Vec<u8> = percent::decode(segment.as_bytes()).collect();
+        for part in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+            match part {
+                b"" | b"." => {}
+                b".." => drop(self.segments.pop()),
+                part => self.segments.push(Segment::Literal(part.to_vec())),
+            }
+        }
     }
 
     /// Whether a path in normal form fits. A reading that must hold for certain minds upper and lower case.
@@ -106,10 +141,14 @@ impl PathPattern {
     }
 }
 
-fn normalized(path: &str) -> Vec<u8> {
-    let block = Headers::encode(&[(":path", path)]);
-    let request = Request::new(Headers::new(&block), &NoProperties);
-    request.paths().next().unwrap_or_default().to_vec()
+/// Whether a segment has a placeholder such as routers have, `{id}`, `<id>` or `:id`, or looks like a regular expression. What
+/// stands for it here is `*`; taken literally, it would match no request.
+fn is_of_another_language(segment: &str) -> bool {
+    let is_name = |name: &str| name.starts_with(|first: char| first.is_alphabetic() || first == '_');
+    segment.strip_prefix(':').is_some_and(is_name)
+        || segment == ".+"
+        || segment.ends_with('$')
+        || segment.contains(['{', '}', '<', '>', '[', ']', '|', '^', '\\'])
 }
 
 /// Why a text is not a pattern. Its `Display` says what was expected.
@@ -119,12 +158,16 @@ pub enum PatternError {
     Method,
     /// Not a host's name.
     Host,
+    /// A host with letters outside ASCII.
+    HostLetters,
     /// A path that does not start with `/`.
     PathStart,
     /// A path with a query or a fragment.
     PathQuery,
     /// A path with a `*` among other characters, or a `**` before its end.
     PathStar,
+    /// A path with a placeholder or an expression of another language.
+    PathPlaceholder,
 }
 
 impl fmt::Display for PatternError {
@@ -132,9 +175,16 @@ impl fmt::Display for PatternError {
         f.write_str(match self {
             Self::Method => "expected a method, such as `GET`",
             Self::Host => "expected a host without port, such as `example.com` or `*.example.com`",
+            Self::HostLetters => {
+                "no request has letters outside ASCII in its host; write its ASCII form, `xn--…`"
+            }
             Self::PathStart => "a path starts with `/`",
             Self::PathQuery => "a path has no `?` or `#`; match parameters with `query`",
-            Self::PathStar => "`*` stands for one whole segment, and `**` for any rest, at the end only",
+            Self::PathStar => "`*` stands for one whole segment, and `**` for any rest, at the end only; a `*` itself is `%2A`",
+            Self::PathPlaceholder => {
+                "for a segment of any value write `*`; there are no other placeholders, nor regular expressions; if this is \
+                 what stands in the path, percent-encode it (`%7B` for `{`, `%3A` for `:`)"
+            }
         })
     }
 }
@@ -144,6 +194,13 @@ impl std::error::Error for PatternError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::{Headers, NoProperties, Request};
+
+    fn normalized(path: &str) -> Vec<u8> {
+        let block = Headers::encode(&[(":path", path)]);
+        let request = Request::new(Headers::new(&block), &NoProperties);
+        request.paths().next().unwrap_or_default().to_vec()
+    }
 
     fn path(pattern: &str, path: &str) -> bool {
         PathPattern::new(pattern).expect(pattern).matches(&normalized(path), Reading::Possible)
@@ -160,6 +217,11 @@ mod tests {
             ("/a/b/", vec!["/a/b", "/a/b/"], vec!["/a/b/c"]),
             ("/a/%62", vec!["/a/b"], vec!["/a/%2562"]),
             ("/a/*/c", vec!["/a/b/c", "/a/%2A/c"], vec!["/a/c", "/a/b/b/c", "/a/b"]),
+            ("/a/%2A/c", vec!["/a/*/c", "/a/%2a/c"], vec!["/a/b/c"]),
+            ("//a/./x/..//b%2Fc/", vec!["/a/b/c"], vec!["/a/b"]),
+            ("/../a/%2e%2E/b", vec!["/b"], vec!["/a/b"]),
+            ("/a/*/../b", vec!["/a/b"], vec!["/a/x/b"]),
+            ("/a/**/", vec!["/a", "/a/b/c"], vec!["/"]),
             ("/a/**", vec!["/a", "/a/", "/a/b", "/a/b/c"], vec!["/", "/ab"]),
             ("/a/*/**", vec!["/a/b", "/a/b/c"], vec!["/a", "/a/"]),
             ("/**", vec!["/", "", "/a/b"], vec![]),

@@ -71,7 +71,8 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
         quota,
         window,
         key,
-        only_anonymous: flags[0],
+        // Of anonymous clients there is none with a credential: such a scope is refused.
+        only_anonymous: flags[0] && key != Key::Credential,
         only_login: flags[1],
         counts_failures: flags[2],
         is_enforced: !flags[3],

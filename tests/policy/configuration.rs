@@ -6,13 +6,9 @@ use tollgate::config::{Config, DEFAULT};
 use tollgate::redis::{Login, OnFailure, Settings};
 use tollgate::store::Secret;
 
-use super::{get, world};
+use super::{get, refused, world};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-fn refused(document: &str) -> String {
-    Config::parse(document.as_bytes()).map(|_| ()).expect_err(document).to_string()
-}
 
 #[test]
 fn an_empty_document_is_the_default_policy() {
@@ -73,8 +69,8 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&scope(r#""rate": "5/s", "key": "global", "count": { "status": [99] }"#), "scopes.worker.count.status[0]: `99`: expected a whole number from 100 to 599".into()),
         (&scope(r#""rate": "5/s", "key": "global", "count": { "status": "6xx" }"#), "scopes.worker.count.status: `6xx`: expected a status, such as 401, or a class, such as `5xx`".into()),
         (&key(r#""ip""#), "scopes.worker.key: `ip`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
-        (&key(r#"["address", { "jwt_claim": "" }]"#), "scopes.worker.key[1].jwt_claim: ``: expected the name of a claim".into()),
-        (&key(r#"{ "header": "a b" }"#), "scopes.worker.key.header: expected the name of a header".into()),
+        (&key(r#"["address", { "jwt_claim": "" }]"#), "scopes.worker.key[1].jwt_claim: expected the name of a claim, or a list of names that leads to one inside others".into()),
+        (&key(r#"{ "header": "a b" }"#), "scopes.worker.key.header: expected the name of a header; method, path and host are fields of `match`".into()),
         (&key(r#"{ "all": [] }"#), "scopes.worker.key.all: `[]`: expected at least one".into()),
         (&key("{}"), "scopes.worker.key: `{}`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
         (&matching(r#""path": "/a?b""#), "scopes.worker.match.path: `/a?…`: a path has no `?` or `#`; match parameters with `query`".into()),
@@ -85,7 +81,7 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&matching(r#""query": {}"#), "scopes.worker.match.query: `{}`: expected at least one name".into()),
         (&matching(r#""query": { "a": false }"#), "scopes.worker.match.query.a: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
         (&matching(r#""query": { "a": { "prefix": "x", "suffix": "y" } }"#), "scopes.worker.match.query.a: expected `true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`".into()),
-        (&matching(r#""header": { "a b": true }"#), "scopes.worker.match.header.a b: the field's name is not the name of a header".into()),
+        (&matching(r#""header": { "a b": true }"#), "scopes.worker.match.header.a b: expected the name of a header; method, path and host are fields of `match`".into()),
         (&matching(r#""any": [{ "path": "/a" }, {}]"#), "scopes.worker.match.any[1]: `{}`: matches every request; name a condition".into()),
         (&matching(r#""not": { "nod": {} }"#), "scopes.worker.match.not.nod: unknown field; expected one of `method`, `path`, `host`, `query`, `header`, `cookie`, `client`, `address`, `any`, `not`".into()),
         (&matching(r#""address": "10.0.0.1/8""#), "scopes.worker.match.address: `10.0.0.1/8`: has bits set beyond its prefix; did you mean `10.0.0.0/8`?".into()),

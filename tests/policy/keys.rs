@@ -34,8 +34,8 @@ fn different_clients_never_meet() {
         r#""key": [{ "jwt_claim": "sub" }, { "all": [{ "query": "a" }, { "query": "b" }] }, { "header": "h" }, { "query": "h" }, { "cookie": "h" }, "credential", "address"]"#,
     ));
     let clients = [
-        get("/").claim("x"),
-        get("/").claim("1"),
+        get("/").claim("sub", "x"),
+        get("/").claim("sub", "1"),
         get("/?a=x&b=yz"),
         get("/?a=xy&b=z"),
         get("/?a=yz&b=x"),
@@ -92,7 +92,9 @@ fn everybody_shares_a_global_counter() {
 #[test]
 fn a_verified_claim_is_one_client_whatever_token_it_came_in() {
     let world = world(&one_scope(r#""key": { "jwt_claim": "sub" }"#));
-    assert!(world.same_client(&get("/").claim("u").token("a"), &get("/").claim("u").token("b")));
+    assert!(
+        world.same_client(&get("/").claim("sub", "u").token("a"), &get("/").claim("sub", "u").token("b"))
+    );
     assert!(world.plan(&get("/").token("a")).is_empty());
-    assert!(world.plan(&get("/").claim("")).is_empty());
+    assert!(world.plan(&get("/").claim("sub", "")).is_empty());
 }

@@ -1,6 +1,7 @@
 //! From a configuration and a request to what the client is told.
 
 mod configuration;
+mod effect;
 mod forwarded;
 mod keys;
 mod matching;
@@ -14,6 +15,7 @@ mod settlement;
 mod settling;
 mod size;
 mod trust;
+mod unused;
 
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ const SECRET: Secret = Secret::new([1; 16]);
 #[derive(Clone)]
 struct Sent {
     address: String,
-    claim: Option<String>,
+    claim: Option<(String, String)>,
     headers: Vec<(String, String)>,
 }
 
@@ -61,8 +63,9 @@ impl Sent {
         self
     }
 
-    fn claim(mut self, subject: &str) -> Self {
-        self.claim = Some(subject.into());
+    /// With a verified claim; the names that lead to one inside others are separated by NUL.
+    fn claim(mut self, path: &str, value: &str) -> Self {
+        self.claim = Some((path.into(), value.into()));
         self
     }
 
@@ -76,8 +79,8 @@ impl Properties for Sent {
         self.address.clone().into_bytes()
     }
 
-    fn jwt_claim(&self, name: &str) -> Option<Vec<u8>> {
-        self.claim.clone().filter(|_| name == "sub").map(String::into_bytes)
+    fn jwt_claim(&self, path: &str) -> Option<Vec<u8>> {
+        self.claim.as_ref().filter(|(known, _)| known == path).map(|(_, value)| value.clone().into_bytes())
     }
 }
 
@@ -183,6 +186,17 @@ impl World {
 /// The application's answer with this status.
 const fn answer(status: u16) -> Response {
     Response { status, grpc: None, origin: Origin::Application }
+}
+
+/// What the refusal of this policy says.
+fn refused(document: &str) -> String {
+    Config::parse(document.as_bytes()).map(|_| ()).expect_err(document).to_string()
+}
+
+fn assert_accepted(document: &str) {
+    if let Err(error) = Config::parse(document.as_bytes()) {
+        panic!("{document}: {error}");
+    }
 }
 
 /// A policy with one scope of 5 per hour and these further fields.
