@@ -1,9 +1,28 @@
 //! Bytes and texts as they can be shown anywhere.
 
-/// The text, with control characters and backslashes escaped: in a log it stays on its line.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
+/// A text of the configuration as an error quotes it: short, on one line, and without what may be a secret. So of an address
+/// with a password, `redis://:password@host`, it shows `redis:…`, and of one with a query nothing behind the `?`.
+pub(crate) fn quoted(text: &str) -> String {
+    let password = text.find(':').filter(|colon| text[*colon..].contains('@'));
+    shown(text, password.or_else(|| text.find('?')))
+}
+
+/// A field's name as the path of an error has it: without a value behind it, as in `Authorization: Token abc`.
+pub(crate) fn quoted_name(name: &str) -> String {
+    let value = name.bytes().skip(1).position(|byte| matches!(byte, b':' | b'=' | b'?'));
+    shown(name, value.map(|before| before + 1))
+}
+
+/// The text up to the byte `last`, with control characters and backslashes escaped: in a log it stays on its line.
+fn shown(text: &str, last: Option<usize>) -> String {
+    // The longest name of a scope.
+    const LONGEST: usize = 64;
+    let mut shown = String::new();
+    for (count, (at, character)) in text.char_indices().enumerate() {
+        if count == LONGEST || last.is_some_and(|last| at > last) {
+            shown.push('…');
+            break;
+        }
         if character.is_control() || character == '\\' {
             shown.extend(character.escape_default());
         } else {
@@ -11,27 +30,6 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     shown
-}
-
-/// A text of the configuration as an error quotes it: short, and without what may be a secret: the password in an
-/// address, `redis://:password@host`, and what stands in a query.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
-    let masked = rest.rsplit_once('@').map(|(_, host)| format!("{scheme}:…@{host}"));
-    let text = masked.as_deref().unwrap_or(text);
-    let query = text.find('?').map_or(text.len(), |query| query + 1);
-    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end).min(query);
-    printable(&text[..end]) + if end < text.len() { "…" } else { "" }
-}
-
-/// A field's name as the path of an error has it: without what may be a value behind it, as in `Authorization: Token abc`.
-pub(crate) fn quoted_name(name: &str) -> String {
-    let value = name.char_indices().skip(1).find(|(_, character)| matches!(character, ':' | '=' | '?'));
-    match value {
-        Some((end, separator)) => format!("{}{separator}…", printable(&name[..end])),
-        None => printable(name),
-    }
 }
 
 /// Appends the bytes in hexadecimal.

@@ -31,12 +31,11 @@ pub(super) fn read(node: &Node, default: &Fields) -> Result<ClientSection, Confi
 
 /// Families and the names by which they are known, besides those that are known anyway.
 fn crawlers(node: &Node) -> Result<Crawlers, ConfigError> {
-    let family = |(family, node): (&str, Node)| {
-        let names = node.one_or_more()?;
-        let names = names.iter().map(|name| name.text("a name in the user agent").map(str::to_owned));
-        Ok((family.to_owned(), names.collect::<Result<Vec<_>, _>>()?))
-    };
-    let additions = node.members()?.iter().map(family).collect::<Result<Vec<_>, _>>()?;
+    let mut additions = Vec::new();
+    for (family, node) in node.members()?.iter() {
+        let names = node.each(|name| Ok(name.text("a name in the user agent")?.to_owned()))?;
+        additions.push((family.to_owned(), names));
+    }
     Crawlers::new(additions).map_err(|error| node.error_without_value(error))
 }
 
@@ -121,13 +120,12 @@ fn source(node: &Node) -> Result<Source, ConfigError> {
 }
 
 fn schemes(node: &Node) -> Result<Vec<String>, ConfigError> {
-    let scheme = |node: &Node| {
+    node.each(|node| {
         let scheme = node.text("an authentication scheme, such as `Bearer`")?;
         if names::is_token(scheme) {
             Ok(scheme.to_owned())
         } else {
             Err(node.error("expected one word, such as `Bearer`"))
         }
-    };
-    node.one_or_more()?.iter().map(scheme).collect()
+    })
 }

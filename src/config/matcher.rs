@@ -34,15 +34,14 @@ pub(super) fn read(node: &Node) -> Result<Matcher, ConfigError> {
 
 /// Reads a list of matches, none of which may match everything by being empty.
 pub(super) fn read_list(node: &Node) -> Result<Vec<Matcher>, ConfigError> {
-    node.list()?.iter().map(not_empty).collect()
+    let matches = node.list()?;
+    if matches.is_empty() { Ok(Vec::new()) } else { node.each(not_empty) }
 }
 
 fn alternatives(node: &Node) -> Result<Vec<Matcher>, ConfigError> {
-    let matchers = read_list(node)?;
-    if matchers.is_empty() {
-        Err(node.error("can never match; name a match in it, or leave `any` out"))
-    } else {
-        Ok(matchers)
+    match read_list(node)? {
+        none if none.is_empty() => Err(node.error("can never match; name a match in it, or leave `any` out")),
+        matches => Ok(matches),
     }
 }
 
@@ -56,27 +55,24 @@ fn not_empty(node: &Node) -> Result<Matcher, ConfigError> {
 }
 
 fn patterns<T>(node: &Node, pattern: fn(&str) -> Result<T, PatternError>) -> Result<Vec<T>, ConfigError> {
-    let pattern = |node: &Node| pattern(node.text("a string or a list")?).map_err(|error| node.error(error));
-    node.one_or_more()?.iter().map(pattern).collect()
+    node.each(|node| pattern(node.text("a string or a list")?).map_err(|error| node.error(error)))
 }
 
 fn client_kinds(node: &Node) -> Result<Vec<ClientKind>, ConfigError> {
     const EXPECTED: &str = "`anonymous`, `authenticated` or `bot`";
-    let kind = |node: &Node| match node.text(EXPECTED)? {
+    node.each(|node| match node.text(EXPECTED)? {
         "anonymous" => Ok(ClientKind::Anonymous),
         "authenticated" => Ok(ClientKind::Authenticated),
         "bot" => Ok(ClientKind::Bot),
         _ => Err(node.error(format_args!("expected {EXPECTED}"))),
-    };
-    node.one_or_more()?.iter().map(kind).collect()
+    })
 }
 
 fn networks(node: &Node) -> Result<Vec<Cidr>, ConfigError> {
-    let network = |node: &Node| {
+    node.each(|node| {
         let text = node.text("an address or a network, or a list")?;
         text.parse::<Cidr>().map_err(|error| node.error(error))
-    };
-    node.one_or_more()?.iter().map(network).collect()
+    })
 }
 
 /// Tests by the name of what they test.
@@ -89,18 +85,21 @@ fn tests(
     if fields.is_empty() {
         return Err(node.error("expected at least one name"));
     }
-    let named = |(text, node): (&str, Node)| {
+    let mut conditions = Vec::new();
+    for (text, node) in fields.iter() {
         let node = node.confidential();
-        let name = name(text).map_err(|expected| node.error(expected))?;
-        match condition(name, test(&node)?) {
-            Condition::Header(_, test) if !may_pass_header(&test) => Err(node.error(
+        let condition = condition(name(text).map_err(|expected| node.error(expected))?, test(&node)?);
+        if let Condition::Header(_, asked) = &condition
+            && !may_pass_header(asked)
+        {
+            return Err(node.error(
                 "no header's value has this: spaces at its ends are cut off, and control characters never \
                  stand in it",
-            )),
-            condition => Ok(condition),
+            ));
         }
-    };
-    fields.iter().map(named).collect()
+        conditions.push(condition);
+    }
+    Ok(conditions)
 }
 
 /// Whether there are headers whose value passes; requests have it without white space at its ends.
@@ -134,9 +133,7 @@ fn test(node: &Node) -> Result<ValueTest, ConfigError> {
             })
         }
         Value::Text(_) | Value::List(_) => {
-            let texts = node.one_or_more()?;
-            let texts = texts.iter().map(|node| node.text(EXPECTED).map(str::to_owned));
-            Ok(ValueTest::OneOf(texts.collect::<Result<_, _>>()?))
+            Ok(ValueTest::OneOf(node.each(|node| Ok(node.text(EXPECTED)?.to_owned()))?))
         }
         _ => Err(node.error(format_args!("expected {EXPECTED}"))),
     }

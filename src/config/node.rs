@@ -55,6 +55,11 @@ impl<'a> Node<'a> {
 
     /// An error about this value: what it is, unless it is confidential, and what was expected or why it does not do.
     pub(super) fn error(&self, reason: impl fmt::Display) -> ConfigError {
+        self.error_about(&reason)
+    }
+
+    /// One for all kinds of reasons.
+    fn error_about(&self, reason: &dyn fmt::Display) -> ConfigError {
         if self.confidential {
             return self.error_without_value(reason);
         }
@@ -102,6 +107,19 @@ impl<'a> Node<'a> {
             Value::List(_) => self.list(),
             _ => Ok(vec![self.clone()]),
         }
+    }
+
+    /// Reads the members of a list that is not empty, or the one value that is no list.
+    pub(super) fn each<T>(
+        &self,
+        read: impl Fn(&Self) -> Result<T, ConfigError>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let mut all = Vec::new();
+        // A loop makes far less code than to `collect` results.
+        for node in self.one_or_more()? {
+            all.push(read(&node)?);
+        }
+        Ok(all)
     }
 
     pub(super) fn list(&self) -> Result<Vec<Self>, ConfigError> {

@@ -56,7 +56,7 @@ fn scope(name: &str, node: &Node) -> Result<(Scope, Mode), ConfigError> {
 }
 
 fn limits(fields: &Fields) -> Result<Vec<Limit>, ConfigError> {
-    let rates = fields.require("rate", "say how much, such as `\"60/min\"`")?.one_or_more()?;
+    let rates = fields.require("rate", "say how much, such as `\"60/min\"`")?;
     let bucket = match fields.get("algorithm") {
         None => false,
         Some(node) => match node.text("`sliding_window` or `token_bucket`")? {
@@ -70,14 +70,14 @@ fn limits(fields: &Fields) -> Result<Vec<Limit>, ConfigError> {
         if !bucket {
             return Err(burst.error("only a token bucket has a burst; add `\"algorithm\": \"token_bucket\"`"));
         }
-        if rates.len() > 1 {
+        if rates.one_or_more()?.len() > 1 {
             return Err(burst.error("belongs to one rate; with several, each one's burst is its quota"));
         }
     }
     let burst = burst.map(|node| node.whole_number(1, u32::MAX)).transpose()?;
     let mut limits: Vec<Limit> = Vec::new();
-    for node in &rates {
-        let limit = limit(node, bucket, burst)?;
+    for node in rates.one_or_more()? {
+        let limit = limit(&node, bucket, burst)?;
         let same = limits.iter().find(|other| other.rate.window_secs() == limit.rate.window_secs());
         if let Some(other) = same {
             return Err(node.error(format_args!(
@@ -144,27 +144,25 @@ fn status(node: &Node) -> Result<RangeInclusive<u16>, ConfigError> {
 /// are separated by NUL.
 fn jwt_claim(node: &Node) -> Result<String, ConfigError> {
     const EXPECTED: &str = "expected the name of a claim, or a list of names that leads to one inside others";
-    let name = |node: &Node| match node.value() {
-        Value::Text(name) if !name.is_empty() && !name.contains(char::is_control) => Ok(name.clone()),
-        _ => Err(node.error_without_value(EXPECTED)),
-    };
-    if let Value::List(_) = node.value() {
-        let names: Vec<String> = node.one_or_more()?.iter().map(name).collect::<Result<_, _>>()?;
-        return Ok(names.join("\0"));
-    }
-    let name = name(node)?;
-    // The names of public claims are addresses: their dots are their own.
-    if name.contains('.') && !name.contains(['/', ':']) {
-        // So long is no name, but a token by mistake.
-        if name.len() > 60 {
-            return Err(node.error_without_value(EXPECTED));
+    let mut path = String::new();
+    for node in node.one_or_more()? {
+        let name = match node.value() {
+            Value::Text(name) if !name.is_empty() && !name.contains(char::is_control) => name,
+            _ => return Err(node.error_without_value(EXPECTED)),
+        };
+        if !path.is_empty() {
+            path.push('\0');
         }
-        let names = name.replace('.', "\", \"");
-        return Err(node.error(format_args!(
-            "write `[\"{names}\"]` for a claim inside another, or `[\"{name}\"]` for one of this name"
-        )));
+        path.push_str(name);
     }
-    Ok(name)
+    // The names of public claims are addresses: their dots are their own.
+    if matches!(node.value(), Value::Text(_)) && path.contains('.') && !path.contains(['/', ':']) {
+        return Err(node.error(
+            "write a list, `[\"realm_access\", \"client\"]`, for a claim inside another; a list of one, `[\"a.b\"]`, for a \
+             claim that has a dot in its name",
+        ));
+    }
+    Ok(path)
 }
 
 /// The parts of a key, each of which can be the first that a request has.

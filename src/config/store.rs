@@ -63,7 +63,8 @@ fn name(node: &Node) -> Result<String, ConfigError> {
 /// The log names it. So an address, which may have a password in it, is refused.
 fn cluster(node: &Node) -> Result<String, ConfigError> {
     let cluster = name(node)?;
-    if cluster.contains("://") || cluster.contains('@') {
+    let has_scheme = cluster.split(':').skip(1).any(|rest| rest.starts_with("//"));
+    if has_scheme || cluster.contains('@') {
         let reason = "expected the name of a cluster in the proxy's configuration, not an address";
         return Err(node.error(reason));
     }

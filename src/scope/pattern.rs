@@ -144,7 +144,7 @@ impl PathPattern {
 /// Whether a segment has a placeholder such as routers have, `{id}`, `<id>` or `:id`, or looks like a regular expression. What
 /// stands for it here is `*`; taken literally, it would match no request.
 fn is_of_another_language(segment: &str) -> bool {
-    let is_name = |name: &str| name.starts_with(|first: char| first.is_alphabetic() || first == '_');
+    let is_name = |name: &str| name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     segment.strip_prefix(':').is_some_and(is_name)
         || segment == ".+"
         || segment.ends_with('$')

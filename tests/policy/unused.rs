@@ -101,8 +101,8 @@ fn a_claim_inside_another() {
     let key = |claim: &str| one_scope(&format!(r#""key": {{ "jwt_claim": {claim} }}"#));
     assert_eq!(
         refused(&key(r#""realm_access.client""#)),
-        "scopes.only.key.jwt_claim: `realm_access.client`: write `[\"realm_access\", \"client\"]` for a claim inside \
-         another, or `[\"realm_access.client\"]` for one of this name"
+        "scopes.only.key.jwt_claim: `realm_access.client`: write a list, `[\"realm_access\", \"client\"]`, for a claim inside \
+         another; a list of one, `[\"a.b\"]`, for a claim that has a dot in its name"
     );
     for wrong in [r#"["a", ""]"#, r#"["a", 1]"#, r#""a\u0000b""#, r#"["a\u0000b"]"#, r#"{ "a": "b" }"#] {
         let error = refused(&key(wrong));
