@@ -34,15 +34,15 @@ pub(super) fn read(node: &Node) -> Result<Matcher, ConfigError> {
 
 /// Reads a list of matches, none of which may match everything by being empty.
 pub(super) fn read_list(node: &Node) -> Result<Vec<Matcher>, ConfigError> {
-    let matches = node.list()?;
-    if matches.is_empty() { Ok(Vec::new()) } else { node.each(not_empty) }
+    if node.list()?.is_empty() { Ok(Vec::new()) } else { node.each(not_empty) }
 }
 
 fn alternatives(node: &Node) -> Result<Vec<Matcher>, ConfigError> {
-    match read_list(node)? {
-        none if none.is_empty() => Err(node.error("can never match; name a match in it, or leave `any` out")),
-        matches => Ok(matches),
+    let matches = read_list(node)?;
+    if matches.is_empty() {
+        return Err(node.error("can never match; name a match in it, or leave `any` out"));
     }
+    Ok(matches)
 }
 
 fn not_empty(node: &Node) -> Result<Matcher, ConfigError> {

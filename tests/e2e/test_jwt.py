@@ -63,6 +63,10 @@ POLICY = {
     "scopes": {
         "sub": on("/sub", {"jwt_claim": "sub"}),
         "number": on("/number", {"jwt_claim": "account"}),
+        "nested": on("/nested", {"jwt_claim": ["realm_access", "client"]}),
+        "dotted": on("/dotted", {"jwt_claim": ["realm_access.client"]}),
+        "uri": on("/uri", {"jwt_claim": "https://api.test/tenant"}),
+        "deep": on("/deep", [{"jwt_claim": ["a", "b", "c"]}, "address"]),
         "both": on("/both", {"all": [{"jwt_claim": "sub"}, {"jwt_claim": "azp"}]}),
         "else": on("/else", [{"jwt_claim": "sub"}, "address"]),
     }
@@ -159,3 +163,43 @@ def test_claims_combine(strict):
     assert statuses(strict, "/both", *app) == [200] * QUOTA + [429]
     assert statuses(strict, "/both", bearer(sub=subject, azp="shop")) == [200]
     assert statuses(strict, "/both", *(bearer(sub=subject) for _ in range(QUOTA + 1))) == [200] * (QUOTA + 1)
+
+
+def test_a_claim_inside_another(strict):
+    one, other = fresh_token(), fresh_token()
+    tokens = [bearer(realm_access={"client": one, "roles": [str(number)]}) for number in range(QUOTA + 1)]
+    assert statuses(strict, "/nested", *tokens) == [200] * QUOTA + [429]
+    assert statuses(strict, "/nested", bearer(realm_access={"client": other})) == [200]
+    # Neither its outer claim, nor one of the whole name, nor one that stands elsewhere.
+    for claims in ({"realm_access": one}, {"realm_access.client": one}, {"client": one}, {"realm_access": {"x": {"client": one}}}):
+        assert statuses(strict, "/nested", *(bearer(**claims) for _ in range(QUOTA + 1))) == [200] * (QUOTA + 1)
+
+
+def test_a_claim_with_a_dot_in_its_name(strict):
+    for target, name in (("/dotted", "realm_access.client"), ("/uri", "https://api.test/tenant")):
+        one = fresh_token()
+        assert statuses(strict, target, *(bearer(**{name: one}) for _ in range(QUOTA + 1))) == [200] * QUOTA + [429]
+        assert statuses(strict, target, bearer(**{name: fresh_token()})) == [200]
+    nested = [bearer(realm_access={"client": "x"}) for _ in range(QUOTA + 1)]
+    assert statuses(strict, "/dotted", *nested) == [200] * (QUOTA + 1)
+
+
+def test_a_claim_further_inside(strict):
+    tokens = [bearer(a={"b": {"c": index // (QUOTA + 1)}}) for index in range(2 * (QUOTA + 1))]
+    assert statuses(strict, "/deep", *tokens) == ([200] * QUOTA + [429]) * 2
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value, "b"], lambda value: [[value], ["b"]], lambda value: [value, 7, True]])
+def test_a_claim_may_be_a_list(strict, wrap):
+    """Of texts, numbers and truth values; its order counts. (Envoy writes an object's fields in any order.)"""
+    one, other = fresh_token(), fresh_token()
+    tokens = [bearer(realm_access={"client": wrap(one)}) for _ in range(QUOTA + 1)]
+    assert statuses(strict, "/nested", *tokens) == [200] * QUOTA + [429]
+    assert statuses(strict, "/nested", bearer(realm_access={"client": wrap(other)})) == [200]
+    assert statuses(strict, "/nested", bearer(realm_access={"client": wrap(one)[::-1]})) == [200]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_claim_of_nothing_is_none(strict, nothing):
+    tokens = [bearer(realm_access={"client": nothing}) for _ in range(QUOTA + 1)]
+    assert statuses(strict, "/nested", *tokens) == [200] * (QUOTA + 1)
