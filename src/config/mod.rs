@@ -1,6 +1,7 @@
 //! From one JSON document to a checked policy, or to an error that names the field.
 
 mod client;
+mod count;
 mod error;
 mod matcher;
 mod names;

@@ -38,7 +38,7 @@ pub(super) fn check_trust(from: RequestFrom, sources: &[Source], trust: &Trust) 
 
 /// As [`check_trust`], for the scopes.
 pub(super) fn check_counts(from: RequestFrom, scopes: &[Scope]) -> Result<(), ConfigError> {
-    let waits = |scope: &&Scope| from.is_asked() && matches!(scope.count, Count::Status(_));
+    let waits = |scope: &&Scope| from.is_asked() && scope.count != Count::All;
     scopes.iter().find(waits).map_or(Ok(()), |scope| {
         Err(ConfigError::new(
             format!("scopes.{}.count", scope.name),

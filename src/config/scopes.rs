@@ -1,12 +1,10 @@
 //! `scopes`: which requests, who is counted, how much.
 
-use std::ops::RangeInclusive;
-
 use super::node::{Fields, Node, Value};
-use super::{ConfigError, Mode, matcher, names};
+use super::{ConfigError, Mode, count, matcher, names};
 use crate::client::Source;
 use crate::limit::{Algorithm, Limit, Rate};
-use crate::scope::{ClientKind, Condition, Count, Key, KeyPart, Matcher, Scope};
+use crate::scope::{ClientKind, Condition, Key, KeyPart, Matcher, Scope};
 use crate::store::CounterId;
 
 /// Reads all scopes. Those that are off, or all if the policy's `mode` is, are checked and left out.
@@ -43,9 +41,13 @@ fn scope(name: &str, node: &Node) -> Result<(Scope, Mode), ConfigError> {
         return Err(node.error_without_value("a scope's name is 1 to 64 letters, digits, `_` and `-`"));
     }
     let fields = node.fields(&["rate", "algorithm", "burst", "match", "key", "cost", "mode", "count"])?;
-    let count = fields.get("count").map(|node| count(&node)).transpose()?.unwrap_or_default();
+    let counts = fields.get("count");
+    let count = counts.as_ref().map(count::read).transpose()?.unwrap_or_default();
     let limits = limits(&fields)?;
     let matcher = fields.get("match").map(|node| matcher::read(&node)).transpose()?.unwrap_or_default();
+    if let Some(node) = counts {
+        count::check_grpc(&node, &matcher, &count)?;
+    }
     let counted = fields
         .require("key", "say who is counted, such as `\"address\"` or `[\"credential\", \"address\"]`")?;
     let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
@@ -112,32 +114,6 @@ fn cost(node: &Node, limits: &[Limit]) -> Result<u32, ConfigError> {
         }
         _ => Ok(cost),
     }
-}
-
-fn count(node: &Node) -> Result<Count, ConfigError> {
-    const EXPECTED: &str = "`all` or `{ \"status\": [ … ] }`";
-    if !node.is_object() {
-        return match node.text(EXPECTED)? {
-            "all" => Ok(Count::All),
-            _ => Err(node.error(format_args!("expected {EXPECTED}"))),
-        };
-    }
-    let statuses =
-        node.fields(&["status"])?.require("status", "list the statuses that count")?.one_or_more()?;
-    Ok(Count::Status(statuses.iter().map(status).collect::<Result<_, _>>()?))
-}
-
-/// One status, `401`, or a class of them, `"4xx"`.
-fn status(node: &Node) -> Result<RangeInclusive<u16>, ConfigError> {
-    let Value::Text(class) = node.value() else {
-        let status = u16::try_from(node.whole_number(100, 599)?).unwrap_or_default();
-        return Ok(status..=status);
-    };
-    let [digit @ b'1'..=b'5', b'x', b'x'] = class.as_bytes() else {
-        return Err(node.error("expected a status, such as 401, or a class, such as `5xx`"));
-    };
-    let first = u16::from(digit - b'0') * 100;
-    Ok(first..=first + 99)
 }
 
 /// A claim's name, or the names that lead to one inside others. They travel to the proxy as part of a path whose parts

@@ -5,7 +5,7 @@ mod key;
 mod matcher;
 mod pattern;
 
-pub use count::Count;
+pub use count::{Count, GrpcStatuses};
 pub use key::{Counted, Key, KeyPart, credential_fingerprint};
 pub use matcher::{ClientKind, Condition, Matcher, Reading, ValueTest};
 pub use pattern::{HostPattern, MethodPattern, PathPattern, PatternError};

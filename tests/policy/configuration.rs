@@ -65,7 +65,7 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&scope(r#""rate": ["9/min", "5/s"], "key": "global", "cost": 6"#), "scopes.worker.cost: `6`: is more than the 5 units that the scope ever admits at once".into()),
         (&scope(r#""rate": "5/s", "key": "global", "cost": 0"#), "scopes.worker.cost: `0`: expected a whole number from 1 to 4294967295".into()),
         (&scope(r#""rate": "5/s", "key": "global", "cost": 1.5"#), "scopes.worker.cost: `1.5`: expected a whole number from 1 to 4294967295".into()),
-        (&scope(r#""rate": "5/s", "key": "global", "count": "none""#), "scopes.worker.count: `none`: expected `all` or `{ \"status\": [ … ] }`".into()),
+        (&scope(r#""rate": "5/s", "key": "global", "count": "none""#), "scopes.worker.count: `none`: expected `all`, an object with `status`, `grpc` or both, or `{ \"not\": { … } }` around such an object".into()),
         (&scope(r#""rate": "5/s", "key": "global", "count": { "status": [99] }"#), "scopes.worker.count.status[0]: `99`: expected a whole number from 100 to 599".into()),
         (&scope(r#""rate": "5/s", "key": "global", "count": { "status": "6xx" }"#), "scopes.worker.count.status: `6xx`: expected a status, such as 401, or a class, such as `5xx`".into()),
         (&key(r#""ip""#), "scopes.worker.key: `ip`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),

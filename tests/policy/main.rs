@@ -1,6 +1,7 @@
 //! From a configuration and a request to what the client is told.
 
 mod configuration;
+mod counting;
 mod effect;
 mod forwarded;
 mod keys;
