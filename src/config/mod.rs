@@ -20,6 +20,7 @@ use crate::policy::Policy;
 use crate::redis::Settings;
 use crate::reply::ReplyRules;
 use crate::request::RequestFrom;
+use crate::scope::Count;
 use crate::store::Capacity;
 
 /// The document that an empty configuration stands for.
@@ -70,7 +71,11 @@ impl Config {
         request::check_trust(request_from, &client.credential_from, &trust)?;
         let exempt =
             fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
-        let scopes = scopes::read(&section("scopes")?, mode)?;
+        let mut scopes = scopes::read(&section("scopes")?, mode)?;
+        if request_from.is_asked() && fields.get("scopes").is_none() {
+            // No response comes by, so every request of the default policy counts.
+            scopes.iter_mut().for_each(|scope| scope.count = Count::All);
+        }
         request::check_counts(request_from, &scopes)?;
         scopes::check_credentials(&client.credential_from, &exempt, &scopes)?;
         let mut reply =

@@ -98,3 +98,14 @@ fn an_accepted_login_settles_both() {
     assert!(!world.exchange(&get("/").token("t"), 200));
     assert_eq!(world.admitted(&get("/")), 2, "the address has paid for none of it");
 }
+
+#[test]
+fn a_poll_that_is_sent_on_to_the_slash_is_one_under_the_default_policy() {
+    let world = world("");
+    let poll = |path: &str| get(&format!("{path}?ids_only=1&incomplete_only=1")).token("t");
+    let polls = || {
+        // Django's APPEND_SLASH.
+        world.exchange(&poll("/api/v2/jobs"), 301) && world.exchange(&poll("/api/v2/jobs/"), 200)
+    };
+    assert_eq!((0..60).take_while(|_| polls()).count(), 30);
+}
