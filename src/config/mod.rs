@@ -74,7 +74,9 @@ impl Config {
         let mut scopes = scopes::read(&section("scopes")?, mode)?;
         if request_from.is_asked() && fields.get("scopes").is_none() {
             // No response comes by, so every request of the default policy counts.
-            scopes.iter_mut().for_each(|scope| scope.count = Count::All);
+            for scope in &mut scopes {
+                scope.count = Count::All;
+            }
         }
         request::check_counts(request_from, &scopes)?;
         scopes::check_credentials(&client.credential_from, &exempt, &scopes)?;

@@ -33,6 +33,7 @@ enum Key {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the document")]
 struct Scope {
     quota: usize,
     window: u64,
@@ -148,7 +149,7 @@ impl Policy {
             (Key::Everybody, _) => Some(Whose::Everybody),
         };
         let applies = |scope: &Scope| {
-            !(scope.only_anonymous && token.is_some()) && !(scope.only_login && path != "/login")
+            !(scope.only_anonymous && token.is_some() || scope.only_login && path != "/login")
         };
         let scopes = self.scopes.iter().enumerate().filter(|(_, scope)| applies(scope));
         scopes.filter_map(|(index, scope)| Some((index, whose(scope)?))).collect()
@@ -234,8 +235,8 @@ impl Model<'_> {
         if charges.iter().any(|(counter, ..)| denies(*counter)) {
             return false;
         }
-        let taken: Vec<_> = charges.into_iter().filter(|(counter, ..)| !is_over(*counter)).collect();
-        for (counter, as_bearer, as_anybody) in taken {
+        let fits: Vec<_> = charges.into_iter().filter(|(counter, ..)| !is_over(*counter)).collect();
+        for (counter, as_bearer, as_anybody) in fits {
             self.charged.push(Charged { counter, at: self.now, as_bearer, as_anybody, request: number });
         }
         true

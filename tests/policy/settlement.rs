@@ -27,7 +27,7 @@ impl Cells for Raced {
 
     fn write(&self, cell: u32, bytes: &[u8], version: &u64) -> Result<bool, Unavailable> {
         self.writes.set(self.writes.get() + 1);
-        if self.writes.get() % 3 == 0 { Ok(false) } else { self.cells.write(cell, bytes, version) }
+        if self.writes.get().is_multiple_of(3) { Ok(false) } else { self.cells.write(cell, bytes, version) }
     }
 }
 
@@ -50,7 +50,7 @@ impl Counters for Here {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn everybody_is_charged_what_the_answers_say(policy in policies(), events in events()) {
