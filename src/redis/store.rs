@@ -126,10 +126,12 @@ impl<W> Store<W> {
         if let (Some(client), Some(lasts)) = (client, answer.proved_for) {
             self.proofs.remember(client, lasts, now);
         }
+        // What was charged for a credential that is not proved may be given back.
+        let bearer = client.filter(|_| answer.is_proved());
         let charges = decided.plan.charges(answer.is_proved());
         for (charge, verdict) in charges.iter().zip(&answer.outcome.verdicts) {
             if let Verdict::Denied { wait } = verdict
-                && self.lasting.lasts(charge, client)
+                && self.lasting.lasts(charge, bearer)
             {
                 self.denials.note(charge, *wait, now);
             }

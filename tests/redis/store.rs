@@ -104,6 +104,21 @@ fn a_client_with_a_credential_is_charged_as_itself_alone() {
 }
 
 #[test]
+fn a_denial_of_a_credential_that_is_not_proved_may_end_early() {
+    let mut store = store(false);
+    let proof = Proof { client: client(1), lasts: Duration::from_hours(1) };
+    let unproved = vec![of_scope(0, 1), of_scope(0, 2)];
+    let depends = Plan::Depends { proof, proved: vec![of_scope(0, 1)], unproved, proves: Proves::Nothing };
+    answered(&mut store, depends, "100000000 0 0 0", &[DENIED, DENIED]);
+    let as_itself = Plan::Certain {
+        charges: vec![of_scope(0, 1)],
+        known: Some((proof, proof.lasts)),
+        proves: Proves::Nothing,
+    };
+    assert_eq!(known(&mut store, as_itself), None, "others of it may be in flight, and refused");
+}
+
+#[test]
 fn a_proof_is_remembered() {
     let mut store = store(false);
     let proof = Proof { client: client(1), lasts: Duration::from_secs(100) };
