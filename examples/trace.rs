@@ -48,7 +48,7 @@ fn judge(rate: &str, requests: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let request = Request::new(Headers::default(), &peer);
         let client = Client::identify(&gate.config().policy.client, &request);
         let decision = gate.admit(&client, Pending::default(), Time::from_micros(micros.parse()?)).decision;
-        answers.push(match (gate.denial(&decision), decision.wait) {
+        answers.push(match (gate.reply(&decision), decision.wait) {
             (Some(denial), Some(wait)) => {
                 let retry_after = denial.headers.iter().find(|(name, _)| *name == "retry-after");
                 format!("{}:{}", wait.as_micros(), retry_after.map_or("", |(_, seconds)| seconds))

@@ -62,7 +62,7 @@ impl Decision {
             Judged { scope, limit, enforced, verdict: *verdict, cost, stays }
         };
         let limits: Vec<Judged> = charges.iter().zip(verdicts).map(judged).collect();
-        let wait = limits.iter().filter_map(Judged::denial).max();
+        let wait = limits.iter().filter_map(Judged::wait).max();
         Self { limits, wait }
     }
 
@@ -130,11 +130,11 @@ impl Judged {
     /// Whether it denies the request.
     #[must_use]
     pub const fn denies(&self) -> bool {
-        self.denial().is_some()
+        self.wait().is_some()
     }
 
     /// How long to wait, if it denies the request.
-    const fn denial(&self) -> Option<Duration> {
+    const fn wait(&self) -> Option<Duration> {
         match self.verdict {
             Verdict::Denied { wait } if self.enforced => Some(wait),
             _ => None,

@@ -220,8 +220,8 @@ impl<C: Cells> Gate<C> {
     }
 
     /// The reply to a denied request; `None` if it is allowed.
-    pub fn denial(&self, decision: &Decision) -> Option<LocalReply> {
-        self.config.reply.denial(&self.config.policy, decision)
+    pub fn reply(&self, decision: &Decision) -> Option<LocalReply> {
+        self.config.reply.reply(&self.config.policy, decision)
     }
 
     /// The fields that tell an allowed request's client its quota.

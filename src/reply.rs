@@ -105,7 +105,7 @@ impl ReplyRules {
     /// The reply to a denied request: `Retry-After` and the quota fields, and the body. `None` if the request is
     /// allowed.
     #[must_use]
-    pub fn denial(&self, policy: &Policy, decision: &Decision) -> Option<LocalReply> {
+    pub fn reply(&self, policy: &Policy, decision: &Decision) -> Option<LocalReply> {
         let wait = whole_seconds(decision.wait?);
         let message = throttled(wait);
         let (content_type, body) = match &self.body {

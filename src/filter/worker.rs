@@ -228,7 +228,7 @@ impl Worker {
     fn go_on_with(&self, passage: Passage, counters: Counters, is_grpc: &dyn Fn() -> bool) -> Disposition {
         self.metrics.count_passage(&passage);
         let Passage { decision, pending, .. } = passage;
-        if let Some(reply) = self.gate.denial(&decision) {
+        if let Some(reply) = self.gate.reply(&decision) {
             // What it was charged before it was redirected.
             self.abandon(pending, counters);
             return Disposition::Deny { reply, is_grpc: is_grpc() };

@@ -130,7 +130,7 @@ impl Policy {
             format!(r#""exempt": [{{ "path": "/free", "client": "{kind}" }}],"#)
         });
         let document = format!(
-            r#"{{ "client": {{ "credential": {{ "trust_for": "{}s" }} }}, {exempt} "scopes": {{ {} }} }}"#,
+            r#"{{ "store": {{ "capacity": 64 }}, "client": {{ "credential": {{ "trust_for": "{}s" }} }}, {exempt} "scopes": {{ {} }} }}"#,
             self.trust_for,
             scopes.collect::<Vec<_>>().join(", "),
         );

@@ -14,6 +14,7 @@ mod secrets;
 mod settled;
 mod settlement;
 mod settling;
+mod several;
 mod size;
 mod trust;
 mod unused;
@@ -127,7 +128,7 @@ impl World {
         let client = Client::identify(&self.gate.config().policy.client, &request);
         let passage = self.gate.admit(&client, Pending::default(), self.now);
         assert_eq!(passage.error, None);
-        let denial = self.gate.denial(&passage.decision);
+        let denial = self.gate.reply(&passage.decision);
         let quota_headers = self.gate.quota_headers(&passage.decision);
         Outcome { decision: passage.decision, denial, quota_headers, pending: passage.pending }
     }

@@ -58,7 +58,7 @@ fn on_failure_says_what_becomes_of_it() {
         assert!(
             allowed.decision.is_allowed() && allowed.pending.receipt().is_empty() && allowed.error.is_none()
         );
-        let denied = world.gate.denial(&without(OnFailure::Deny).decision).expect("denied");
+        let denied = world.gate.reply(&without(OnFailure::Deny).decision).expect("denied");
         assert!(denied.status == 429 && denied.headers.contains(&("retry-after", "1".to_owned())));
     }
     let allowed = (0..9).filter(|_| without(OnFailure::Local).decision.is_allowed());

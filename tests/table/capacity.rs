@@ -1,6 +1,6 @@
 //! Memory is bounded, and a flood of new clients does not wash out those that matter.
 
-use tollgate::store::{Capacity, Charge};
+use tollgate::store::{Capacity, Charge, Fingerprint};
 
 use super::{admitted, bucket, charge, limit, room, seconds, table};
 
@@ -33,6 +33,31 @@ fn a_flood_of_new_clients_does_not_wash_out_an_abuser() {
     for abuser in abusers {
         assert_eq!(room(&table, charge(abuser, 0, limit("5/h")), seconds(2)), 0, "{abuser} is still known");
     }
+}
+
+#[test]
+fn of_those_that_have_used_the_same_the_newest_gives_way() {
+    let table = table(64);
+    let limited = |name| charge(name, 0, limit("1/h"));
+    // Eight in each of the eight cells at the most: a cell with fewer has room for the flood.
+    let abusers: Vec<u64> = (0..64).filter(|name| admitted(&table, &[limited(*name)], seconds(0))).collect();
+    for name in 1_000..20_000 {
+        admitted(&table, &[limited(name)], seconds(1));
+    }
+    let known = abusers.iter().filter(|name| !admitted(&table, &[limited(**name)], seconds(2))).count();
+    // Of each full cell the flood has taken one place, and it keeps to that.
+    assert!(known >= 64 - 2 * 8, "{known} of 64 are still known");
+}
+
+#[test]
+fn everybodys_counter_is_never_driven_out() {
+    let table = table(64);
+    let all = Charge { client: Fingerprint::EVERYBODY, ..charge(0, 0, limit("100/h")) };
+    assert!(admitted(&table, &[all], seconds(0)));
+    for name in 0..20_000 {
+        admitted(&table, &[charge(name, 0, limit("5/h"))], seconds(1));
+    }
+    assert_eq!(room(&table, all, seconds(2)), 99);
 }
 
 #[test]
