@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from harness import shipped
 from harness.client import Client, fresh_token, token
-from harness.envoy import run_config
+from harness.envoy import Gate, run_config
 
 
 def test_envoy_validates_it(tmp_path):
@@ -22,19 +23,28 @@ def test_it_is_refused_with_a_bad_policy(tmp_path):
     assert "scopes.x.rate: `1/fortnight`" in log
 
 
-def test_it_enforces_the_default_policy(open_gate, application):
-    gate = open_gate(config=shipped.inline(application.port))
+def test_it_enforces_the_default_policy(tmp_path, application):
+    """Denials are labelled in the metrics and told in the access log; secrets in neither."""
     credential = token(secret := fresh_token())
-    with Client(gate.port) as caller:
-        polls = [caller.send("/api/v2/jobs/?ids_only=1", credential) for _ in range(31)]
-        assert [r.status for r in polls] == [200] * 30 + [429]
-        assert caller.statuses(61) == {200: 60, 429: 1}
-    # Denials are seen in the access log, and labelled in the metrics; secrets in neither.
-    lines = [json.loads(line) for line in gate.log().splitlines() if line.startswith("{")]
-    assert not lines or {line["status"] for line in lines} <= {200, 429}
-    metrics = gate.admin("/stats/prometheus")
+    with Gate(tmp_path, config=shipped.inline(application.port)) as gate:
+        with Client(gate.port) as caller:
+            polls = [caller.send("/api/v2/jobs/?ids_only=1", credential) for _ in range(31)]
+            assert [r.status for r in polls] == [200] * 30 + [429]
+            assert caller.statuses(61) == {200: 60, 429: 1}
+        metrics = gate.admin("/stats/prometheus")
     denied = [line for line in metrics.splitlines() if line.startswith("tollgate_requests{")]
     assert any('scope="worker"' in line and 'decision="denied"' in line and line.endswith(" 1") for line in denied)
+
+    # Envoy keeps its access log back for a while; all of it is there once it has ended.
+    lines = [json.loads(line) for line in gate.log().splitlines() if line.startswith("{")]
+    told = Counter((line["path"], line["status"], line["details"]) for line in lines)
+    assert told == {
+        ("/api/v2/jobs/", 200, "via_upstream"): 30,
+        ("/api/v2/jobs/", 429, "tollgate_denied"): 1,
+        ("/", 200, "via_upstream"): 60,
+        ("/", 429, "tollgate_denied"): 1,
+    }
+    assert all((line["retry_after"] is None) == (line["status"] == 200) for line in lines)
     assert secret not in metrics + gate.log()
 
 
