@@ -4,6 +4,7 @@ limit, Redis counts again by itself when it is back, and the metrics tell."""
 from __future__ import annotations
 
 import itertools
+import socketserver
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -198,42 +199,32 @@ def test_a_wrong_password_is_told(tmp_path, open_gate):
         assert server.keys() == []
 
 
-class Impostor:
+class Impostor(socketserver.ThreadingTCPServer):
     """Answers whatever comes with the same bytes, and closes."""
 
-    def __init__(self, answer: bytes) -> None:
-        import socket
+    daemon_threads = True  # preconnected ones may never say anything
 
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        self.port = self.server_address[1]
         self._answer = answer
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> Impostor:
         self._thread.start()
         return self
 
     def __exit__(self, *_exc) -> None:
-        import socket
-
-        self._listening.shutdown(socket.SHUT_RDWR)
+        self.shutdown()
         self._thread.join()
-        self._listening.close()
+        self.server_close()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    # Preconnected ones may never say anything.
-                    connection.settimeout(0.2)
-                    if connection.recv(65536):
-                        connection.sendall(self._answer)
-                except OSError:
-                    pass
+    def finish_request(self, connection, _address) -> None:
+        if connection.recv(65536):
+            connection.sendall(self._answer)
+
+    def handle_error(self, *_args) -> None:
+        """That Envoy breaks a connection off is its own affair."""
 
 
 ANSWERS = {
@@ -251,8 +242,22 @@ ANSWERS = {
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_that_is_none(open_gate, answer):
+    """It is a failure, and after three of them nobody asks. How soon somebody tries again is a matter of time: those who
+    are refused meanwhile, and those who try and fail, are all there are."""
+
+    def failed() -> int:
+        return gate.stat(f"{_FAILURES}.reply") + gate.stat(f"{_FAILURES}.connection")
+
+    def refused() -> int:
+        return gate.stat(f"{_FAILURES}.breaker_open")
+
     with Impostor(ANSWERS[answer]) as impostor:
         gate = open_gate(config=shipped.redis([impostor.port], POLICY, timeout="5s"), workers=1)
         with Client(gate.port) as caller:
-            assert caller.statuses(30, "/", token(fresh_token())) == {200: 20, 429: 10}
-        assert gate.stat(f"{_FAILURES}.reply") + gate.stat(f"{_FAILURES}.connection") == 3
+            credential = token(fresh_token())
+            assert caller.statuses(3, "/", credential) == {200: 3}
+            assert (failed(), refused()) == (3, 0)
+            assert caller.statuses(27, "/", credential) == {200: 17, 429: 10}
+            until(lambda: caller.send("/", credential).status == 429 and refused())
+        assert failed() == gate.stat("wasmcustom.tollgate.store.redis.exchanges")
+        assert failed() + refused() == gate.stat("http.ingress.downstream_rq_total")
