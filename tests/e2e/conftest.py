@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from harness import ports
 from harness.envoy import Gate
 from harness.upstream import Upstream
 
@@ -44,11 +44,9 @@ def open_shared_gate(tmp_path_factory, application) -> Iterator[OpenGate]:
 
 
 @pytest.fixture
-def unreachable_port() -> Iterator[int]:
+def unreachable_port() -> int:
     """A port that refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    return ports.reserve()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness import shipped
-from harness.asking import ASKING, free_port, policy_for
+from harness import ports, shipped
+from harness.asking import ASKING, policy_for
 from harness.client import Client, fresh_token, token
 from harness.envoy import Gate
 from harness.waiting import until
@@ -60,7 +60,7 @@ def more(statuses: Counter[int], status: int) -> None:
 )
 def test_the_service_is_killed_and_comes_back(tmp_path, application, name, stays_open):
     start, _, _ = ASKING[name]
-    port = free_port()
+    port = ports.reserve()
     options = {"stays_open": True} if stays_open else {}
     meanwhile = 200 if stays_open else CLOSED[name]
     (directory := tmp_path / "proxy").mkdir()

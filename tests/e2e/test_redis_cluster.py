@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness import shipped
+from harness import ports, shipped
 from harness.client import Client, fresh_token, token
-from harness.redis import Redis, free_port
+from harness.redis import Redis
 from harness.waiting import until
 
 POLICY = {
@@ -26,7 +26,7 @@ class Node(Redis):
     """A node of a cluster."""
 
     def __init__(self, directory) -> None:
-        self.bus = free_port()
+        self.bus = ports.reserve()
         cluster = ["--cluster-enabled", "yes", "--cluster-port", str(self.bus), "--cluster-node-timeout", _NODE_TIMEOUT]
         super().__init__(directory, *cluster)
 

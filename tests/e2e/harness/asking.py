@@ -4,7 +4,6 @@ ports, paths and, where a test wants it, what the file itself says to change."""
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -15,26 +14,13 @@ from pathlib import Path
 
 import yaml
 
-from harness import shipped
+from harness import ports, processes, shipped
 from harness.client import Client
-from harness.ending import end
 from harness.envoy import Gate
 from harness.places import repo_path
 
 _PATIENCE = 60.0  # seconds; only a hang ends here
 SERVICE, APPLICATION = "127.0.0.1:10001", "127.0.0.1:8000"
-
-
-def free_port() -> int:
-    """A port that nobody has; below those that the kernel gives away by itself, so that it stays free."""
-    for port in random.sample(range(20_000, 30_000), 1_000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no port is free")
 
 
 class Server:
@@ -69,7 +55,7 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _stop(self) -> None:
-        end(self._process)
+        processes.end(self._process)
 
 
 class Traefik(Server):
@@ -109,7 +95,7 @@ def nginx(
     extra: str = "",
 ) -> Server:
     """nginx/auth_request.conf; `extra` stands before its first location. `behind`: a proxy of our own stands in front."""
-    port = free_port()
+    port = ports.reserve()
     shipped_conf = _changed(
         repo_path("nginx", "auth_request.conf").read_text(),
         (SERVICE, f"127.0.0.1:{service}"),
@@ -139,7 +125,7 @@ def caddy(
     directory: Path, service: int, application: int, *, stays_open: bool = False, behind: bool = False
 ) -> Server:
     """caddy/Caddyfile."""
-    port, says_yes = free_port(), free_port()
+    port, says_yes = ports.reserve(), ports.reserve()
     text = _changed(
         repo_path("caddy", "Caddyfile").read_text(),
         (SERVICE, f"127.0.0.1:{service}"),
@@ -167,7 +153,7 @@ def caddy(
 
 def traefik(directory: Path, service: int, application: int, *, behind: bool = False) -> Server:
     """traefik/dynamic.yaml."""
-    port = free_port()
+    port = ports.reserve()
     text = _changed(
         repo_path("traefik", "dynamic.yaml").read_text(),
         (SERVICE, f"127.0.0.1:{service}"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import time
 import urllib.request
@@ -12,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import bootstrap
-from harness.ending import end
+from harness import bootstrap, processes
 from harness.places import envoy_path, wasm_path
 
 _PATIENCE = 60.0  # seconds; far more than any start takes, so that only a hang ends here
@@ -97,10 +95,10 @@ class Gate:
 
     def pause(self) -> None:
         """It hangs, and keeps its connections."""
-        self._process.send_signal(signal.SIGSTOP)
+        processes.pause(self._process)
 
     def resume(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        processes.resume(self._process)
 
     def kill(self) -> None:
         """Ends it as a crash would: connections break."""
@@ -121,7 +119,7 @@ class Gate:
         assert not troubles, f"counted: {troubles}"
 
     def _stop(self) -> None:
-        end(self._process)
+        processes.end(self._process)
 
     def _until(self, holds: Callable[[], Any], what: str) -> None:
         """Polls; nothing that a test asserts depends on how long it takes."""

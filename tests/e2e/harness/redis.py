@@ -1,13 +1,14 @@
-"""Real Redis servers of the tests' own, on free ports, and what they can be made to suffer."""
+"""Real Redis servers of the tests' own, on ports of their own, and what they can be made to suffer."""
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from harness import ports, processes
 
 _PATIENCE = 30.0  # seconds; only a hang ends here
 
@@ -25,7 +26,7 @@ class Redis:
         self._arguments = arguments
         self._password = password
         self._tls = tls
-        self.port = free_port()
+        self.port = ports.reserve()
         self._process: subprocess.Popen | None = None
 
     def __enter__(self) -> Redis:
@@ -56,10 +57,10 @@ class Redis:
 
     def stop(self) -> None:
         """It neither runs nor closes its connections."""
-        self._process.send_signal(signal.SIGSTOP)
+        processes.pause(self._process)
 
     def go_on(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        processes.resume(self._process)
 
     def command(self, *words: str | bytes, password: str | None = None):
         """→ a string, number, list or None; raises `RedisError`."""
@@ -99,11 +100,6 @@ def until(holds: Callable[[], bool], process: subprocess.Popen | None = None) ->
         if time.monotonic() > deadline:
             raise RuntimeError("waited in vain for Redis")
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def _encode(*words: str | bytes) -> bytes:
