@@ -175,7 +175,7 @@ def test_its_own_unavailability_does_not(caller):
 
 
 def test_an_application_that_is_too_slow_counts(open_gate, application):
-    config = layout(POLICY, upstream_port=application.port, timeout="0.1s")
+    config = layout(POLICY, upstream_port=application.port, route={"timeout": "0.1s"})
     name = fresh_token()
     with Client(open_gate(config=config).port) as caller:
         assert caller.statuses(QUOTA + 1, "/login", held(name)) == {504: QUOTA, 429: 1}

@@ -17,21 +17,26 @@ def layout(
     before: list[dict] | None = None,
     after: list[dict] | None = None,
     route_filters: dict[str, dict] | None = None,
-    timeout: str | None = None,
+    route: dict | None = None,
+    http2: bool = False,
+    upgrades: bool = False,
     peek: bool = False,
 ) -> dict:
     """The tests' own bootstrap, for `Gate(config=…)`, with HTTP filters `before` and `after` Tollgate, what they are
-    told for the one route, that route's timeout, and a listener that shows shared data, see `harness.peek`."""
+    told for the one route, more `route` (its timeout, say), `http2` to the application, WebSockets let through, and a
+    listener that shows shared data, see `harness.peek`."""
     gate = bootstrap.listener(wasm_path(), policy, upstream=upstream_port is not None, trusted_hops=trusted_hops)
     manager = _manager(gate)
     tollgate, router = manager["http_filters"]
     manager["http_filters"] = [*(before or []), tollgate, *(after or []), router]
-    [route] = manager["route_config"]["virtual_hosts"][0]["routes"]
+    [the_route] = manager["route_config"]["virtual_hosts"][0]["routes"]
     if route_filters:
-        route["typed_per_filter_config"] = route_filters
-    if timeout is not None:
-        route["route"]["timeout"] = timeout
-    config = bootstrap.bootstrap(listeners=[gate], lds=None, upstream_port=upstream_port, http2=False)
+        the_route["typed_per_filter_config"] = route_filters
+    if route:
+        the_route["route"] |= route
+    if upgrades:
+        manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
+    config = bootstrap.bootstrap(listeners=[gate], lds=None, upstream_port=upstream_port, http2=http2)
     if peek:
         add_peek(config)
     return config

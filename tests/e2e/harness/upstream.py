@@ -12,12 +12,18 @@ http.client._MAXHEADERS = 1000  # the proxies let more than 100 pass, so their a
 Header = tuple[str, str]
 
 RESET: Header = ("x-answer", "reset")  # the connection is closed without an answer
+_WITHOUT_BODY = {"101", "204", "304"}
 
 
 def told(status: int, grpc_status: int | None = None) -> list[Header]:
     """The request's headers by which it says what it wants to be answered."""
     grpc = [] if grpc_status is None else [("x-answer-grpc-status", str(grpc_status))]
     return [("x-answer", str(status)), *grpc]
+
+
+def redirected(path: str, status: int = 302) -> list[Header]:
+    """Asked for any other path it answers that it is to be found there; asked for this one, as it is told."""
+    return [("x-redirect", path), ("x-redirect-status", str(status))]
 
 
 def held(name: str) -> Header:
@@ -56,17 +62,35 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         grpc_status = self.headers.get("x-answer-grpc-status")
-        reply = b"" if wanted == "204" or grpc_status else b"hello from the application\n"
+        place = self.headers.get("x-redirect")
+        if place and target != place:
+            wanted = self.headers["x-redirect-status"]
+        reply = b"" if wanted in _WITHOUT_BODY or grpc_status else b"hello from the application\n"
         self.send_response(int(wanted))
+        if place and target != place:
+            self.send_header("location", f"http://{self.headers['host']}{place}")
+        if wanted == "101":
+            self.send_header("connection", "upgrade")
+            self.send_header("upgrade", "websocket")
         self.send_header("content-type", "application/grpc" if grpc_status else "text/plain")
         if grpc_status:
             self.send_header("grpc-status", grpc_status)
-        if wanted != "204":
+        if wanted not in _WITHOUT_BODY:
             self.send_header("content-length", str(len(reply)))
         self.send_header("x-application", "yes")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(reply)
+        if wanted == "101":
+            self._echo()
+
+    def _echo(self) -> None:
+        """What is left of the connection is a socket that says what it hears."""
+        self.close_connection = True
+        self.wfile.flush()
+        while heard := self.rfile.read1(65536):
+            self.wfile.write(heard)
+            self.wfile.flush()
 
     def _chunks(self) -> bytes:
         body = b""
