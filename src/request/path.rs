@@ -113,6 +113,7 @@ mod tests {
             ("/a//../b", vec!["/b", "/a/b"]),
             ("/a/%2f../b", vec!["/b", "/a/b", "/a/%2f../b"]),
             ("/a//b/..", vec!["/a"]),
+            ("/a%2fb//../c", vec!["/a/c", "/a/b/c", "/c", "/a%2fb/c"]),
         ] {
             assert_eq!(read(raw), expected, "{raw}");
         }

@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn as_much_is_used_as_of_the_limit_that_is_closest_to_its_end() {
+        let mut record = Record::default();
+        for (counter, cost) in [(1, 3), (2, 5), (3, 1)] {
+            let limit = Limit::sliding_window("10/s".parse().expect("a rate"));
+            record.counter(&charge(counter, limit)).take(Time::default(), cost);
+        }
+        assert_eq!(record.fill(Time::from_micros(1)), 500_000);
+    }
+
+    #[test]
     fn a_proof_alone_is_the_least_that_matters() {
         let proved = Record { proved_until: Some(Time::from_micros(10)), ..Record::default() };
         assert_eq!(proved.fill(Time::from_micros(9)), 1);

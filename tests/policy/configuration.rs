@@ -51,6 +51,7 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "request": { "form": "forwarded" } }"#, "request.form: unknown field; expected one of `from`".into()),
         (r#"{ "scopes": {} }"#, "scopes: `{}`: limits nothing; leave `scopes` out for the default policy, or say `\"mode\": \"off\"`".into()),
         (r#"{ "scopes": { "a b": {} } }"#, "scopes.a b: a scope's name is 1 to 64 letters, digits, `_` and `-`".into()),
+        (r#"{ "scopes": { "scope-38827": { "rate": "1/h", "key": "global" }, "scope-64672": { "rate": "9/h", "key": "address" } } }"#, "scopes.scope-64672: its name falls together with another scope's; rename it".into()),
         (&scope(r#""key": "global""#), "scopes.worker.rate: is missing: say how much, such as `\"60/min\"`".into()),
         (&scope(r#""rate": "1/s""#), "scopes.worker.key: is missing: say who is counted, such as `\"address\"` or `[\"credential\", \"address\"]`".into()),
         (&scope(r#""rate": "30/fortnight", "key": "global""#), "scopes.worker.rate: `30/fortnight`: window must be s, min, h or d, optionally with a number (`10/5m`)".into()),
@@ -116,6 +117,20 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "store": { "redis": { "cluster": "c", "secret": "short but secret" } } }"#, "store.redis.secret: has 16 characters; whoever guesses it can tell which clients the keys in Redis stand for: expected 32 or more, at random, such as `openssl rand -hex 32` makes".into()),
     ] {
         assert_eq!(refused(document), error, "{document}");
+    }
+}
+
+/// Of the two names that are refused above, with other windows or algorithms.
+#[test]
+fn names_of_which_no_counters_fall_together_are_taken() {
+    for (one, other) in [
+        (r#""rate": "1/h""#, r#""rate": "1/min""#),
+        (r#""rate": "1/h""#, r#""rate": "1/h", "algorithm": "token_bucket""#),
+    ] {
+        let document = format!(
+            r#"{{ "scopes": {{ "scope-38827": {{ "key": "global", {one} }}, "scope-64672": {{ "key": "global", {other} }} }} }}"#
+        );
+        assert_eq!(world(&document).gate.config().policy.scopes.len(), 2, "{document}");
     }
 }
 

@@ -1,5 +1,12 @@
 //! Who is counted.
 
+use tollgate::client::Client;
+use tollgate::config::Config;
+use tollgate::gate::Gate;
+use tollgate::request::{Headers, Request};
+use tollgate::scope::Counted;
+use tollgate::store::{Acceptance, MemoryCells, Secret};
+
 use super::{get, one_scope, world};
 
 #[test]
@@ -97,4 +104,36 @@ fn a_verified_claim_is_one_client_whatever_token_it_came_in() {
     );
     assert!(world.plan(&get("/").token("a")).is_empty());
     assert!(world.plan(&get("/").claim("sub", "")).is_empty());
+}
+
+#[test]
+fn under_another_secret_everybody_but_all_together_is_another_client() {
+    for key in [
+        r#""address""#,
+        r#""credential""#,
+        r#"{ "header": "h" }"#,
+        r#"{ "all": ["address"] }"#,
+        r#""global""#,
+    ] {
+        let document = one_scope(&format!(r#""key": {key}"#));
+        let sent = get("/").token("t").with("h", "1");
+        let block = Headers::encode(&sent.headers);
+        let request = Request::new(Headers::new(&block), &sent);
+        let of = |secret: u8| {
+            let secret = Secret::new([secret; 16]);
+            let config = Config::parse(document.as_bytes()).expect("a policy");
+            let gate = Gate::new(config, secret, MemoryCells::default());
+            let policy = &gate.config().policy;
+            let client = Client::identify(&policy.client, &request);
+            let planned = policy.plan(&client, &secret, Counted::default())[0].client;
+            let acceptance = gate.proof(&client).map_or(Acceptance::NotNeeded, Acceptance::Unknown);
+            let charged = gate.plan(&client, acceptance).charges(true)[0].client;
+            assert_eq!(charged, planned, "{key}");
+            (charged, gate.proof(&client).map(|proof| proof.client))
+        };
+        let (one, other) = (of(1), of(2));
+        assert_eq!(one, of(1), "{key}");
+        assert_eq!(one.0 == other.0, key.contains("global"), "{key}");
+        assert!(one.1.is_none() || one.1 != other.1, "{key}");
+    }
 }

@@ -7,7 +7,7 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::redis::OnFailure;
 use tollgate::request::{Headers, Request};
-use tollgate::store::{Acceptance, Cells, Plan, StoreError, Unavailable};
+use tollgate::store::{Acceptance, Cells, Events, Plan, StoreError, Unavailable};
 use tollgate::time::Time;
 
 use super::{SECRET, Sent, World, get, world};
@@ -63,6 +63,29 @@ fn on_failure_says_what_becomes_of_it() {
     }
     let allowed = (0..9).filter(|_| without(OnFailure::Local).decision.is_allowed());
     assert_eq!(allowed.count(), 6, "its own counters, which nothing else has touched");
+}
+
+/// The record in which the proof would stand, which is read first, and that of the address.
+#[test]
+fn what_happened_to_either_record_is_told() {
+    for is_planned in [false, true] {
+        let world = world(POLICY);
+        let cells = world.gate.cells();
+        for cell in 0..=world.gate.config().capacity.clients() / 8 {
+            let (_, version) = cells.read(cell).expect("memory");
+            assert_eq!(cells.write(cell, b"no records at all", &version), Ok(true));
+        }
+        let sent = get("/").token("t");
+        let passage = if is_planned {
+            world.gate.admit_planned(planned(&world, &sent), world.now)
+        } else {
+            let block = Headers::encode(&sent.headers);
+            let request = Request::new(Headers::new(&block), &sent);
+            let client = Client::identify(&world.gate.config().policy.client, &request);
+            world.gate.admit(&client, Pending::default(), world.now)
+        };
+        assert_eq!(passage.events, Events { corrupt: 2, ..Events::default() }, "{is_planned}");
+    }
 }
 
 /// Cells that cannot be reached, or in which others are always faster.

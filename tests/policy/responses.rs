@@ -65,11 +65,14 @@ fn the_draft_fields_describe_the_limit_closest_to_its_end() {
     let policy = header(&outcome.quota_headers, "ratelimit-policy");
     assert_eq!(policy, Some(r#""wide/min";q=9;w=60, "wide/h";q=100;w=3600"#));
     assert_eq!(header(&outcome.quota_headers, "ratelimit"), Some(r#""wide/min";r=8;t=60"#));
+    for _ in 0..3 {
+        world.send(&get("/"));
+    }
     let outcome = world.send(&get("/dear"));
     assert_eq!(
         header(&outcome.quota_headers, "ratelimit"),
         Some(r#""dear";r=6;t=10"#),
-        "one more, not seven"
+        "one more; of the four that are left of the other limit there are four more"
     );
     world.send(&get("/dear"));
     let denial = world.send(&get("/dear")).denial.expect("a denial");
@@ -107,13 +110,15 @@ fn off_says_nothing_and_so_does_a_request_without_scopes() {
 fn the_longest_wait_of_the_scopes_that_deny_wins() {
     let world = world(
         r#"{ "scopes": { "short": { "rate": "1/s", "key": "global" }, "long": { "rate": "1/h", "key": "global" },
-                         "open": { "rate": "9/h", "key": "global" } } }"#,
+                         "open": { "rate": "9/h", "key": "global" },
+                         "first": { "rate": ["1/s", "9/h"], "key": "global" },
+                         "last": { "rate": ["9/h", "1/s"], "key": "global" } } }"#,
     );
     assert!(world.send(&get("/")).decision.is_allowed());
     let decision = world.send(&get("/")).decision;
     assert_eq!(decision.wait.map(|wait| wait.as_secs()), Some(3600));
-    let judgements = [(0, Judgement::Denied), (1, Judgement::Denied), (2, Judgement::Allowed)];
-    assert_eq!(decision.scopes(), judgements);
+    let [denied, allowed] = [Judgement::Denied, Judgement::Allowed];
+    assert_eq!(decision.scopes(), [(0, denied), (1, denied), (2, allowed), (3, denied), (4, denied)]);
 }
 
 #[test]

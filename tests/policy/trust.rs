@@ -180,13 +180,17 @@ fn any_credential_counts_where_that_is_wanted() {
 
 #[test]
 fn only_requests_that_match_prove() {
-    let world = world(&POLICY.replace(r#""trust_for""#, r#""proof": { "path": "/api/**" }, "trust_for""#));
-    for target in ["/", "/index.html", "/api/..%2Findex.html"] {
-        assert!(world.exchange(&get(target).token("t"), 200));
-        assert!(!is_proved(&world), "{target}");
+    // Whether it is said that this is about `upstream`, or not.
+    for trust in ["", r#""trust": "upstream", "#] {
+        let proof = format!(r#"{trust}"proof": {{ "path": "/api/**" }}, "trust_for""#);
+        let world = world(&POLICY.replace(r#""trust_for""#, &proof));
+        for target in ["/", "/index.html", "/api/..%2Findex.html"] {
+            assert!(world.exchange(&get(target).token("t"), 200));
+            assert!(!is_proved(&world), "{trust} {target}");
+        }
+        world.exchange(&get("/api/me").token("t").from("192.0.2.9:1"), 200);
+        assert!(is_proved(&world), "{trust}");
     }
-    world.exchange(&get("/api/me").token("t").from("192.0.2.9:1"), 200);
-    assert!(is_proved(&world));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tollgate::redis::{BATCH, Breaker, Commands, Exchange, Failure, Login, Queue, SCRIPT_SHA1, WAITING};
-use tollgate::store::{Fingerprint, Plan, Proof, Settlement};
+use tollgate::store::{Events, Fingerprint, Plan, Proof, Settlement};
 use tollgate::time::Time;
 
 use super::{certain, charge, client, commands, limit};
@@ -151,6 +151,34 @@ fn each_answer_is_its_requests() {
         [(1, None), (2, Some(Failure::Memory)), (3, Some(Failure::Reply)), (4, None)],
         "the last `OK` is not needed"
     );
+}
+
+#[test]
+fn what_an_exchange_carried_and_what_of_it_was_lost_is_reported() {
+    let settlement = || Settlement { proof: Some(proof(9)), ..Settlement::default() };
+    let corrupt = "*4\r\n:1764\r\n:1\r\n:0\r\n:2\r\n";
+    for (answer, unsettled, events) in [
+        (Some(format!("{SETTLED}{corrupt}{CHARGED}{CHARGED}{CHARGED}{END}")), 0, 2),
+        (Some(format!("-OOM no\r\n{corrupt}{CHARGED}{CHARGED}{CHARGED}{END}")), 1, 2),
+        (Some(format!("-OOM no\r\n-OOM no\r\n{CHARGED}{CHARGED}{CHARGED}{END}")), 2, 0),
+        (Some(String::new()), 2, 0),
+        (None, 2, 0),
+    ] {
+        let mut queue = queue();
+        for ticket in 1..=3 {
+            queue.arrive(ticket, ticket, plan(1), at(0)).unwrap();
+        }
+        queue.settle(settlement()).unwrap();
+        queue.settle(settlement()).unwrap();
+        queue.dispatch(at(0)).unwrap();
+        let report = match &answer {
+            Some(answer) => queue.answered(answer.as_bytes(), at(1)),
+            None => queue.failed(Failure::Connection, at(1)),
+        };
+        assert_eq!((report.requests, report.unsettled), (3, unsettled), "{answer:?}");
+        assert_eq!(report.events, Events { corrupt: events, ..Events::default() }, "{answer:?}");
+        assert_eq!(report.has_failed, unsettled > 0, "{answer:?}");
+    }
 }
 
 #[test]

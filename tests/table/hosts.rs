@@ -127,6 +127,18 @@ fn workers_that_start_at_once_find_the_same() {
 }
 
 #[test]
+fn the_secret_is_the_first_ones_random_number() {
+    for host in [Host::envoy(), Host::nginx()] {
+        let fingerprint = |secret: &Secret| Fingerprinter::new(secret).finish();
+        for number in [3, 4] {
+            let agreed = opened(host.clone()).agree_on_secret(|| Ok([number; 16])).expect("a secret");
+            assert_eq!(fingerprint(&agreed), fingerprint(&Secret::new([3; 16])), "{number}");
+            assert_ne!(fingerprint(&agreed), fingerprint(&Secret::new([4; 16])), "{number}");
+        }
+    }
+}
+
+#[test]
 fn another_capacity_is_refused() {
     for host in [Host::envoy(), Host::nginx()] {
         let capacity = |clients| Capacity::new(clients).expect("a capacity");

@@ -1,11 +1,14 @@
 //! Workers that decide at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use tollgate::limit::Verdict;
-use tollgate::store::{Capacity, Cells, Charge, MemoryCells, StoreError, Table, Unavailable};
+use tollgate::store::{
+    Capacity, Cells, Charge, Events, MemoryCells, Proof, Settlement, StoreError, Table, Unavailable,
+};
 
 use super::hosts::{Host, opened};
 use super::{admitted, charge, limit, room, seconds, shadow, table};
@@ -114,26 +117,95 @@ fn a_race_lost_to_the_last_unit_is_a_denial() {
 }
 
 #[test]
-fn what_was_taken_before_a_late_denial_is_given_back() {
-    let mut charges = [charge(1, 0, limit("5/h")), charge(2, 1, limit("1/h"))];
-    charges.sort_by_key(|charge| charge.client);
-    let [first, last] = charges;
-    let last = Charge { limit: limit("1/h"), ..last };
-    let first = Charge { limit: limit("5/h"), ..first };
+fn what_was_taken_before_a_late_denial_is_given_back_and_nothing_is_taken_after_it() {
+    let [first, second, third] = [1, 2, 3].map(|name| charge(name, 0, limit("5/h")));
+    let second = Charge { limit: limit("1/h"), ..second };
     // Before the second client's counter is written, the other worker takes its only unit.
     let table = raced(move |other, writes| {
         if writes == 1 {
-            take(other, last);
+            take(other, second);
         }
     });
-    let outcome = table.charge(&[first, last], None, seconds(0)).expect("decided");
-    assert!(outcome.verdicts[0].is_admitted() && !outcome.verdicts[1].is_admitted());
+    let outcome = table.charge(&[first, second, third], None, seconds(0)).expect("decided");
+    let admitted: Vec<bool> = outcome.verdicts.iter().map(Verdict::is_admitted).collect();
+    assert_eq!(admitted, [true, false, true]);
     assert!(outcome.receipt.is_empty());
     let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
-    let left = (0..100).take_while(|_| {
-        after.charge(&[first], None, seconds(0)).is_ok_and(|outcome| outcome.verdicts[0].is_admitted())
-    });
-    assert_eq!(left.count(), 5, "the first client's unit is back");
+    assert_eq!(room(&after, first, seconds(0)), 5, "the first client's unit is back");
+    assert_eq!(room(&after, third, seconds(0)), 5, "the third client's was never taken");
+}
+
+/// Cells of which only the first one that is written can be written.
+struct OneOnly {
+    cells: MemoryCells,
+    first: Cell<Option<u32>>,
+    otherwise: Result<bool, Unavailable>,
+}
+
+impl Cells for OneOnly {
+    type Version = u64;
+
+    fn read(&self, cell: u32) -> Result<(Vec<u8>, u64), Unavailable> {
+        self.cells.read(cell)
+    }
+
+    fn write(&self, cell: u32, bytes: &[u8], version: &u64) -> Result<bool, Unavailable> {
+        let first = self.first.get().unwrap_or(cell);
+        self.first.set(Some(first));
+        if cell == first { self.cells.write(cell, bytes, version) } else { self.otherwise }
+    }
+}
+
+#[test]
+fn what_was_taken_before_an_error_is_given_back() {
+    for (otherwise, error) in
+        [(Ok(false), StoreError::Contended), (Err(Unavailable), StoreError::Unavailable)]
+    {
+        let capacity = Capacity::new(64).expect("a capacity");
+        let cells = OneOnly { cells: MemoryCells::default(), first: Cell::default(), otherwise };
+        let table = Table::new(cells, capacity);
+        let charges = [1, 2, 3].map(|name| charge(name, 0, limit("5/h")));
+        assert_eq!(table.charge(&charges, None, seconds(0)).map(|_| ()), Err(error));
+        let after = Table::new(&table.cells().cells, capacity);
+        assert_eq!(charges.map(|charge| room(&after, charge, seconds(0))), [5; 3], "{error}");
+    }
+}
+
+/// With the proof stands a charge of the same client, or of another one, or nothing.
+#[test]
+fn a_lost_race_settles_all_the_same() {
+    let proof = Proof { client: super::client(1), lasts: Duration::from_secs(60) };
+    for charged in [Some(1), Some(2), None] {
+        for lost in 0..3_usize {
+            let neighbour = charge(1, 7, limit("1000/h"));
+            let others = charged.map_or(neighbour, |name| charge(name, 7, limit("1000/h")));
+            let charged = charged.map(|name| charge(name, 0, limit("5/h")));
+            let first = usize::from(charged.is_some());
+            // The other one writes both cells.
+            let table = raced(move |other, writes| {
+                if (first..first + lost).contains(&writes) {
+                    take(other, neighbour);
+                    take(other, others);
+                }
+            });
+            let charges: Vec<Charge> = charged.into_iter().collect();
+            let receipt = table.charge(&charges, None, seconds(0)).expect("there is room").receipt;
+            let settlement = Settlement { proof: Some(proof), given_back: receipt };
+            let events = table.settle(settlement, seconds(10)).expect("settled");
+            assert_eq!(events.lost_races as usize, lost, "{charged:?}");
+            let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
+            let loaded = after.load(proof.client, seconds(15), &mut Events::default()).expect("memory");
+            assert_eq!(loaded.proved_for(seconds(15)), Some(Duration::from_secs(55)), "{charged:?} {lost}");
+            if let Some(charged) = charged {
+                assert_eq!(room(&after, charged, seconds(10)), 5, "{charged:?} {lost}");
+            }
+            // It is renewed, too.
+            let renewal = Settlement { proof: Some(proof), ..Settlement::default() };
+            table.settle(renewal, seconds(20)).expect("settled");
+            let loaded = after.load(proof.client, seconds(20), &mut Events::default()).expect("memory");
+            assert_eq!(loaded.proved_for(seconds(20)), Some(proof.lasts), "{charged:?} {lost}");
+        }
+    }
 }
 
 #[test]
