@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,15 @@ TRUSTING = {
         }
     }
 }
+
+
+
+def _redirects_count() -> dict:
+    """The default policy, but a poll that is answered with a redirect counts like any other: no answer is looked at."""
+    policy = json.loads((places.ROOT / "src/config/default.json").read_text())
+    del policy["scopes"]["worker"]["count"]
+    return policy
+
 
 # As little as a limiter could read.
 _LUA = """\
@@ -80,5 +90,6 @@ def _tollgate(name: str, title: str, wasm: Path) -> list[Contender]:
         contender("anonymous", "anonymous, allowed", "anonymous", per_minute=60, baseline="none-anonymous"),
         contender("poll", "worker poll, allowed", per_minute=30),
         contender("trusting", "the same, any credential counts", policy=TRUSTING, per_minute=30),
+        contender("redirects", "the same, redirects count, too", policy=_redirects_count(), per_minute=30),
         contender("denied", "worker poll, denied", denies=True, clients=1),
     ]
