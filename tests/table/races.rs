@@ -174,12 +174,12 @@ fn what_was_taken_before_an_error_is_given_back() {
 /// With the proof stands a charge of the same client, or of another one, or nothing.
 #[test]
 fn a_lost_race_settles_all_the_same() {
-    let proof = Proof { client: super::client(1), lasts: Duration::from_secs(60) };
-    for charged in [Some(1), Some(2), None] {
+    let proof = Proof { client: super::client(1), lasts: Duration::from_mins(1) };
+    for name in [Some(1), Some(2), None] {
         for lost in 0..3_usize {
             let neighbour = charge(1, 7, limit("1000/h"));
-            let others = charged.map_or(neighbour, |name| charge(name, 7, limit("1000/h")));
-            let charged = charged.map(|name| charge(name, 0, limit("5/h")));
+            let others = name.map_or(neighbour, |name| charge(name, 7, limit("1000/h")));
+            let charged = name.map(|name| charge(name, 0, limit("5/h")));
             let first = usize::from(charged.is_some());
             // The other one writes both cells.
             let table = raced(move |other, writes| {
@@ -188,22 +188,22 @@ fn a_lost_race_settles_all_the_same() {
                     take(other, others);
                 }
             });
-            let charges: Vec<Charge> = charged.into_iter().collect();
-            let receipt = table.charge(&charges, None, seconds(0)).expect("there is room").receipt;
+            let all: Vec<Charge> = charged.into_iter().collect();
+            let receipt = table.charge(&all, None, seconds(0)).expect("there is room").receipt;
             let settlement = Settlement { proof: Some(proof), given_back: receipt };
             let events = table.settle(settlement, seconds(10)).expect("settled");
-            assert_eq!(events.lost_races as usize, lost, "{charged:?}");
+            assert_eq!(events.lost_races as usize, lost, "{name:?}");
             let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
             let loaded = after.load(proof.client, seconds(15), &mut Events::default()).expect("memory");
-            assert_eq!(loaded.proved_for(seconds(15)), Some(Duration::from_secs(55)), "{charged:?} {lost}");
+            assert_eq!(loaded.proved_for(seconds(15)), Some(Duration::from_secs(55)), "{name:?} {lost}");
             if let Some(charged) = charged {
-                assert_eq!(room(&after, charged, seconds(10)), 5, "{charged:?} {lost}");
+                assert_eq!(room(&after, charged, seconds(10)), 5, "{name:?} {lost}");
             }
             // It is renewed, too.
             let renewal = Settlement { proof: Some(proof), ..Settlement::default() };
             table.settle(renewal, seconds(20)).expect("settled");
             let loaded = after.load(proof.client, seconds(20), &mut Events::default()).expect("memory");
-            assert_eq!(loaded.proved_for(seconds(20)), Some(proof.lasts), "{charged:?} {lost}");
+            assert_eq!(loaded.proved_for(seconds(20)), Some(proof.lasts), "{name:?} {lost}");
         }
     }
 }
