@@ -58,7 +58,7 @@ impl Pending {
     fn is_accepted_by(&self, response: Response) -> bool {
         match self.proves {
             Proves::Nothing => false,
-            Proves::BySuccess { is_safe } => response.is_success(is_safe),
+            Proves::BySuccess(asked) => response.is_success(asked),
         }
     }
 }
@@ -247,7 +247,7 @@ impl<C: Cells> Gate<C> {
     fn proves(&self, client: &Client) -> Proves {
         match &self.config.policy.trust {
             Trust::Upstream { proof, .. } if proof.matches(client, Reading::Certain) => {
-                Proves::BySuccess { is_safe: matches!(client.request().method(), b"GET" | b"HEAD") }
+                Proves::BySuccess(client.request().asked())
             }
             _ => Proves::Nothing,
         }

@@ -11,6 +11,15 @@ pub struct Response {
     pub origin: Origin,
 }
 
+/// What a request has asked for, as far as it says which answers are a success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether the method is GET or HEAD, of which a redirect is no success.
+    pub is_safe: bool,
+    /// Whether it asks for another protocol, such as a WebSocket.
+    pub is_upgrade: bool,
+}
+
 /// Who made a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -26,21 +35,22 @@ impl Response {
     /// Whether the application has answered with a success, which shows that it has accepted the request's credential.
     ///
     /// - A gRPC call has succeeded if its gRPC status is 0.
-    /// - Any other request has if its HTTP status is 2xx; 101, which accepts an upgrade such as a WebSocket; 304, which
-    ///   says that the client has the current version already; or 303, but not to a GET or HEAD (`is_safe`): after a
-    ///   POST it leads to the result.
+    /// - Any other request has if its HTTP status is 2xx; 304, which says that the client has the current version already;
+    ///   101, if it has asked for an upgrade such as a WebSocket; or 303, but not to a GET or HEAD: after a POST it leads
+    ///   to the result.
     ///
     /// Nothing less will do: an application that looks for no credential says `404`, too, and sends whoever has none to
     /// its login page by `302`.
     #[must_use]
-    pub const fn is_success(self, is_safe: bool) -> bool {
+    pub const fn is_success(self, asked: Asked) -> bool {
         if !matches!(self.origin, Origin::Application) {
             return false;
         }
         match (self.grpc, self.status) {
             (Some(grpc), _) => grpc == 0,
-            (None, 101 | 200..=299 | 304) => true,
-            (None, 303) => !is_safe,
+            (None, 200..=299 | 304) => true,
+            (None, 101) => asked.is_upgrade,
+            (None, 303) => !asked.is_safe,
             (None, _) => false,
         }
     }
@@ -97,16 +107,30 @@ mod tests {
     #[test]
     fn what_a_success_is() {
         let answer = |status, grpc| Response { status, grpc, origin: Origin::Application };
-        for status in [101, 200, 201, 204, 206, 299, 303, 304] {
-            assert!(answer(status, None).is_success(false), "{status}");
-            assert_eq!(answer(status, None).is_success(true), status != 303, "{status} to a GET");
+        let post = Asked::default();
+        let get = Asked { is_safe: true, ..post };
+        let upgrade = Asked { is_upgrade: true, ..get };
+        for (status, asked, is_success) in [
+            (101, upgrade, true),
+            (101, get, false),
+            (303, post, true),
+            (303, get, false),
+            (303, upgrade, false),
+        ] {
+            assert_eq!(answer(status, None).is_success(asked), is_success, "{status} {asked:?}");
+        }
+        for status in [200, 201, 204, 206, 299, 304] {
+            assert!(
+                answer(status, None).is_success(get) && answer(status, None).is_success(post),
+                "{status}"
+            );
         }
         for status in [0, 100, 102, 199, 300, 301, 302, 305, 307, 308, 400, 401, 403, 404, 429, 500, 503] {
-            assert!(!answer(status, None).is_success(false), "{status}");
+            assert!(!answer(status, None).is_success(post), "{status}");
         }
-        assert!(answer(200, Some(0)).is_success(true) && !answer(200, Some(16)).is_success(true));
+        assert!(answer(200, Some(0)).is_success(post) && !answer(200, Some(16)).is_success(post));
         for origin in [Origin::Proxy, Origin::Lost] {
-            assert!(!Response { origin, ..answer(200, None) }.is_success(false));
+            assert!(!Response { origin, ..answer(200, None) }.is_success(post));
         }
     }
 

@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 pub use forwarded::{RequestFrom, Unclear};
 pub use headers::{Headers, Iter};
 
+use crate::response::Asked;
 use forwarded::Line;
 
 /// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
@@ -145,6 +146,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn jwt_claim(&self, path: &str) -> Option<Vec<u8>> {
         self.properties.jwt_claim(path)
+    }
+
+    /// What it asks for, as far as it says which answers are a success.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        let is_safe = matches!(self.method, b"GET" | b"HEAD");
+        Asked { is_safe, is_upgrade: self.headers.first("upgrade").is_some() }
     }
 
     /// Whether this is a gRPC call, which wants its refusal as a gRPC status.

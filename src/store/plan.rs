@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Charge, Fingerprint, Receipt};
+use crate::response::Asked;
 
 /// The acceptance of a credential by the application: whose, and how long it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +21,7 @@ pub enum Proves {
     #[default]
     Nothing,
     /// That it is accepted, by a success.
-    BySuccess {
-        /// Whether the method is GET or HEAD, of which a redirect is no success.
-        is_safe: bool,
-    },
+    BySuccess(Asked),
 }
 
 /// What is known about a request's credential before its charges are planned.

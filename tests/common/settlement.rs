@@ -56,7 +56,7 @@ pub(crate) struct Policy {
 /// What the proxy sees next.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    Request { address: u8, token: Option<u8>, path: &'static str, method: &'static str },
+    Request { address: u8, token: Option<u8>, path: &'static str, method: &'static str, is_upgrade: bool },
     Answer { which: prop::sample::Index, response: Option<Response> },
     Passes(u64),
 }
@@ -87,12 +87,15 @@ pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     let path = prop::sample::select(vec!["/", "/login", "/free"]);
     let method = prop::sample::select(vec!["GET", "POST"]);
     let token = prop::option::weighted(0.8, 0..3_u8);
-    let request = (0..2_u8, token, path, method).prop_map(|(address, token, path, method)| Event::Request {
-        address,
-        token,
-        path,
-        method,
-    });
+    let request = (0..2_u8, token, path, method, any::<bool>()).prop_map(
+        |(address, token, path, method, is_upgrade)| Event::Request {
+            address,
+            token,
+            path,
+            method,
+            is_upgrade,
+        },
+    );
     let status = prop::sample::select(vec![101, 200, 204, 302, 303, 304, 401, 403, 404, 500]);
     let grpc = prop::option::weighted(0.2, prop::sample::select(vec![0, 16]));
     let origin = prop::sample::select(vec![Origin::Application, Origin::Proxy, Origin::Lost]);
@@ -116,7 +119,7 @@ impl Policy {
             let mut matches = Vec::new();
             matches.extend(scope.only_anonymous.then_some(r#""client": "anonymous""#));
             matches.extend(scope.only_login.then_some(r#""path": "/login""#));
-            let count = if scope.counts_failures { r#"{ "status": [401, 403] }"# } else { r#""all""# };
+            let count = if scope.counts_failures { r#"{ "status": [401, 403], "grpc": ["UNAUTHENTICATED"] }"# } else { r#""all""# };
             let mode = if scope.is_enforced { "enforce" } else { "shadow" };
             format!(
                 r#""s{index}": {{ "rate": "{}/{}s", "key": {key}, "match": {{ {} }}, "count": {count}, "mode": "{mode}" }}"#,
@@ -184,6 +187,7 @@ struct InFlight {
     token: Option<u8>,
     was_proved: bool,
     is_safe: bool,
+    is_upgrade: bool,
     pending: Pending,
 }
 
@@ -245,10 +249,11 @@ impl Model<'_> {
     /// The request is answered, or never will be.
     fn settle(&mut self, request: &InFlight, response: Option<Response>) {
         let counts = |scope: &Scope, response: Response| {
-            !scope.counts_failures || response.origin == Origin::Lost || [401, 403].contains(&response.status)
+            let is_failure = [401, 403].contains(&response.status) || response.grpc == Some(16);
+            !scope.counts_failures || response.origin == Origin::Lost || is_failure
         };
         let is_accepted =
-            request.token.is_some() && response.is_some_and(|response| is_success(response, request.is_safe));
+            request.token.is_some() && response.is_some_and(|response| is_success(response, request));
         let policy = self.policy;
         self.charged.retain(|charged| {
             let stays = match response {
@@ -271,10 +276,12 @@ impl Model<'_> {
     }
 }
 
-fn is_success(response: Response, is_safe: bool) -> bool {
+fn is_success(response: Response, request: &InFlight) -> bool {
     let is_good = match response.grpc {
         Some(status) => status == 0,
-        None => matches!(response.status, 101 | 200 | 204 | 304) || response.status == 303 && !is_safe,
+        None if response.status == 101 => request.is_upgrade,
+        None if response.status == 303 => !request.is_safe,
+        None => matches!(response.status, 200 | 204 | 304),
     };
     response.origin == Origin::Application && is_good
 }
@@ -323,8 +330,9 @@ pub(crate) fn walk(
                 counters.settle(settlement, now);
                 model.settle(&request, *response);
             }
-            Event::Request { address, token, path, method } => {
+            Event::Request { address, token, path, method, is_upgrade } => {
                 let mut headers = vec![(":method", (*method).to_owned()), (":path", (*path).to_owned())];
+                headers.extend(is_upgrade.then(|| ("upgrade", "websocket".to_owned())));
                 headers.extend(token.map(|token| ("authorization", format!("Token t{token}"))));
                 let block = Headers::encode(&headers);
                 let peer = Peer(*address);
@@ -348,8 +356,15 @@ pub(crate) fn walk(
                     decision
                 );
                 if admits {
-                    let (token, is_safe) = (*token, *method == "GET");
-                    in_flight.push(InFlight { number, token, was_proved: !was_due, is_safe, pending });
+                    let (token, is_safe, is_upgrade) = (*token, *method == "GET", *is_upgrade);
+                    in_flight.push(InFlight {
+                        number,
+                        token,
+                        was_proved: !was_due,
+                        is_safe,
+                        is_upgrade,
+                        pending,
+                    });
                 }
             }
         }
