@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections import Counter
@@ -101,6 +102,44 @@ def test_requests_wait_together(gates):
     in_step(gates, encode("/large", headers=[token(fresh_token())]), rounds=10)
     more = sum(gate.stat("wasmcustom.tollgate.store.redis.exchanges") for gate in gates) - exchanges
     assert more < 320, "640 requests"
+
+
+def test_how_many_go_together_is_counted(redis, open_gate):
+    """One after the other each goes alone."""
+    gate = open_gate(config=shipped.redis([redis.port], TRUSTING, prefix="batch:", **PATIENT), workers=1)
+    with Client(gate.port) as caller:
+        assert caller.statuses(20, "/large", token(fresh_token())) == {200: 20}
+
+    def batches(most: str) -> int:
+        """How many exchanges have carried so many requests at most."""
+        found = re.search(rf'redis_batch_bucket{{le="{most}"}} (\d+)', gate.admin("/stats/prometheus?filter=redis.batch"))
+        return int(found[1]) if found else 0
+
+    exchanges = gate.stat("wasmcustom.tollgate.store.redis.exchanges")
+    assert exchanges >= 20
+    # Envoy needs some seconds to have them.
+    until(lambda: batches("1") == exchanges)
+    assert batches("0.5") == 0
+
+
+def test_whoever_has_waited_is_told_the_quota(redis, open_gate):
+    policy = TRUSTING | {"response": {"ratelimit_headers": "draft"}}
+    gate = open_gate(config=shipped.redis([redis.port], policy, prefix="told:", **PATIENT), workers=1)
+    credential = token(fresh_token())
+    with Client(gate.port) as caller:
+        replies = [caller.send("/bucket", credential), caller.send("/one", credential), caller.send("/one", credential)]
+    assert [reply.status for reply in replies] == [200, 200, 429]
+    quotas = [re.sub(r"t=\d+", "t=…", reply.headers["ratelimit"]) for reply in replies]
+    assert quotas == ['"bucket";r=39;t=…', '"one";r=0;t=…', '"one";r=0;t=…']
+    assert [reply.headers["ratelimit-policy"] for reply in replies[1:]] == ['"one";q=1;w=3600'] * 2
+
+
+def test_under_another_secret_there_are_other_counters(redis, open_gate):
+    credential = token(fresh_token())
+    for secret in (shipped.SECRET, "f" * 64):
+        config = shipped.redis([redis.port], TRUSTING, prefix="secret:", secret=secret, **PATIENT)
+        with Client(open_gate(config=config).port) as caller:
+            assert caller.statuses(2, "/one", credential) == {200: 1, 429: 1}
 
 
 def test_a_known_denial_is_told_without_asking(gates):

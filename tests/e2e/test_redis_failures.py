@@ -8,14 +8,16 @@ import socketserver
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
 from harness import shipped
-from harness.client import Client, fresh_token, token
+from harness.client import Client, Connection, encode, fresh_token, token
 from harness.envoy import Gate
 from harness.redis import Redis
+from harness.upstream import held, told
 from harness.waiting import until
 
 POLICY = {
@@ -180,6 +182,34 @@ def test_what_decides_where_there_is_no_redis(open_gate, unreachable_port, on_fa
             assert caller.send("/", credential).retry_after == 1
     assert gate.stat("wasmcustom.tollgate.store.redis.degraded") == 1
     assert gate.stat(f"{_FAILURES}.connection") > 0 and gate.stat(f"{_FAILURES}.breaker_open") > 0
+
+
+def test_what_can_no_longer_be_given_back_is_counted(tmp_path, open_gate, application):
+    """Redis is killed between a charge and what is settled: first while it is still asked, then when it is not any more."""
+    policy = {"scopes": {"login": {"rate": "9/h", "key": "address", "count": {"status": [401]}}}}
+    first, second = fresh_token(), fresh_token()
+    with Redis(tmp_path) as server:
+        config = shipped.redis([server.port], policy, upstream_port=application.port, timeout="5s")
+        gate = open_gate(config=config, workers=1, upstream_port=application.port)
+
+        def unsettled() -> int:
+            return gate.stat("wasmcustom.tollgate.store.redis.unsettled")
+
+        connections = [closing(Connection(gate.port)) for _ in range(2)]
+        with connections[0] as one, connections[1] as other, Client(gate.port) as caller:
+            for connection, name in ((one, first), (other, second)):
+                connection.send(encode("/", headers=[held(name)]))
+                until(lambda name=name: application.arrived(name) == 1)
+            server.kill()
+            assert unsettled() == 0
+            application.release(first)
+            assert one.reply().status == 200
+            until(lambda: unsettled() == 1)
+            assert caller.statuses(9, "/", *told(401)) == {401: 9}, "its own counters"
+            assert gate.stat(f"{_FAILURES}.breaker_open") > 0
+            application.release(second)
+            assert other.reply().status == 200
+            until(lambda: unsettled() == 2)
 
 
 def test_a_cluster_that_the_proxy_does_not_know(redis, open_gate):
