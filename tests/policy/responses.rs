@@ -32,7 +32,7 @@ fn a_denial_as_drf_words_it() {
 fn other_bodies_and_statuses() {
     let with = |response: &str| {
         world(&format!(
-            r#"{{ "response": {response}, "scopes": {{ "a": {{ "rate": "0/s", "key": "global" }}, "b": {{ "rate": "0/min", "key": "address" }} }} }}"#
+            r#"{{ "response": {response}, "scopes": {{ "a": {{ "rate": "0/s", "key": "global" }}, "b": {{ "rate": "0/min", "key": "address" }}, "c": {{ "rate": "9/h", "key": "global" }} }} }}"#
         ))
     };
     let denial = with(r#"{ "body": "problem" }"#).send(&get("/")).denial.expect("a denial");

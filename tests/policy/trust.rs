@@ -154,6 +154,16 @@ fn a_proof_lasts_from_the_last_success() {
 }
 
 #[test]
+fn a_proof_is_renewed_once_less_than_half_of_its_time_is_left() {
+    let mut world = world(POLICY);
+    assert!(world.exchange(&get("/").token("t"), 200));
+    for (seconds, is_renewed) in [(1, false), (299, false), (1, true)] {
+        world.pass(seconds);
+        assert_eq!(!is_proved(&world), is_renewed, "{seconds} s later");
+    }
+}
+
+#[test]
 fn a_proof_lasts_as_long_as_a_counter_of_its_client() {
     let policy = r#"{ "scopes": {
         "anon": { "rate": "50/h", "match": { "client": "anonymous" }, "key": "address" },
