@@ -123,10 +123,19 @@ impl World {
     }
 
     fn send(&self, sent: &Sent) -> Outcome {
+        self.charge(sent, Pending::default())
+    }
+
+    /// The proxy redirects a request that it has let through.
+    fn redirect(&self, outcome: Outcome, sent: &Sent) -> Outcome {
+        self.charge(sent, outcome.pending)
+    }
+
+    fn charge(&self, sent: &Sent, before: Pending) -> Outcome {
         let block = Headers::encode(&sent.headers);
         let request = Request::new(Headers::new(&block), sent);
         let client = Client::identify(&self.gate.config().policy.client, &request);
-        let passage = self.gate.admit(&client, Pending::default(), self.now);
+        let passage = self.gate.admit(&client, before, self.now);
         assert_eq!(passage.error, None);
         let denial = self.gate.reply(&passage.decision);
         let quota_headers = self.gate.quota_headers(&passage.decision);

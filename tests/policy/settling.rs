@@ -66,10 +66,28 @@ fn classes_of_statuses() {
             let world = world(&one_scope(&format!(r#""key": "address", "count": {count}"#)));
             let outcome = world.send(&get("/"));
             assert_eq!(world.awaits(&outcome), !count.contains("all"), "{count}");
+            let stays = stays.contains(&status);
+            assert_eq!(world.gate.matters(&outcome.pending, status), !stays, "{count} {status}");
             world.answer(outcome, status);
             let used = 5 - (0..9).take_while(|_| world.send(&get("/")).decision.is_allowed()).count();
-            assert_eq!(used == 1, stays.contains(&status), "{count} {status}");
+            assert_eq!(used == 1, stays, "{count} {status}");
         }
+    }
+}
+
+#[test]
+fn what_a_redirected_request_was_charged_before_goes_by_the_last_answer() {
+    for (status, left) in [(200, [5, 9]), (401, [4, 8])] {
+        let world = world(
+            r#"{ "scopes": { "login": { "rate": "5/h", "key": "address", "match": { "path": "/login" }, "count": { "status": [401] } },
+                             "next": { "rate": "9/h", "key": "global", "match": { "path": "/next" }, "count": { "status": [401] } } } }"#,
+        );
+        let outcome = world.redirect(world.send(&get("/login")), &get("/next"));
+        let outcome = world.redirect(outcome, &get("/login"));
+        assert!(world.awaits(&outcome));
+        world.answer(outcome, status);
+        let room = |target| (0..99).take_while(|_| world.exchange(&get(target), 401)).count();
+        assert_eq!([room("/login"), room("/next")], left, "{status}");
     }
 }
 

@@ -134,6 +134,25 @@ fn however_many_come_at_once_no_more_than_the_quota_passes() {
 }
 
 #[test]
+fn a_redirected_request_is_charged_once_whatever_becomes_known_meanwhile() {
+    for (is_proved, status, of_address, of_client) in
+        [(false, 200, 6, 8), (false, 401, 5, 9), (true, 200, 6, 7), (true, 401, 5, 8)]
+    {
+        let world = world(POLICY);
+        let first = world.send(&get("/").token("t"));
+        if is_proved {
+            assert!(world.exchange(&get("/").token("t").from("192.0.2.9:1"), 200));
+        }
+        let second = world.redirect(first, &get("/elsewhere").token("t"));
+        assert!(world.awaits(&second));
+        world.answer(second, status);
+        assert_eq!(left(&world), of_address, "{is_proved} {status}");
+        let other = get("/").token("t").from("192.0.2.8:1");
+        assert_eq!(world.admitted(&other), of_client, "{is_proved} {status}");
+    }
+}
+
+#[test]
 fn a_proof_lasts_from_the_last_success() {
     // No counter keeps it: the client has its quota by the second.
     let policy = POLICY.replace("9/h", "100/s");
