@@ -29,7 +29,7 @@ use tollgate::reply::LocalReply;
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::{Origin, Response};
 use tollgate::scope::Counted;
-use tollgate::store::{Charge, MemoryCells, Secret};
+use tollgate::store::{Charge, Events, MemoryCells, Secret};
 use tollgate::time::Time;
 
 const SECRET: Secret = Secret::new([1; 16]);
@@ -136,7 +136,7 @@ impl World {
         let request = Request::new(Headers::new(&block), sent);
         let client = Client::identify(&self.gate.config().policy.client, &request);
         let passage = self.gate.admit(&client, before, self.now);
-        assert_eq!(passage.error, None);
+        assert_eq!((passage.error, passage.events), (None, Events::default()));
         let denial = self.gate.reply(&passage.decision);
         let quota_headers = self.gate.quota_headers(&passage.decision);
         Outcome { decision: passage.decision, denial, quota_headers, pending: passage.pending }

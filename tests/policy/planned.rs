@@ -7,7 +7,7 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::redis::OnFailure;
 use tollgate::request::{Headers, Request};
-use tollgate::store::{Acceptance, Cells, Events, Plan, StoreError, Unavailable};
+use tollgate::store::{Acceptance, Cells, Events, Plan, Stays, StoreError, Unavailable};
 use tollgate::time::Time;
 
 use super::{SECRET, Sent, World, get, world};
@@ -47,6 +47,27 @@ fn it_has_the_same_outcome() {
         one.answer(outcome, 200);
         other.answer(later, 200);
     }
+}
+
+/// So the counters take those of one client in one step.
+#[test]
+fn charges_of_one_client_stand_together() {
+    let world = world(
+        r#"{ "scopes": {
+            "a": { "rate": "9/h", "key": "global", "match": { "client": "anonymous" } },
+            "b": { "rate": "9/h", "key": "address", "match": { "client": "authenticated" } },
+            "c": { "rate": "9/h", "key": "address" },
+            "d": { "rate": ["9/h", "9/d"], "key": "global", "match": { "client": "authenticated" } },
+            "e": { "rate": "9/h", "key": "credential" },
+            "f": { "rate": "9/h", "key": "credential" } } }"#,
+    );
+    let plan = planned(&world, &get("/").token("t"));
+    let scopes = |is_proved| plan.charges(is_proved).iter().map(|charge| charge.scope).collect::<Vec<_>>();
+    assert_eq!(scopes(true), [1, 2, 3, 3, 4, 5]);
+    assert_eq!(scopes(false), [0, 3, 3, 2, 1, 4, 5]);
+    let (always, other) = (Stays::Always, Stays::IfAccepted);
+    let stays: Vec<_> = plan.charges(false).iter().map(|charge| charge.stays).collect();
+    assert_eq!(stays, [Stays::UnlessAccepted, other, other, always, other, other, other]);
 }
 
 #[test]
