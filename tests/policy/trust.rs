@@ -264,6 +264,7 @@ fn a_shadow_scope_that_is_over_its_limit_costs_an_address_nothing() {
 fn where_credentials_make_no_difference_none_is_proved() {
     for policy in [
         r#"{ "mode": "off" }"#,
+        r#"{ "mode": "off", "exempt": [{ "client": "authenticated", "path": "/free" }] }"#,
         r#"{ "scopes": { "all": { "rate": "9/h", "key": ["address"], "match": { "not": { "client": "bot" } } } } }"#,
     ] {
         let world = world(policy);
