@@ -82,6 +82,30 @@ fn batches_and_the_queue_are_bounded() {
     }
     assert_eq!(queue.dispatch(at(0)), None);
     assert_eq!(decided(&mut queue).len(), WAITING);
+    // So are settlements.
+    let settlement = || Settlement { proof: Some(proof(9)), ..Settlement::default() };
+    for number in 0..WAITING {
+        assert_eq!(queue.settle(settlement()), Ok(number == 0), "{number}");
+    }
+    assert_eq!(queue.settle(settlement()), Err(Failure::QueueFull));
+    for _ in 0..WAITING / BATCH {
+        let exchange = queue.dispatch(at(0)).unwrap();
+        assert_eq!(calls(&exchange), [false; BATCH]);
+        queue.answered(&answer(&exchange), at(0));
+    }
+    assert_eq!(queue.dispatch(at(0)), None);
+}
+
+#[test]
+fn whoever_has_less_than_half_of_its_time_left_does_not_go() {
+    for (millis, goes) in [(25, true), (26, false)] {
+        let mut queue = queue();
+        queue.arrive(1, 1, plan(1), at(0)).unwrap();
+        let exchange = queue.dispatch(at(millis));
+        assert_eq!(exchange.map(|exchange| exchange.timeout), goes.then_some(TIMEOUT / 2));
+        let late = (1, Some(Failure::Timeout));
+        assert_eq!(decided(&mut queue), if goes { vec![] } else { vec![late] });
+    }
 }
 
 #[test]

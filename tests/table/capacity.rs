@@ -89,6 +89,16 @@ fn what_has_expired_goes_before_anything_in_use() {
 }
 
 #[test]
+fn a_client_of_whom_nothing_matters_takes_no_room() {
+    let table = table(64);
+    for name in 0..20 {
+        let outcome = table.charge(&[charge(name, 0, limit("5/h"))], None, seconds(0)).expect("memory");
+        table.refund(outcome.receipt, seconds(0)).expect("memory");
+        assert_eq!(table.cells().bytes(), 0);
+    }
+}
+
+#[test]
 fn evictions_are_counted() {
     let table = table(64);
     let evicted: u32 = (0..1_000)
