@@ -101,9 +101,11 @@ fn the_older_fields() {
 fn off_says_nothing_and_so_does_a_request_without_scopes() {
     let silent = world("");
     assert!(silent.send(&get("/")).quota_headers.is_empty());
+    assert!(!silent.gate.config().reply.tells_quota());
     let world =
         world(r#"{ "response": { "ratelimit_headers": "draft" }, "exempt": [{ "path": "/healthz" }] }"#);
     assert!(world.send(&get("/healthz")).quota_headers.is_empty());
+    assert!(world.gate.config().reply.tells_quota());
 }
 
 #[test]

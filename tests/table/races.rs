@@ -118,21 +118,22 @@ fn a_race_lost_to_the_last_unit_is_a_denial() {
 
 #[test]
 fn what_was_taken_before_a_late_denial_is_given_back_and_nothing_is_taken_after_it() {
-    let [first, second, third] = [1, 2, 3].map(|name| charge(name, 0, limit("5/h")));
-    let second = Charge { limit: limit("1/h"), ..second };
-    // Before the second client's counter is written, the other worker takes its only unit.
+    let [first, second, third, last] = [1, 2, 3, 4].map(|name| charge(name, 0, limit("5/h")));
+    let third = Charge { limit: limit("1/h"), ..third };
+    // Before the third client's counter is written, the other worker takes its only unit.
     let table = raced(move |other, writes| {
-        if writes == 1 {
-            take(other, second);
+        if writes == 2 {
+            take(other, third);
         }
     });
-    let outcome = table.charge(&[first, second, third], None, seconds(0)).expect("decided");
+    let outcome = table.charge(&[first, second, third, last], None, seconds(0)).expect("decided");
     let admitted: Vec<bool> = outcome.verdicts.iter().map(Verdict::is_admitted).collect();
-    assert_eq!(admitted, [true, false, true]);
+    assert_eq!(admitted, [true, true, false, true]);
     assert!(outcome.receipt.is_empty());
     let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
     assert_eq!(room(&after, first, seconds(0)), 5, "the first client's unit is back");
-    assert_eq!(room(&after, third, seconds(0)), 5, "the third client's was never taken");
+    assert_eq!(room(&after, second, seconds(0)), 5, "and the second one's");
+    assert_eq!(room(&after, last, seconds(0)), 5, "the last one's was never taken");
 }
 
 /// Cells of which only the first one that is written can be written.
@@ -262,10 +263,17 @@ fn a_shadow_scope_denies_nobody_and_counts_like_an_enforced_one() {
     let table = table(64);
     let enforced = charge(1, 0, limit("5/h"));
     let shadowed = shadow(charge(1, 1, limit("2/h")));
+    // Another limit of the same scope, and another scope.
+    let with_it = Charge { scope: 1, ..shadow(charge(1, 2, limit("9/h"))) };
+    let beside = shadow(charge(1, 3, limit("9/h")));
+    let charges = [enforced, shadowed, with_it, beside];
     for number in 0..5 {
-        let outcome = table.charge(&[enforced, shadowed], None, seconds(0)).expect("memory");
-        assert!(outcome.verdicts[0].is_admitted());
-        assert_eq!(outcome.verdicts[1].is_admitted(), number < 2);
+        let outcome = table.charge(&charges, None, seconds(0)).expect("memory");
+        let is_within = number < 2;
+        let admitted: Vec<bool> = outcome.verdicts.iter().map(Verdict::is_admitted).collect();
+        assert_eq!(admitted, [true, is_within, true, true]);
+        let taken = charges.map(|charge| outcome.receipt.has(&charge));
+        assert_eq!(taken, [true, is_within, is_within, true], "a scope is charged as a whole");
         drop(outcome.receipt);
     }
     let outcome = table.charge(&[enforced, shadowed], None, seconds(3_599)).expect("memory");
