@@ -145,3 +145,57 @@ fn a_proof_is_remembered() {
     store.answered(b"*4\r\n:1\r\n:1\r\n:100000000\r\n:0\r\n+OK\r\n", at(151));
     assert_eq!(store.acceptance(Some(proof), at(250)), Acceptance::Known(proof, Duration::from_secs(1)));
 }
+
+#[test]
+fn whose_denial_it_is_follows_from_what_redis_knows() {
+    let proof = Proof { client: client(1), lasts: Duration::from_hours(1) };
+    let depends = || Plan::Depends {
+        proof,
+        proved: vec![of_scope(0, 1)],
+        unproved: vec![of_scope(0, 2), of_scope(0, 1)],
+        proves: Proves::Nothing,
+    };
+    let (of_one, of_other) = (|| certain(vec![of_scope(0, 1)]), || certain(vec![of_scope(0, 2)]));
+    let wait = Some(Duration::from_secs(20));
+    for (head, verdicts, one, other) in [
+        ("100000000 1 3600000000 0", vec![DENIED], wait, None),
+        ("100000000 0 0 0", vec![DENIED, ADMITTED], None, wait),
+        ("100000000 0 0 0", vec![ADMITTED, DENIED], wait, None),
+    ] {
+        let mut store = store(true);
+        answered(&mut store, depends(), head, &verdicts);
+        assert_eq!(known(&mut store, of_one()), one, "{head} {verdicts:?}");
+        store.withdraw(2);
+        assert_eq!(known(&mut store, of_other()), other, "{head} {verdicts:?}");
+    }
+}
+
+#[test]
+fn which_denials_last_follows_from_the_policy() {
+    for (trust, nothing_moves) in [("any", true), ("upstream", false)] {
+        let document = format!(
+            r#"{{ "client": {{ "credential": {{ "trust": "{trust}" }} }}, "scopes": {{
+                "all": {{ "rate": "5/h", "key": "address" }},
+                "some": {{ "rate": "5/h", "key": "address", "count": {{ "status": [401] }} }} }} }}"#
+        );
+        let config = Config::parse(document.as_bytes()).expect(&document);
+        let lasting = Lasting { scopes: vec![true, false], nothing_moves };
+        assert_eq!(Lasting::of(&config.policy), lasting);
+    }
+}
+
+#[test]
+fn it_says_who_has_to_come_back() {
+    let mut store = store(true);
+    let plan = || certain(vec![of_scope(0, 1)]);
+    assert!(matches!(store.ask(1, (), plan(), at(100)), Asked::Waits { wake: true }));
+    assert!(!store.must_come_back(), "somebody is about to");
+    store.sleep_on();
+    assert!(store.must_come_back(), "now nobody is");
+    assert!(!store.gone(1), "it was not charged");
+    assert!(store.dispatch(at(100)).is_none() && !store.must_come_back());
+    store.ask(2, (), plan(), at(100));
+    store.dispatch(at(100)).expect("it is sent");
+    store.answered(b"*8\r\n:1\r\n:0\r\n:0\r\n:0\r\n:1\r\n:4\r\n:9\r\n:1764\r\n+OK\r\n", at(100));
+    assert!(store.gone(2), "it has to be given back");
+}
