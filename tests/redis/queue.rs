@@ -263,6 +263,24 @@ fn after_three_failures_nobody_waits() {
 }
 
 #[test]
+fn redis_is_given_up_only_if_all_that_it_was_asked_fails() {
+    let oom = "-OOM no\r\n";
+    for (settled, charged, gives_up) in
+        [(oom, oom, true), (SETTLED, oom, false), (oom, CHARGED, false), (SETTLED, CHARGED, false)]
+    {
+        let mut queue = queue();
+        for turn in 1..=3 {
+            queue.arrive(turn, turn, plan(1), at(0)).unwrap();
+            queue.settle(Settlement { proof: Some(proof(9)), ..Settlement::default() }).unwrap();
+            queue.dispatch(at(0)).unwrap();
+            let report = queue.answered(format!("{settled}{charged}{END}").as_bytes(), at(0));
+            let gave_up = (gives_up && turn == 3).then_some(Failure::Memory);
+            assert_eq!(report.gave_up, gave_up, "{settled}{charged}");
+        }
+    }
+}
+
+#[test]
 fn one_that_was_to_try_may_go_away() {
     let mut queue = queue();
     for failures in 1..=3 {
@@ -278,18 +296,19 @@ fn one_that_was_to_try_may_go_away() {
 #[test]
 fn whoever_goes_away_is_given_back() {
     let mut queue = queue();
-    for ticket in 1..=3 {
+    for ticket in 1..=4 {
         queue.arrive(ticket, ticket, plan(u64::from(ticket)), at(0)).unwrap();
     }
     queue.gone(1);
     let exchange = queue.dispatch(at(0)).unwrap();
-    assert_eq!(calls(&exchange), [true, true], "one is not even asked for");
+    assert_eq!(calls(&exchange), [true, true, true], "one is not even asked for");
     queue.gone(2);
     queue.answered(&answer(&exchange), at(1));
     assert!(queue.gone(3), "somebody has to give back what it was charged");
+    assert!(!queue.gone(4), "once");
     assert_eq!(decided(&mut queue), []);
     let undo = queue.dispatch(at(1)).unwrap();
-    assert_eq!(calls(&undo), [false, false]);
+    assert_eq!(calls(&undo), [false, false, false]);
     queue.answered(&answer(&undo), at(2));
     assert_eq!(queue.dispatch(at(2)), None);
 }

@@ -192,6 +192,8 @@ fn it_says_who_has_to_come_back() {
     assert!(!store.must_come_back(), "somebody is about to");
     store.sleep_on();
     assert!(store.must_come_back(), "now nobody is");
+    assert!(!store.must_come_back(), "once");
+    store.sleep_on();
     assert!(!store.gone(1), "it was not charged");
     assert!(store.dispatch(at(100)).is_none() && !store.must_come_back());
     store.ask(2, (), plan(), at(100));
