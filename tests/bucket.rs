@@ -151,3 +151,29 @@ fn the_largest_numbers_overflow_nothing() {
     bucket.take(slow, u32::MAX, at(0), u32::MAX);
     assert!(matches!(bucket.check(slow, u32::MAX, at(0), u32::MAX), Verdict::Denied { .. }));
 }
+
+#[test]
+fn under_one_quota_a_bucket_misses_what_was_taken_under_its_largest_burst() {
+    let rate: Rate = "60/h".parse().expect("a rate");
+    let mut bucket = Bucket::default();
+    for _ in 0..20 {
+        bucket.take(rate, 20, Time::default(), 1);
+    }
+    let now = Time::from_micros(660_000_000);
+    assert!(bucket.check(rate, 10, now, 1).is_admitted(), "nine of twenty are missing");
+    bucket.take(rate, 10, now, 1);
+    assert!(!bucket.check(rate, 10, now, 1).is_admitted(), "ten are");
+    assert!(matches!(bucket.check(rate, 20, now, 1), Verdict::Admitted { remaining: 9, .. }));
+}
+
+#[test]
+fn under_a_large_burst_what_is_taken_within_a_64th_of_the_window_is_given_back_as_one() {
+    let rate: Rate = "1000/h".parse().expect("a rate");
+    let mut bucket = Bucket::default();
+    let at = |millis: u64| Time::from_micros(1_000_000_000 + 1_000 * millis);
+    let marks: Vec<Time> = (0..200).map(|millis| bucket.take(rate, 1_000, at(millis), 1)).collect();
+    for mark in marks {
+        bucket.give_back(rate, mark, at(200), 1);
+    }
+    assert!(matches!(bucket.check(rate, 1_000, at(200), 1), Verdict::Admitted { remaining: 999, .. }));
+}
