@@ -36,6 +36,12 @@ def let_upgrade(config: dict) -> None:
     manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
 
 
+def set_route(config: dict, cluster: str, options: dict) -> None:
+    """More for the route to this cluster."""
+    [route] = [route["route"] for route in _find(config, "route") if route["route"].get("cluster") == cluster]
+    route |= options
+
+
 def authz_policy() -> dict:
     """The policy in `envoy/authz.yaml`."""
     [plugin] = _find(_here("authz.yaml"), "vm_config")

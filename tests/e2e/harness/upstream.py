@@ -23,7 +23,12 @@ def told(status: int, grpc_status: int | None = None) -> list[Header]:
 
 def redirected(path: str, status: int = 302) -> list[Header]:
     """Asked for any other path it answers that it is to be found there; asked for this one, as it is told."""
-    return [("x-redirect", path), ("x-redirect-status", str(status))]
+    return chained([path], status)
+
+
+def chained(paths: list[str], status: int = 302) -> list[Header]:
+    """The same, by way of these paths to the last of them."""
+    return [("x-redirect", ",".join(paths)), ("x-redirect-status", str(status))]
 
 
 def held(name: str) -> Header:
@@ -62,12 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         grpc_status = self.headers.get("x-answer-grpc-status")
-        place = self.headers.get("x-redirect")
-        if place and target != place:
+        if place := self._next_place(target):
             wanted = self.headers["x-redirect-status"]
         reply = b"" if wanted in _WITHOUT_BODY or grpc_status else b"hello from the application\n"
         self.send_response(int(wanted))
-        if place and target != place:
+        if place:
             self.send_header("location", f"http://{self.headers['host']}{place}")
         if wanted == "101":
             self.send_header("connection", "upgrade")
@@ -83,6 +87,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply)
         if wanted == "101":
             self._echo()
+
+    def _next_place(self, target: str) -> str | None:
+        """Where the request is redirected to; None where it is to be answered."""
+        places = [place for place in self.headers.get("x-redirect", "").split(",") if place]
+        if target not in places:
+            return places[0] if places else None
+        return next(iter(places[places.index(target) + 1 :]), None)
 
     def _echo(self) -> None:
         """What is left of the connection is a socket that says what it hears."""
