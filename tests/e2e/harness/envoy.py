@@ -178,10 +178,17 @@ class Gate:
     def port_ipv6(self) -> int:
         return self._addresses()[1]["socket_address"]["port_value"]
 
+    def port_of(self, listener: str) -> int:
+        """Where there are several."""
+        [status] = [status for status in self._listeners() if status["name"] == listener]
+        return status["local_address"]["socket_address"]["port_value"]
+
+    def _listeners(self) -> list[dict]:
+        return json.loads(self.admin("/listeners?format=json"))["listener_statuses"]
+
     def _addresses(self) -> list[dict]:
-        statuses = json.loads(self.admin("/listeners?format=json"))["listener_statuses"]
         # A listener inside Envoy has no port.
-        status = next(status for status in statuses if "socket_address" in status["local_address"])
+        status = next(status for status in self._listeners() if "socket_address" in status["local_address"])
         return [status["local_address"], *status.get("additional_local_addresses", [])]
 
     # -- reload --------------------------------------------------------------------------------------------------------

@@ -42,6 +42,16 @@ def layout(
     return config
 
 
+def side_by_side(policies: dict[str, Any], *, upstream_port: int) -> dict:
+    """A bootstrap with a listener of each of these names and policies; they share their counters."""
+    listeners = []
+    for name, policy in policies.items():
+        listener = bootstrap.listener(wasm_path(), policy, upstream=True, trusted_hops=0)
+        _manager(listener)["stat_prefix"] = listener["name"] = name
+        listeners.append(listener)
+    return bootstrap.bootstrap(listeners=listeners, lds=None, upstream_port=upstream_port, http2=False)
+
+
 def add_peek(config: dict) -> None:
     """Gives a bootstrap a listener that shows shared data, see `harness.peek`."""
     listener = bootstrap.listener(peek_wasm(), None, upstream=False, trusted_hops=0)

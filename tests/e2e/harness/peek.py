@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import subprocess
 from pathlib import Path
 
@@ -37,9 +36,7 @@ class Peek:
     def __init__(self, gate: Gate, capacity: int) -> None:
         """`capacity`: the policy's `store.capacity`."""
         self._capacity = capacity
-        listeners = json.loads(gate.admin("/listeners?format=json"))["listener_statuses"]
-        [peek] = [listener for listener in listeners if listener["name"] == "peek"]
-        self._port = peek["local_address"]["socket_address"]["port_value"]
+        self._port = gate.port_of("peek")
 
     def dump(self) -> dict[str, bytes]:
         """Every entry of Tollgate's that there is, by its name."""
