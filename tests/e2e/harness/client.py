@@ -74,6 +74,17 @@ class Connection:
         response.begin()
         return Reply(response.status, response.msg, response.read())
 
+    def head(self) -> str:
+        """The head of a reply after which the connection is another protocol's."""
+        lines = []
+        while (line := self._reader.readline()) not in (b"\r\n", b""):
+            lines.append(line.decode("latin-1"))
+        return "".join(lines)
+
+    def receive(self, size: int) -> bytes:
+        """So many bytes as they come, of a connection that is another protocol's."""
+        return self._reader.read(size)
+
     def close(self) -> None:
         self._socket.close()
 
