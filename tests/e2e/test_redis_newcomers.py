@@ -1,0 +1,78 @@
+"""New credentials behind one address, with counters in Redis: they cost their address nothing, as with counters in Envoy, though
+what an answer settles goes to Redis later."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness import shipped
+from harness.client import Client, fresh_address, fresh_token, token
+from harness.redis import Redis
+from harness.upstream import told
+
+ANON = 5
+POLICY = {
+    "scopes": {
+        "anon": {"rate": f"{ANON}/min", "match": {"client": "anonymous"}, "key": "address"},
+        "user": {"rate": "300/min", "key": ["credential", "address"]},
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    with Redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["1 worker", "2 workers"])
+def gates(request, redis, open_shared_gate, application):
+    config = shipped.redis(
+        [redis.port], POLICY, upstream_port=application.port, timeout="5s", prefix=f"newcomers-{request.param}:"
+    )
+    return [open_shared_gate(config=config, workers=request.param) for _ in range(2)]
+
+
+def test_200_honest_newcomers_one_after_the_other(gates):
+    """On one connection."""
+    with Client(gates[0].port) as caller:
+        assert [caller.send("/", token(fresh_token())).status for _ in range(200)] == [200] * 200
+
+
+def test_each_on_a_connection_of_his_own(gates):
+    """To either Envoy, and whichever of its workers."""
+    address = fresh_address()
+    statuses: Counter[int] = Counter()
+    for number in range(200):
+        with Client(gates[number % 2].port, address) as caller:
+            statuses[caller.send("/", token(fresh_token())).status] += 1
+    assert statuses == {200: 200}
+
+
+def test_made_up_ones_use_up_the_address(gates):
+    address = fresh_address()
+    statuses: Counter[int] = Counter()
+    for number in range(4 * ANON):
+        with Client(gates[number % 2].port, address) as caller:
+            statuses[caller.send("/", token(fresh_token()), *told(401)).status] += 1
+    assert statuses == {401: ANON, 429: 3 * ANON}
+
+
+@pytest.mark.xfail(strict=True, reason="a worker's next charges go to Redis before what it has to give back")
+def test_as_many_at_once_as_the_address_has(gates):
+    """Five callers that never have more than one request each under way, each request a newcomer's; each calls one worker, on one
+    connection. So never are more than five requests unanswered."""
+    address = fresh_address()
+    statuses: Counter[int] = Counter()
+
+    def call(number: int) -> Counter[int]:
+        with Client(gates[number % 2].port, address) as caller:
+            return Counter(caller.send("/", token(fresh_token())).status for _ in range(200))
+
+    with ThreadPoolExecutor(ANON) as callers:
+        for counted in callers.map(call, range(ANON)):
+            statuses += counted
+    assert statuses == {200: 200 * ANON}
