@@ -13,7 +13,7 @@ import pytest
 from harness import client, shipped
 from harness.client import Client, Connection, encode, fresh_address, fresh_token, token
 from harness.redis import Redis
-from harness.upstream import held, told
+from harness.upstream import told
 from harness.waiting import until
 
 # Only a test's own failure lets a request wait so long that Redis is taken for dead, on a machine that does much else.
