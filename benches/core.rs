@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use tollgate::client::Client;
+use tollgate::client::{Client, Crawlers};
 use tollgate::config::{Config, DEFAULT};
 use tollgate::gate::{Gate, Pending};
 use tollgate::limit::{Bucket, Rate, Window};
@@ -35,12 +35,16 @@ fn peer(number: u32) -> Peer {
 
 /// 18 headers, as they come from the proxy.
 fn block(target: &str, authorization: Option<&str>) -> Vec<u8> {
+    block_of("python-requests/2.34.2", target, authorization)
+}
+
+fn block_of(user_agent: &str, target: &str, authorization: Option<&str>) -> Vec<u8> {
     let mut pairs = vec![
         (":authority", "api.example.org"),
         (":path", target),
         (":method", "GET"),
         (":scheme", "https"),
-        ("user-agent", "python-requests/2.34.2"),
+        ("user-agent", user_agent),
         ("accept-encoding", "gzip, deflate, br, zstd"),
         ("accept", "application/json"),
         ("content-type", "application/json"),
@@ -88,6 +92,49 @@ fn plan(c: &mut Criterion) {
             });
         });
     }
+}
+
+const CHROME: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36 ";
+/// The proxy takes 60 KiB of headers, unless it is told otherwise.
+const LONGEST: usize = 57_000;
+
+/// `text` again and again, up to so many bytes.
+fn repeated(text: &str, length: usize) -> String {
+    text.chars().cycle().take(length).collect()
+}
+
+/// What strangers may send to make it costly to say that they are no crawlers.
+fn crawler(c: &mut Criterion) {
+    let mut group = c.benchmark_group("crawler");
+    let crawlers = Crawlers::default();
+    for (name, user_agent) in [
+        ("a browser", CHROME.to_owned()),
+        ("1 KB of words", repeated(CHROME, 1_000)),
+        ("57 KB of words", repeated(CHROME, LONGEST)),
+        ("57 KB of commas", repeated(",", LONGEST)),
+        ("57 KB in one word", repeated("google", LONGEST)),
+        ("57 KB of letters", repeated("a b c d e f g h ", LONGEST)),
+        // No word meets more names that are not it.
+        ("57 KB of one letter", repeated("g ", LONGEST)),
+        ("57 KB of beginnings of names", repeated("google-site-verificatio ", LONGEST)),
+    ] {
+        assert_eq!(crawlers.family(user_agent.as_bytes()), None, "{name}");
+        group.bench_function(name, |b| b.iter(|| crawlers.family(black_box(user_agent.as_bytes()))));
+    }
+    let scopes = ["a", "b", "c", "d"].map(|name| {
+        format!(r#""{name}": {{ "rate": "30/min", "key": "bot", "match": {{ "client": "bot" }} }}"#)
+    });
+    let config = format!(r#"{{ "scopes": {{ {} }} }}"#, scopes.join(", "));
+    let policy = Config::parse(config.as_bytes()).expect("a policy").policy;
+    let (block, peer) = (block_of(&repeated("a b c d e f g h ", 1_000), PAGE, None), peer(1));
+    group.bench_function("1 KB of letters, plan of four scopes", |b| {
+        b.iter(|| {
+            let request = Request::new(Headers::new(black_box(&block)), &peer);
+            let client = Client::identify(&policy.client, &request);
+            policy.plan(&client, &SECRET, Counted::default())
+        });
+    });
 }
 
 fn window(c: &mut Criterion) {
@@ -171,5 +218,5 @@ fn configuration(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, plan, window, bucket, table, configuration);
+criterion_group!(benches, plan, crawler, window, bucket, table, configuration);
 criterion_main!(benches);
