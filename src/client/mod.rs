@@ -32,6 +32,7 @@ pub struct Client<'r, 'a> {
     request: &'r Request<'a>,
     credential: Option<Cow<'a, [u8]>>,
     address: OnceCell<Address>,
+    crawler: OnceCell<Option<&'r str>>,
 }
 
 impl<'r, 'a> Client<'r, 'a> {
@@ -39,7 +40,7 @@ impl<'r, 'a> Client<'r, 'a> {
     #[must_use]
     pub fn identify(rules: &'r ClientRules, request: &'r Request<'a>) -> Self {
         let credential = rules.credential_from.iter().find_map(|source| source.credential(request));
-        Self { rules, request, credential, address: OnceCell::new() }
+        Self { rules, request, credential, address: OnceCell::new(), crawler: OnceCell::new() }
     }
 
     /// The request that it has sent.
@@ -51,7 +52,8 @@ impl<'r, 'a> Client<'r, 'a> {
     /// The same client, as it would be without its credential.
     #[must_use]
     pub fn anonymous(&self) -> Self {
-        Self { rules: self.rules, request: self.request, credential: None, address: self.address.clone() }
+        let (address, crawler) = (self.address.clone(), self.crawler.clone());
+        Self { rules: self.rules, request: self.request, credential: None, address, crawler }
     }
 
     /// The secret that the client presents, without its scheme: the same secret is the same client however
@@ -82,6 +84,7 @@ impl<'r, 'a> Client<'r, 'a> {
     /// The family of the crawler that the client says it is.
     #[must_use]
     pub fn crawler(&self) -> Option<&'r str> {
-        self.request.header("user-agent").find_map(|user_agent| self.rules.crawlers.family(user_agent))
+        let family = |user_agent| self.rules.crawlers.family(user_agent);
+        *self.crawler.get_or_init(|| self.request.header("user-agent").find_map(family))
     }
 }
