@@ -88,7 +88,7 @@ impl<C: Cells> Gate<C> {
             let Some(proof) = self.proof(client) else {
                 return Ok((self.plan(client, Acceptance::NotNeeded), None, events));
             };
-            let loaded = self.table.load(proof.client, now, &mut events)?;
+            let loaded = self.table.load(proof.client, &mut events)?;
             let acceptance = match loaded.proved_for(now) {
                 Some(left) => Acceptance::Known(proof, left),
                 None => Acceptance::Unknown(proof),
@@ -104,7 +104,7 @@ impl<C: Cells> Gate<C> {
     /// Decides about a request that has been planned already, by this proxy's counters.
     pub fn admit_planned(&self, plan: Plan, now: Time) -> Passage {
         let mut events = Events::default();
-        let load = |proof: Proof| self.table.load(proof.client, now, &mut events);
+        let load = |proof: Proof| self.table.load(proof.client, &mut events);
         match plan.proof().map(load).transpose() {
             Ok(loaded) => self.charge(plan, loaded, Pending::default(), events, now),
             Err(error) => Passage::undecided(error, Pending::default()),
@@ -144,7 +144,10 @@ impl<C: Cells> Gate<C> {
                 let proved = self.charges(client, Some(proof));
                 let anonymous = self.charges(&client.anonymous(), None);
                 let unproved = either(&proved, anonymous);
-                return Plan::Depends { proof, proved, unproved, proves: self.proves(client) };
+                // What is free for everybody says nothing: else a free page would prove whoever asks for it.
+                let is_free = proved.is_empty() && unproved.is_empty();
+                let proves = if is_free { Proves::Nothing } else { self.proves(client) };
+                return Plan::Depends { proof, proved, unproved, proves };
             }
         };
         let charges = self.charges(client, known.map(|(proof, _)| proof));
@@ -164,8 +167,8 @@ impl<C: Cells> Gate<C> {
     ) -> Passage {
         let Outcome { verdicts, receipt, events } = outcome;
         let decision = Decision::of(plan.charges(proved_for.is_some()), &verdicts);
-        // A proof that has half of its time left needs nothing.
-        let is_due = |proof: &Proof| proved_for.is_none_or(|left| left < proof.lasts / 2);
+        // It is noted for a little longer than it has to count, so that not every success has to be written.
+        let is_due = |proof: &Proof| proved_for.is_none_or(|left| left < proof.lasts);
         let proof = plan.proof().filter(|proof| decision.is_allowed() && is_due(proof));
         let receipt = if before.receipt.is_empty() { receipt } else { before.receipt.and(receipt) };
         Passage::of(decision, events, Pending { receipt, proof, proves: plan.proves() })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::client::{Client, ClientRules};
+use crate::limit::Limit;
 use crate::scope::{Count, Counted, Matcher, Reading, Scope};
 use crate::store::{Charge, Secret, Stays};
 
@@ -26,7 +27,8 @@ pub enum Trust {
     Any,
     /// Once the application has answered a request that presents it with a success.
     Upstream {
-        /// How long that counts from the last success, if no counter of the client matters for longer.
+        /// How long that counts from the last success: as long as the policy says, and as any counter of the client can
+        /// matter. Else a client would be anonymous again while its counters are full.
         lasts: Duration,
         /// The requests whose success says so: those for which the application insists on a credential.
         proof: Matcher,
@@ -71,6 +73,13 @@ impl Policy {
     #[must_use]
     pub fn count(&self, scope: usize) -> &Count {
         self.scopes.get(scope).map_or(&Count::All, |scope| &scope.count)
+    }
+
+    /// The longest time for which a counter of a client with a credential can matter after it is charged.
+    #[must_use]
+    pub fn longest_memory_of_credentials(&self) -> Duration {
+        let scopes = self.scopes.iter().filter(|scope| scope.key.minds_credentials());
+        scopes.flat_map(|scope| &scope.limits).map(Limit::memory).max().unwrap_or_default()
     }
 
     /// Whether it makes a difference to any request whether its credential is worth anything.

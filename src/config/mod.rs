@@ -16,7 +16,7 @@ pub use error::ConfigError;
 use node::{Node, Value};
 use store::StoreSection;
 
-use crate::policy::Policy;
+use crate::policy::{Policy, Trust};
 use crate::redis::Settings;
 use crate::reply::ReplyRules;
 use crate::request::RequestFrom;
@@ -85,7 +85,11 @@ impl Config {
         request::fit_to_nginx(request_from, &mut reply)?;
         let StoreSection { capacity, redis } =
             fields.get("store").map(|node| store::read(&node)).transpose()?.unwrap_or_default();
-        let policy = Policy { client, trust, exempt, scopes };
+        let mut policy = Policy { client, trust, exempt, scopes };
+        let longest = policy.longest_memory_of_credentials();
+        if let Trust::Upstream { lasts, .. } = &mut policy.trust {
+            *lasts = longest.max(*lasts);
+        }
         let minds_credentials = policy.minds_credentials();
         Ok(Self { request_from, policy, minds_credentials, reply, capacity, redis })
     }

@@ -16,6 +16,8 @@ pub use rate::{MAX_WINDOW, Rate, RateError, parse_window};
 pub use verdict::Verdict;
 pub use window::{EXACT_QUOTA, Window};
 
+use std::time::Duration;
+
 use crate::time::Time;
 
 /// How units are counted against a rate.
@@ -44,6 +46,19 @@ impl Limit {
     #[must_use]
     pub const fn sliding_window(rate: Rate) -> Self {
         Self { rate, algorithm: Algorithm::SlidingWindow }
+    }
+
+    /// How long what is charged now can matter: a window, or until an empty bucket is full; 31 days at the most.
+    #[must_use]
+    pub fn memory(&self) -> Duration {
+        let longest = Duration::from_secs(MAX_WINDOW.into());
+        match self.algorithm {
+            Algorithm::SlidingWindow => self.rate.window(),
+            Algorithm::TokenBucket { burst } => {
+                let seconds = u64::from(burst) * u64::from(self.rate.window_secs());
+                Duration::from_secs(seconds.div_ceil(self.rate.quota().max(1).into())).min(longest)
+            }
+        }
     }
 
     /// The most units that can ever be admitted at once; a request that costs more never passes.

@@ -12,7 +12,7 @@ use crate::text::put_hex;
 pub const SCRIPT: &str = include_str!("script.lua");
 
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "b843d5d2e7a38bc03ca8d013d819147f27304363";
+pub const SCRIPT_SHA1: &str = "fa70863ac2025e50959f163c8ec00f45d3518d39";
 
 /// Writes the commands of an exchange, for keys with one prefix.
 #[derive(Clone)]
@@ -111,7 +111,7 @@ impl Commands {
 
     /// Appends the command that settles an answered request.
     pub fn settle(&self, settlement: &Settlement, out: &mut Vec<u8>) {
-        let mut call = self.call("settle", settlement.proof.map(|proof| (proof.client, proof.lasts)));
+        let mut call = self.call("settle", settlement.proof.map(|proof| (proof.client, proof.noted_for())));
         call.given_back(&settlement.given_back);
         call.put(out);
     }

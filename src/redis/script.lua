@@ -404,21 +404,6 @@ local function read(value)
   return record
 end
 
--- Until when its counters matter: the latest of them.
-local function matters(record)
-  local latest = 0
-  for _, counter in pairs(record.counters) do
-    latest = math.max(latest, algorithms[counter.kind].matters(counter))
-  end
-  return latest
-end
-
--- A proof counts for its time, and for as long as any counter matters. One that has lapsed must not come back with the
--- next unit that its client takes.
-local function is_proved(record)
-  return record.proved > now or (record.proved > 0 and matters(record) > now)
-end
-
 -- What is known of a client. A value that was not written here counts as none, and gives way when something is to be written.
 local function client(key)
   if records[key] then return records[key] end
@@ -430,7 +415,6 @@ local function client(key)
   end
   if value and not is_fine then broken = broken + 1 end
   if not is_fine then record = { proved = 0, counters = {} } end
-  if not is_proved(record) then record.proved = 0 end
   records[key] = record
   return record
 end
@@ -469,7 +453,7 @@ local function write(key, record)
     end
   end
   if latest > now then
-    packed[1] = record.proved
+    packed[1] = record.proved > now and record.proved or 0
     redis.call('SET', KEYS[key], cmsgpack.pack(packed), 'PX', math.ceil((latest - now) / 1000))
   else
     redis.call('DEL', KEYS[key])
@@ -521,14 +505,14 @@ local function take(charge)
   return mark
 end
 
--- What is known of the proof of the first client: whether it counts, and for how long whatever its counters do.
+-- What is known of the proof of the first client: whether it counts, and for how long.
 local function proof(lasts)
-  if lasts == 0 or not is_proved(client(1)) then return 0, 0 end
-  return 1, math.max(client(1).proved - now, 0)
+  local left = lasts > 0 and math.max(client(1).proved - now, 0) or 0
+  return left > 0 and 1 or 0, left
 end
 
 local function charge(lasts, proved, unproved)
-  local is_known = proof(lasts)
+  local is_known, left = proof(lasts)
   local charges = read_charges((is_known == 1 or not unproved) and proved or unproved)
   local is_denied, is_over = false, {}
   for _, charge in ipairs(charges) do
@@ -538,8 +522,8 @@ local function charge(lasts, proved, unproved)
       is_denied, is_over[charge.group] = is_denied or charge.is_enforced, true
     end
   end
-  -- Places are kept for what is known only at the end.
-  local answer = { now, is_known, 0, 0 }
+  -- A place is kept for what is known only at the end.
+  local answer = { now, is_known, left, 0 }
   for _, charge in ipairs(charges) do
     -- A shadow scope that is over one of its limits is not charged.
     local is_taken = not is_denied and (charge.is_enforced or not is_over[charge.group])
@@ -548,7 +532,6 @@ local function charge(lasts, proved, unproved)
     answer[place + 3], answer[place + 4] = charge.reset, is_taken and take(charge) or 0
   end
   write_changed()
-  if is_known == 1 then answer[3] = math.max(client(1).proved - now, 0) end
   answer[4] = broken
   return answer
 end

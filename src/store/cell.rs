@@ -17,19 +17,12 @@ pub(super) const WAYS: u32 = 8;
 /// A client's place in a cell: the bytes that its record takes.
 pub(super) type Place = Range<usize>;
 
-/// What is known of `client` at `now`, and its place; nothing if it is not in the cell.
-pub(super) fn find(
-    cell: &[u8],
-    client: Fingerprint,
-    now: Time,
-    events: &mut Events,
-) -> (Record, Option<Place>) {
-    let Some((mut record, place)) = look_up(cell, client) else {
+/// What is known of `client`, and its place; nothing if it is not in the cell.
+pub(super) fn find(cell: &[u8], client: Fingerprint, events: &mut Events) -> (Record, Option<Place>) {
+    look_up(cell, client).unwrap_or_else(|| {
         events.corrupt += 1;
-        return (Record::default(), None);
-    };
-    record.forget_what_lapsed(now);
-    (record, place)
+        (Record::default(), None)
+    })
 }
 
 /// `None` if the cell does not hold records.

@@ -10,8 +10,16 @@ use crate::response::Asked;
 pub struct Proof {
     /// The client with this credential.
     pub client: Fingerprint,
-    /// How long the proof counts from the last success; and longer, while any counter of this client matters.
+    /// How long the proof counts at least from the last success.
     pub lasts: Duration,
+}
+
+impl Proof {
+    /// How long it is noted for: an eighth longer, so that not every success has to be written.
+    #[must_use]
+    pub fn noted_for(&self) -> Duration {
+        self.lasts + self.lasts / 8
+    }
 }
 
 /// What a request proves about its credential.

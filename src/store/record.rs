@@ -1,5 +1,7 @@
 //! One client's counters, and how they are written down.
 
+use std::time::Duration;
+
 use super::{Charge, CounterId};
 use crate::limit::{Bucket, Counter, Marks, Rate, Window};
 use crate::time::Time;
@@ -8,7 +10,7 @@ use crate::varint::{Reader, put};
 /// One client's counters, and the proof that it is a client at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Until when the application's acceptance of this credential counts at least.
+    /// Until when the application's acceptance of this credential counts.
     proved_until: Option<Time>,
     counters: Vec<(CounterId, Counter)>,
 }
@@ -43,33 +45,20 @@ impl Record {
         self.counters.iter_mut().find(|(found, _)| *found == id).map(|(_, counter)| counter)
     }
 
-    /// The application has accepted this client, which counts until then at least.
+    /// The application has accepted this client, which counts until then.
     pub(super) fn prove(&mut self, until: Time) {
         self.proved_until = self.proved_until.max(Some(until));
     }
 
-    /// Whether the application has accepted this client, and that still counts: for a while, and for as long as any of
-    /// its counters matters. Else a client could leave a counter behind by being forgotten.
-    pub(super) fn is_proved(&self, now: Time) -> bool {
-        self.proved_until.is_some_and(|until| now < until || self.used(now) > 0)
-    }
-
-    /// Until when the proof counts whatever its counters do.
-    pub(super) const fn proved_until(&self) -> Option<Time> {
-        self.proved_until
-    }
-
-    /// A proof that has lapsed must not come back with the next unit that its client takes.
-    pub(super) fn forget_what_lapsed(&mut self, now: Time) {
-        if !self.is_proved(now) {
-            self.proved_until = None;
-        }
+    /// For how long the application's acceptance of this client counts yet; `None` if it does not.
+    pub(super) fn proved_for(&self, now: Time) -> Option<Duration> {
+        self.proved_until.filter(|until| now < *until).map(|until| until.since(now))
     }
 
     /// How much of its limits this client has used: that of the limit it is closest to, in millionths; 0 when
     /// nothing that is known of it matters any more. A proof alone is the least that matters.
     pub(super) fn fill(&self, now: Time) -> u32 {
-        self.used(now).max(u32::from(self.is_proved(now)))
+        self.used(now).max(u32::from(self.proved_for(now).is_some()))
     }
 
     fn used(&self, now: Time) -> u32 {
@@ -82,7 +71,7 @@ impl Record {
     /// judged by and the window in seconds, and then for a window its [`Marks`]; for a bucket the burst and the
     /// [`Bucket`].
     pub(super) fn encode(&self, now: Time, out: &mut Vec<u8>) {
-        if let Some(until) = self.proved_until.filter(|_| self.is_proved(now)) {
+        if let Some(until) = self.proved_until.filter(|until| now < *until) {
             out.push(kind::PROOF);
             put(out, until.micros());
         }
@@ -206,22 +195,6 @@ mod tests {
             }
             assert_eq!(record.counters.len(), 1);
         }
-    }
-
-    #[test]
-    fn a_proof_counts_as_long_as_a_counter_does_and_then_no_more() {
-        let mut record = Record::default();
-        record.prove(Time::from_micros(10));
-        record
-            .counter(&charge(1, Limit::sliding_window("1/s".parse().expect("a rate"))))
-            .take(Time::default(), 1);
-        assert!(record.is_proved(Time::from_micros(999_999)));
-        assert!(!record.is_proved(Time::from_micros(1_000_000)));
-        record.forget_what_lapsed(Time::from_micros(1_000_000));
-        record
-            .counter(&charge(1, Limit::sliding_window("1/s".parse().expect("a rate"))))
-            .take(Time::from_micros(1_000_001), 1);
-        assert!(!record.is_proved(Time::from_micros(1_000_002)), "it does not come back");
     }
 
     #[test]

@@ -67,12 +67,10 @@ pub struct Loaded<V> {
 }
 
 impl<V> Loaded<V> {
-    /// For how long the application's acceptance of this client counts yet, whatever its counters do; `None` if it does
-    /// not count. It may be no time at all, where only a counter keeps it.
+    /// For how long the application's acceptance of this client counts yet; `None` if it does not count.
     #[must_use]
     pub fn proved_for(&self, now: Time) -> Option<Duration> {
-        let until = self.record.proved_until().filter(|_| self.record.is_proved(now))?;
-        Some(until.since(now))
+        self.record.proved_for(now)
     }
 }
 
@@ -114,7 +112,7 @@ impl<C: Cells> Table<C> {
             let client = charges[0].client;
             let mut loaded = match loaded.take_if(|loaded| loaded.client == client) {
                 Some(loaded) => loaded,
-                None => self.load(client, now, &mut events)?,
+                None => self.load(client, &mut events)?,
             };
             verdicts
                 .extend(charges.iter().map(|charge| loaded.record.counter(charge).check(now, charge.cost)));
@@ -166,7 +164,7 @@ impl<C: Cells> Table<C> {
             let proof = unnoted.take_if(|proof| proof.client == taken[0].client);
             let done = self.update(taken[0].client, now, &mut events, |record| {
                 if let Some(proof) = proof {
-                    record.prove(now.after(proof.lasts));
+                    record.prove(now.after(proof.noted_for()));
                 }
                 for taken in taken {
                     if let Some(counter) = record.existing(taken.counter) {
@@ -177,7 +175,7 @@ impl<C: Cells> Table<C> {
             outcome = outcome.and(done);
         }
         if let Some(proof) = unnoted {
-            let until = now.after(proof.lasts);
+            let until = now.after(proof.noted_for());
             outcome = outcome.and(self.update(proof.client, now, &mut events, |record| record.prove(until)));
         }
         outcome.map(|()| events)
@@ -192,7 +190,7 @@ impl<C: Cells> Table<C> {
         change: impl Fn(&mut Record),
     ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
-            let mut loaded = self.load(client, now, events)?;
+            let mut loaded = self.load(client, events)?;
             let before = loaded.record.clone();
             change(&mut loaded.record);
             if loaded.record == before || self.store(&loaded, now, events)? {
@@ -221,7 +219,7 @@ impl<C: Cells> Table<C> {
             if receipt.is_empty() || self.store(&loaded, now, events)? {
                 return Ok(Some(receipt.0));
             }
-            loaded = self.load(charges[0].client, now, events)?;
+            loaded = self.load(charges[0].client, events)?;
             for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
                 *verdict = loaded.record.counter(charge).check(now, charge.cost);
             }
@@ -236,17 +234,12 @@ impl<C: Cells> Table<C> {
     ///
     /// # Errors
     /// If the cells cannot be reached.
-    pub fn load(
-        &self,
-        client: Fingerprint,
-        now: Time,
-        events: &mut Events,
-    ) -> Result<Loaded<C::Version>, StoreError> {
+    pub fn load(&self, client: Fingerprint, events: &mut Events) -> Result<Loaded<C::Version>, StoreError> {
         // Everybody's counter stands alone, behind the others: no newcomer drives it out.
         let cells = self.capacity.cells();
         let cell = if client == Fingerprint::EVERYBODY { cells } else { client.place(cells) };
         let (bytes, version) = self.cells.read(cell)?;
-        let (record, place) = cell::find(&bytes, client, now, events);
+        let (record, place) = cell::find(&bytes, client, events);
         Ok(Loaded { client, cell, bytes, place, version, record })
     }
 

@@ -158,6 +158,18 @@ impl Policy {
         scopes.filter_map(|(index, scope)| Some((index, whose(scope)?))).collect()
     }
 
+    /// A proof counts as long as the policy says, and as any counter of its client can matter.
+    fn lasts(&self) -> u64 {
+        let of_credentials = |scope: &&Scope| matches!(scope.key, Key::Credential | Key::Either);
+        let windows = self.scopes.iter().filter(of_credentials).map(|scope| scope.window);
+        windows.max().unwrap_or(0).max(self.trust_for)
+    }
+
+    /// A request that is free for its bearer and for anybody proves nothing.
+    fn is_free_for_all(&self, address: u8, token: Option<u8>, path: &str) -> bool {
+        self.charges(address, token, path).is_empty() && self.charges(address, None, path).is_empty()
+    }
+
     fn minds_credentials(&self) -> bool {
         let minds =
             |scope: &Scope| scope.only_anonymous || matches!(scope.key, Key::Credential | Key::Either);
@@ -185,7 +197,8 @@ struct Charged {
 struct InFlight {
     number: usize,
     token: Option<u8>,
-    was_proved: bool,
+    is_due: bool,
+    proves: bool,
     is_safe: bool,
     is_upgrade: bool,
     pending: Pending,
@@ -205,22 +218,13 @@ impl Model<'_> {
         self.charged.iter().filter(is_live).count()
     }
 
-    /// A proof counts for its time, and for as long as any counter of its client does. Once lapsed, it is gone.
-    fn is_proved(&mut self, token: u8) -> bool {
-        let Some(until) = self.proved_until.get(&token) else { return false };
-        let is_kept =
-            (0..self.policy.scopes.len()).any(|scope| self.used((scope, Whose::Credential(token))) > 0);
-        let is_proved = *until > self.now || is_kept;
-        if !is_proved {
-            self.proved_until.remove(&token);
-        }
-        is_proved
+    fn is_proved(&self, token: u8) -> bool {
+        self.left(token) > 0
     }
 
-    fn forget_what_lapsed(&mut self) {
-        for token in 0..3 {
-            self.is_proved(token);
-        }
+    /// For how long a proof counts yet, in eighths of a second.
+    fn left(&self, token: u8) -> u64 {
+        self.proved_until.get(&token).map_or(0, |until| until.saturating_sub(8 * self.now))
     }
 
     /// Whether the request is let through; it is charged then.
@@ -252,8 +256,9 @@ impl Model<'_> {
             let is_failure = [401, 403].contains(&response.status) || response.grpc == Some(16);
             !scope.counts_failures || response.origin == Origin::Lost || is_failure
         };
-        let is_accepted =
-            request.token.is_some() && response.is_some_and(|response| is_success(response, request));
+        let is_accepted = request.token.is_some()
+            && request.proves
+            && response.is_some_and(|response| is_success(response, request));
         let policy = self.policy;
         self.charged.retain(|charged| {
             let stays = match response {
@@ -266,13 +271,12 @@ impl Model<'_> {
             charged.request != request.number || stays
         });
         if let Some(token) = request.token.filter(|_| is_accepted && self.policy.minds_credentials()) {
-            let (until, lasts) = (self.proved_until.get(&token).copied().unwrap_or(0), self.policy.trust_for);
-            // A known one is renewed when half of its time was over as the request came.
-            if !request.was_proved {
-                self.proved_until.insert(token, until.max(self.now + lasts));
+            // Noted for an eighth longer than it has to count; written again when that eighth was over as the request came.
+            if request.is_due {
+                let until = self.proved_until.entry(token).or_default();
+                *until = (8 * self.now + 9 * self.policy.lasts()).max(*until);
             }
         }
-        self.forget_what_lapsed();
     }
 }
 
@@ -312,7 +316,6 @@ pub(crate) fn walk(
         match event {
             Event::Passes(seconds) => {
                 model.now += seconds;
-                model.forget_what_lapsed();
             }
             Event::Answer { which, response } => {
                 if in_flight.is_empty() {
@@ -341,11 +344,9 @@ pub(crate) fn walk(
                 let Passage { decision, pending, error, .. } =
                     counters.admit(&Client::identify(&rules, &request), now);
                 prop_assert_eq!(error, None);
-                let was_due = token.is_some_and(|token| {
-                    let left =
-                        model.proved_until.get(&token).map_or(0, |until| until.saturating_sub(model.now));
-                    !model.is_proved(token) || 2 * left < policy.trust_for
-                });
+                let is_due = token.is_some_and(|token| model.left(token) < 8 * policy.lasts());
+                let is_known = token.is_some_and(|token| model.is_proved(token));
+                let proves = is_known || !policy.is_free_for_all(*address, *token, path);
                 let admits = model.admits(number, *address, *token, path);
                 prop_assert_eq!(
                     decision.is_allowed(),
@@ -357,14 +358,7 @@ pub(crate) fn walk(
                 );
                 if admits {
                     let (token, is_safe, is_upgrade) = (*token, *method == "GET", *is_upgrade);
-                    in_flight.push(InFlight {
-                        number,
-                        token,
-                        was_proved: !was_due,
-                        is_safe,
-                        is_upgrade,
-                        pending,
-                    });
+                    in_flight.push(InFlight { number, token, is_due, proves, is_safe, is_upgrade, pending });
                 }
             }
         }

@@ -164,19 +164,44 @@ fn a_proof_lasts_from_the_last_success() {
         assert!(outcome.decision.limits.iter().all(|judged| judged.scope != 0), "not anonymous");
         world.answer(outcome, 200);
     }
-    for _ in 0..5 {
+    for _ in 0..6 {
         world.pass(100);
         world.exchange(&get("/").token("t"), 404);
     }
-    world.pass(100);
+    world.pass(75);
     assert!(!is_proved(&world), "only a success renews");
 }
 
 #[test]
-fn a_proof_is_renewed_once_less_than_half_of_its_time_is_left() {
-    let mut world = world(POLICY);
+fn a_credential_that_is_refused_lapses_however_often_it_is_sent() {
+    let mut world = world(&POLICY.replace("9/h", "1000/min"));
     assert!(world.exchange(&get("/").token("t"), 200));
-    for (seconds, is_renewed) in [(1, false), (299, false), (1, true)] {
+    // Its counter matters all the time.
+    for _ in 0..68 {
+        world.exchange(&get("/").token("t"), 401);
+        world.pass(10);
+    }
+    let refused = world.answer(world.send(&get("/").token("t")), 401);
+    assert!(refused.decision.limits.iter().any(|judged| judged.scope == 0), "anonymous again");
+}
+
+#[test]
+fn what_is_free_for_everybody_proves_nothing() {
+    let world = world(&POLICY.replace(r#""scopes""#, r#""exempt": [{ "path": "/healthz" }], "scopes""#));
+    for number in 0..20 {
+        let token = format!("made-up{number}");
+        assert!(world.exchange(&get("/healthz").token(&token), 200));
+    }
+    let passed = (0..20).filter(|number| world.exchange(&get("/").token(&format!("made-up{number}")), 401));
+    assert_eq!(passed.count(), 6, "the anonymous quota of the address");
+}
+
+#[test]
+fn a_proof_is_renewed_once_the_eighth_that_it_is_noted_for_longer_is_over() {
+    // No counter of credentials matters for longer than ten minutes.
+    let mut world = world(&POLICY.replace("9/h", "9/min"));
+    assert!(world.exchange(&get("/").token("t"), 200));
+    for (seconds, is_renewed) in [(1, false), (74, false), (1, true)] {
         world.pass(seconds);
         assert_eq!(!is_proved(&world), is_renewed, "{seconds} s later");
     }

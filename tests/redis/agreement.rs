@@ -106,7 +106,7 @@ struct Core(Table<MemoryCells>);
 impl Core {
     fn charge(&self, plan: &Plan, now: Time) -> (Option<Duration>, Outcome) {
         let mut events = Events::default();
-        let load = |proof: Proof| self.0.load(proof.client, now, &mut events).expect("memory");
+        let load = |proof: Proof| self.0.load(proof.client, &mut events).expect("memory");
         let loaded = plan.proof().map(load);
         let proved_for = loaded.as_ref().and_then(|loaded| loaded.proved_for(now));
         (proved_for, self.0.charge(plan.charges(proved_for.is_some()), loaded, now).expect("memory"))

@@ -126,11 +126,11 @@ fn every_key_expires_by_itself_and_says_nothing() {
     let answer = script.charge(&certain(vec![charge(4, 1, limit("60/min"))]), now).unwrap();
     script.settle(&answer.undo(), now).unwrap();
     assert_eq!(ttl(&mut script, 4), -2, "there is no such key");
-    // A proof counts for an hour.
+    // A proof counts for an hour, and is noted for an eighth longer.
     let proof = tollgate::store::Proof { client: client(5), lasts: Duration::from_hours(1) };
     let settlement = Settlement { proof: Some(proof), ..Settlement::default() };
-    assert_eq!(script.settle(&settlement, now).unwrap().proved_for, Some(proof.lasts));
-    within(3_590_000, 3_600_000, ttl(&mut script, 5));
+    assert_eq!(script.settle(&settlement, now).unwrap().proved_for, Some(proof.noted_for()));
+    within(4_040_000, 4_050_000, ttl(&mut script, 5));
     let mut keys = script.connection.command(&[b"KEYS", b"*"]);
     for name in [1, 2, 3, 5] {
         let key = commands().key(client(name));

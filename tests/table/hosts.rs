@@ -185,7 +185,7 @@ fn the_first_write_of_a_cell_is_a_race_like_any_other() {
         let [one, other] = [(); 2].map(|()| Table::new(opened(host.clone()), capacity));
         let limited = charge(1, 0, limit("2/h"));
         let mut events = tollgate::store::Events::default();
-        let read_before = one.load(limited.client, seconds(0), &mut events).expect("shared data");
+        let read_before = one.load(limited.client, &mut events).expect("shared data");
         assert!(admitted(&other, &[limited], seconds(0)));
         let outcome = one.charge(&[limited], Some(read_before), seconds(0)).expect("shared data");
         assert_eq!(outcome.events.lost_races, 1);

@@ -195,16 +195,20 @@ fn a_lost_race_settles_all_the_same() {
             let events = table.settle(settlement, seconds(10)).expect("settled");
             assert_eq!(events.lost_races as usize, lost, "{name:?}");
             let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
-            let loaded = after.load(proof.client, seconds(15), &mut Events::default()).expect("memory");
-            assert_eq!(loaded.proved_for(seconds(15)), Some(Duration::from_secs(55)), "{name:?} {lost}");
+            let loaded = after.load(proof.client, &mut Events::default()).expect("memory");
+            assert_eq!(
+                loaded.proved_for(seconds(15)),
+                Some(Duration::from_millis(62_500)),
+                "{name:?} {lost}"
+            );
             if let Some(charged) = charged {
                 assert_eq!(room(&after, charged, seconds(10)), 5, "{name:?} {lost}");
             }
             // It is renewed, too.
             let renewal = Settlement { proof: Some(proof), ..Settlement::default() };
             table.settle(renewal, seconds(20)).expect("settled");
-            let loaded = after.load(proof.client, seconds(20), &mut Events::default()).expect("memory");
-            assert_eq!(loaded.proved_for(seconds(20)), Some(proof.lasts), "{name:?} {lost}");
+            let loaded = after.load(proof.client, &mut Events::default()).expect("memory");
+            assert_eq!(loaded.proved_for(seconds(20)), Some(proof.noted_for()), "{name:?} {lost}");
         }
     }
 }
