@@ -58,7 +58,6 @@ def test_django_redirects_and_requests_follows(jobs):
     assert reply.json() == {"results": [{"id": 1}]}
 
 
-@pytest.mark.xfail(strict=True, reason="both requests of a poll are charged: 15 polls are through")
 def test_a_worker_polls_30_times_a_minute(jobs):
     with worker() as session:
         assert Counter(poll(session, jobs, number).status_code for number in range(POLLS)) == {200: POLLS}
@@ -71,7 +70,6 @@ def test_with_the_slash_it_is_the_same(jobs):
         assert poll(session, jobs + "/", POLLS).status_code == 429
 
 
-@pytest.mark.xfail(strict=True, reason="both requests of a poll are charged")
 def test_workers_behind_one_address_are_counted_apart(jobs):
     """(The first redirect of each is its address's: nothing in it shows that the worker is known.)"""
     for _ in range(5):

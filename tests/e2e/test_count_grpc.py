@@ -14,9 +14,6 @@ OK, NOT_FOUND, UNAUTHENTICATED = 0, 5, 16
 
 POLICY = {"scopes": {"login": {"rate": f"{QUOTA}/h", "key": "address", "count": {"grpc": ["UNAUTHENTICATED"]}}}}
 
-pytestmark = pytest.mark.xfail(strict=True, reason="the grammar is not there yet: unknown field `grpc`")
-
-
 @pytest.fixture(scope="module")
 def application():
     with GrpcApplication() as application:

@@ -76,19 +76,16 @@ def test_envoy_follows(gate, caller, application):
     assert [seen.target for seen in application.seen[mark:]] == ["/free/from", "/free/to"]
 
 
-@pytest.mark.xfail(strict=True, reason="it is charged each time that it comes through the filter")
 def test_it_is_charged_once_where_both_paths_are_limited(caller):
     target, headers = via("/both")
     assert caller.statuses(QUOTA + 2, target, *headers) == {200: QUOTA, 429: 2}
 
 
-@pytest.mark.xfail(strict=True, reason="it is charged each time that it comes through the filter")
 def test_its_cost_is_charged_once(caller):
     target, headers = via("/costly")
     assert caller.statuses(QUOTA, target, *headers) == {200: QUOTA // 2, 429: QUOTA // 2}
 
 
-@pytest.mark.xfail(strict=True, reason="it is charged each time that it comes through the filter")
 def test_a_chain_is_charged_once(caller, application):
     """Three redirects in a row: the second place sends it to a third, and so on."""
     chain = chained(["/both/1", "/both/2", "/both/3"])
@@ -98,20 +95,17 @@ def test_a_chain_is_charged_once(caller, application):
     assert left(caller, "/both/x") == QUOTA - 1
 
 
-@pytest.mark.xfail(strict=True, reason="the first way through the filter never sees an answer")
 def test_a_success_in_the_end_is_no_failure(caller):
     target, headers = via("/login", *told(200))
     assert caller.statuses(3 * QUOTA, target, *headers) == {200: 3 * QUOTA}
     assert left(caller, "/login/x", *told(401)) == QUOTA
 
 
-@pytest.mark.xfail(strict=True, reason="the first way through the filter never sees an answer")
 def test_a_failure_in_the_end_is_one(caller):
     target, headers = via("/login", *told(401))
     assert caller.statuses(QUOTA + 2, target, *headers) == {401: QUOTA, 429: 2}
 
 
-@pytest.mark.xfail(strict=True, reason="the first way through the filter never sees an answer")
 def test_the_redirect_is_not_its_answer(caller):
     """Its last answer is a 200, which counts here; and what ends in a 404 does not."""
     target, headers = via("/visit", *told(404))
@@ -139,7 +133,6 @@ def test_both_paths_with_a_limit_each(caller):
     assert left(caller, "/first/from") == left(caller, "/second/to") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the first way through the filter keeps what it has charged to the address")
 def test_the_last_answer_proves_a_credential(caller):
     """More newcomers than their address has."""
     target, headers = via("/known")
@@ -149,7 +142,6 @@ def test_the_last_answer_proves_a_credential(caller):
     assert left(caller, "/known/x") == QUOTA
 
 
-@pytest.mark.xfail(strict=True, reason="it is charged each time that it comes through the filter")
 def test_made_up_credentials_use_up_their_address(caller):
     target, headers = via("/known", *told(401))
     statuses = [caller.send(target, token(fresh_token()), *headers).status for _ in range(2 * QUOTA)]

@@ -17,7 +17,6 @@ def gate(request, open_shared_gate):
     return open_shared_gate(workers=request.param)  # the default policy
 
 
-@pytest.mark.xfail(strict=True, reason="until it is proved, a credential's polls are only those of an address")
 def test_3000_first_polls_at_once(gate, application):
     credential, mark = token(fresh_token()), fresh_token()
     poll = http2.request(f"/api/v2/jobs/?ids_only=1&mark={mark}", credential)

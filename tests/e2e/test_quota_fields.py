@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from harness.client import Client, Reply, fresh_token, token
 from harness.quota import applying, standing
 from harness.upstream import told
@@ -21,7 +19,6 @@ def numbers(reply: Reply) -> tuple[int, int]:
     return int(reply.headers["x-ratelimit-limit"]), int(reply.headers["x-ratelimit-remaining"])
 
 
-@pytest.mark.xfail(strict=True, reason="the limit is the rate's quota, of which a full bucket has more")
 def test_the_limit_of_a_bucket_is_its_burst(open_gate):
     """What remains is never more than the limit."""
     gate = open_gate(BUCKET | {"response": {"ratelimit_headers": "x-ratelimit"}})
@@ -37,7 +34,6 @@ def policies(reply: Reply) -> list[tuple[str, int, int]]:
     return [(item[1], int(item[2]), int(item[3])) for item in found]
 
 
-@pytest.mark.xfail(strict=True, reason="both entries have the scope's name")
 def test_two_rates_of_a_scope_have_names_of_their_own(open_gate):
     """And what is said of the nearest limit names the one that it is."""
     scopes = {"user": {"rate": ["3/h", "10/d"], "key": "credential"}}
@@ -61,7 +57,6 @@ NEWCOMERS = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="the fields are made before it is known that the credential is accepted")
 def test_a_first_success_tells_of_the_credential(open_gate):
     """That is who has paid: the address has got back what it was charged."""
     with Client(open_gate(NEWCOMERS).port) as caller:

@@ -61,7 +61,6 @@ def test_made_up_ones_use_up_the_address(gates):
     assert statuses == {401: ANON, 429: 3 * ANON}
 
 
-@pytest.mark.xfail(strict=True, reason="a worker's next charges go to Redis before what it has to give back")
 def test_as_many_at_once_as_the_address_has(gates):
     """Five callers that never have more than one request each under way, each request a newcomer's; each calls one worker, on one
     connection. So never are more than five requests unanswered."""

@@ -38,7 +38,6 @@ def address() -> str:
     return fresh_address()
 
 
-@pytest.mark.xfail(strict=True, reason="a counter goes by its place in the list")
 def test_a_rate_is_put_in_front_of_it(open_gate, address):
     gate = open_gate(policy(f"{HOURLY}/h"), watched=True)
     use_up(gate.port, address, HOURLY)
@@ -47,7 +46,6 @@ def test_a_rate_is_put_in_front_of_it(open_gate, address):
     assert statuses(gate.port, address, 3) == {429: 3}
 
 
-@pytest.mark.xfail(strict=True, reason="a counter goes by its place in the list")
 def test_two_rates_change_places(open_gate, address):
     """The hour is used up, some seconds before the last of it."""
     gate = open_gate(policy(["5/s", f"{HOURLY}/h"]), watched=True)
@@ -58,7 +56,6 @@ def test_two_rates_change_places(open_gate, address):
     assert statuses(gate.port, address, 3) == {429: 3}
 
 
-@pytest.mark.xfail(strict=True, reason="a counter forgets what lies outside its present window")
 def test_a_window_becomes_short_for_a_while(open_gate, address):
     gate = open_gate(policy(f"{HOURLY}/h"), watched=True)
     use_up(gate.port, address, HOURLY)
@@ -83,7 +80,6 @@ def test_a_quota_becomes_large_for_a_while(open_gate, address):
 BUCKET = {"algorithm": "token_bucket", "burst": HOURLY}
 
 
-@pytest.mark.xfail(strict=True, reason="two limits of one name have one counter")
 def test_the_same_name_elsewhere_under_another_window(open_gate, application, address):
     """A client that has used up its hour here goes on there, where it is let through; here it stays denied."""
     policies = {"hourly": policy(f"{HOURLY}/h"), "secondly": policy(f"{HOURLY}/s")}
@@ -95,7 +91,6 @@ def test_the_same_name_elsewhere_under_another_window(open_gate, application, ad
         assert statuses(gate.port_of("hourly"), address, 2) == {429: 2}
 
 
-@pytest.mark.xfail(strict=True, reason="two limits of one name have one counter")
 def test_a_window_and_a_bucket_of_one_name(open_gate, application, address):
     """Called in turn, each admits what it would alone, and no more."""
     policies = {"window": policy(f"{HOURLY}/h"), "bucket": policy("1/h", **BUCKET)}

@@ -33,7 +33,6 @@ def gate(open_shared_gate):
     return gate
 
 
-@pytest.mark.xfail(strict=True, reason="what does not fit under a shadow scope is left with the address")
 def test_first_tokens_cost_their_address_nothing(gate):
     """Seventy of them behind one address, which alone may make sixty requests a minute."""
     with Client(gate.port) as caller:

@@ -28,10 +28,6 @@ POLICY = {
 }
 
 
-def red(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 # -- gRPC --------------------------------------------------------------------------------------------------------------
 
 
@@ -50,7 +46,7 @@ def grpc_statuses(port: int, address: str, *calls: list) -> list[str]:
 @pytest.mark.parametrize(
     "trailers_only",
     [
-        pytest.param(False, id="in trailers", marks=red("headers with :status 200 prove, whatever the trailers say")),
+        pytest.param(False, id="in trailers"),
         pytest.param(True, id="trailers only"),
     ],
 )
@@ -81,7 +77,6 @@ def gate(open_shared_gate, application):
     return open_shared_gate(config=layout(POLICY, upstream_port=application.port, upgrades=True), workers=2)
 
 
-@red("a 101 proves nothing")
 def test_users_who_open_a_socket_first_are_known(gate):
     """Ten behind one address, each by a WebSocket that stays open; each of them goes on to call."""
     address = fresh_address()
@@ -109,7 +104,6 @@ OTHER_SUCCESSES = {
 }
 
 
-@red("only 2xx proves")
 @pytest.mark.parametrize(("method", "headers", "status"), OTHER_SUCCESSES.values(), ids=OTHER_SUCCESSES.keys())
 def test_users_whose_first_answer_is_no_200_are_known(gate, method, headers, status):
     with Client(gate.port) as caller:
@@ -152,7 +146,6 @@ def redis(tmp_path_factory):
         yield server
 
 
-@red("every request renews the proof")
 @pytest.mark.parametrize("store", ["here", "in Redis"])
 def test_a_refusal_does_not_keep_a_proof_alive(open_gate, application, redis, store):
     """A credential that was accepted once and is refused ever since (it was revoked, say) is its address's when the time since

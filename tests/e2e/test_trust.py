@@ -140,14 +140,8 @@ def test_a_denial_proves_nothing(caller):
     assert caller.send("/", credential).status == 429
 
 
-def test_a_request_that_proves_is_named_by_proof(open_gate):
+def test_an_exempt_request_proves_nothing(caller):
     """Else whoever asks for what is free would have as many credentials as it likes."""
-    gate = open_gate(trusting(proof={"not": {"path": "/healthz"}}))
-    with Client(gate.port) as caller:
-        asks_for_what_is_free(caller)
-
-
-def asks_for_what_is_free(caller):
     credential = token(fresh_token())
     assert caller.send("/healthz", credential).status == 200
     assert not knows(caller, credential)
@@ -231,7 +225,7 @@ def test_a_proof_lasts_as_long_as_it_is_used_with_success(open_gate):
         assert trusted() == [True, True]
     time.sleep(1.1)
     assert trusted(*refused) == [True, True]
-    time.sleep(1.1)
+    time.sleep(1.4)  # a proof is noted for an eighth longer than it has to count
     assert trusted(*refused) == [False, False]
     assert trusted() == [True, True]
 
