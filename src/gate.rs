@@ -146,8 +146,8 @@ impl<C: Cells> Gate<C> {
                 let unproved = either(&proved, anonymous);
                 // What is free for everybody says nothing: else a free page would prove whoever asks for it.
                 let is_free = proved.is_empty() && unproved.is_empty();
-                let proves = if is_free { Proves::Nothing } else { self.proves(client) };
-                return Plan::Depends { proof, proved, unproved, proves };
+                let says = if is_free { Proves::Nothing } else { self.proves(client) };
+                return Plan::Depends { proof, proved, unproved, proves: says };
             }
         };
         let charges = self.charges(client, known.map(|(proof, _)| proof));

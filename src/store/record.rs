@@ -185,7 +185,7 @@ mod tests {
         ] {
             let (mut record, mut now) = (Record::default(), Time::from_micros(3_000_000_000));
             for turn in 0..500 {
-                now = now.after(std::time::Duration::from_millis(37 * (turn % 9)));
+                now = now.after(Duration::from_millis(37 * (turn % 9)));
                 let limit = if turn % 3 == 0 { one } else { other };
                 record.counter(&charge(1, limit)).take(now, 1);
                 let mut bytes = Vec::new();
