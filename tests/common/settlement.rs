@@ -11,7 +11,7 @@ use tollgate::client::Client;
 use tollgate::config::Config;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::request::{Headers, Properties, Request};
-use tollgate::response::{Origin, Response};
+use tollgate::response::{Asked, Origin, Response};
 use tollgate::store::{Cells, Settlement};
 use tollgate::time::Time;
 
@@ -199,8 +199,7 @@ struct InFlight {
     token: Option<u8>,
     is_due: bool,
     proves: bool,
-    is_safe: bool,
-    is_upgrade: bool,
+    asked: Asked,
     pending: Pending,
 }
 
@@ -283,8 +282,8 @@ impl Model<'_> {
 fn is_success(response: Response, request: &InFlight) -> bool {
     let is_good = match response.grpc {
         Some(status) => status == 0,
-        None if response.status == 101 => request.is_upgrade,
-        None if response.status == 303 => !request.is_safe,
+        None if response.status == 101 => request.asked.is_upgrade,
+        None if response.status == 303 => !request.asked.is_safe,
         None => matches!(response.status, 200 | 204 | 304),
     };
     response.origin == Origin::Application && is_good
@@ -357,8 +356,9 @@ pub(crate) fn walk(
                     decision
                 );
                 if admits {
-                    let (token, is_safe, is_upgrade) = (*token, *method == "GET", *is_upgrade);
-                    in_flight.push(InFlight { number, token, is_due, proves, is_safe, is_upgrade, pending });
+                    let (token, asked) =
+                        (*token, Asked { is_safe: *method == "GET", is_upgrade: *is_upgrade });
+                    in_flight.push(InFlight { number, token, is_due, proves, asked, pending });
                 }
             }
         }
