@@ -6,9 +6,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use tollgate::limit::Limit;
 use tollgate::redis::{Breaker, Commands, Login, Queue, RespError, read_reply};
-use tollgate::store::{
-    Charge, CounterId, Fingerprinter, Plan, Proof, Proves, Secret, Settlement, Stays,
-};
+use tollgate::store::{Charge, CounterId, Fingerprinter, Plan, Proof, Proves, Secret, Settlement, Stays};
 use tollgate::time::Time;
 
 fuzz_target!(|input: (bool, &[u8], &[u8])| {
