@@ -4,13 +4,9 @@ use tollgate::config::Config;
 use tollgate::policy::Trust;
 use tollgate::request::RequestFrom;
 
-use super::{World, get, world};
+use super::{World, get, refused, world};
 
 const ANY: &str = r#""client": { "credential": { "trust": "any" } }"#;
-
-fn refused(document: &str) -> String {
-    Config::parse(document.as_bytes()).map(|_| ()).expect_err(document).to_string()
-}
 
 /// A policy that another proxy asks about, with these further fields.
 fn asked(from: &str, fields: &str) -> String {
