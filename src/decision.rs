@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::limit::{Limit, Verdict};
-use crate::store::{Charge, Stays};
+use crate::store::{Accepted, Charge, NO_SCOPE, Stays};
 
 /// What one request's charges led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,14 +54,16 @@ pub struct Standing {
 }
 
 impl Decision {
-    /// What follows from the verdicts on these charges, one for each.
+    /// What follows from the verdicts on these charges, one for each. The limit on new credentials denies nothing, and clients are
+    /// not told of it.
     #[must_use]
     pub fn of(charges: &[Charge], verdicts: &[Verdict]) -> Self {
         let judged = |(charge, verdict): (&Charge, &Verdict)| {
             let Charge { scope, limit, enforced, cost, stays, .. } = *charge;
             Judged { scope, limit, enforced, verdict: *verdict, cost, stays }
         };
-        let limits: Vec<Judged> = charges.iter().zip(verdicts).map(judged).collect();
+        let of_scopes = charges.iter().zip(verdicts).filter(|(charge, _)| charge.scope != NO_SCOPE);
+        let limits: Vec<Judged> = of_scopes.map(judged).collect();
         let wait = limits.iter().filter_map(Judged::wait).max();
         Self { limits, wait }
     }
@@ -112,10 +114,10 @@ impl Decision {
         }
     }
 
-    /// The same decision once the request is answered: whether its credential was accepted, and whether a scope counts
+    /// The same decision once the request is answered: what that says about its credential, and whether a scope counts
     /// it. Limits that it is not charged by are gone, and what does not count is there again.
     #[must_use]
-    pub fn settled(mut self, accepted: bool, counts: impl Fn(usize) -> bool) -> Self {
+    pub fn settled(mut self, accepted: Accepted, counts: impl Fn(usize) -> bool) -> Self {
         self.limits.retain(|judged| judged.stays.stays(accepted));
         for judged in self.limits.iter_mut().filter(|judged| !counts(judged.scope)) {
             if let Verdict::Admitted { remaining, .. } = &mut judged.verdict {

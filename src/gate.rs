@@ -14,8 +14,8 @@ use crate::reply::LocalReply;
 use crate::response::Response;
 use crate::scope::{Count, Counted, Reading, credential_fingerprint};
 use crate::store::{
-    Acceptance, Cells, Charge, Events, Loaded, Outcome, Plan, Proof, Proves, Receipt, Secret, Settlement,
-    Stays, StoreError, Table, Taken,
+    Acceptance, Accepted, Cells, Charge, Events, Loaded, Outcome, Plan, Proof, Proves, Receipt, Secret,
+    Settlement, Stays, StoreError, Table, Taken,
 };
 use crate::time::Time;
 
@@ -52,14 +52,6 @@ impl Pending {
     /// What it was charged.
     pub const fn receipt(&self) -> &Receipt {
         &self.receipt
-    }
-
-    /// Whether the response says that the application has accepted the request's credential.
-    fn is_accepted_by(&self, response: Response) -> bool {
-        match self.proves {
-            Proves::Nothing => false,
-            Proves::BySuccess(asked) => response.is_success(asked),
-        }
     }
 }
 
@@ -138,21 +130,45 @@ impl<C: Cells> Gate<C> {
     /// nothing. One of the two is given back once it is answered.
     pub fn plan(&self, client: &Client, acceptance: Acceptance) -> Plan {
         let known = match acceptance {
-            Acceptance::NotNeeded => None,
+            Acceptance::NotNeeded if client.could_be().is_empty() => None,
+            Acceptance::NotNeeded => return self.plan_for_all(client),
             Acceptance::Known(proof, left) => Some((proof, left)),
             Acceptance::Unknown(proof) => {
                 let proved = self.charges(client, Some(proof));
                 let anonymous = self.charges(&client.anonymous(), None);
-                let unproved = either(&proved, anonymous);
-                // What is free for everybody says nothing: else a free page would prove whoever asks for it.
+                let mut unproved = either(&proved, anonymous);
+                let says = self.proves(client);
+                // What is free for everybody makes nobody known: else a free page would prove whoever asks for it.
                 let is_free = proved.is_empty() && unproved.is_empty();
-                let says = if is_free { Proves::Nothing } else { self.proves(client) };
+                if !is_free
+                    && matches!(says, Proves::BySuccess(_))
+                    && let Some(charge) = self.config.policy.charge_for_new(client, &self.secret)
+                {
+                    put(charge, &mut unproved);
+                }
                 return Plan::Depends { proof, proved, unproved, proves: says };
             }
         };
         let charges = self.charges(client, known.map(|(proof, _)| proof));
         let proves = if known.is_some() { self.proves(client) } else { Proves::Nothing };
         Plan::Certain { charges, known, proves }
+    }
+
+    /// What a request is to be charged that presents several credentials, or one that may be read in several ways: as the bearer's of
+    /// each, and where credentials have to prove themselves as an anonymous client's, too. It proves nothing: a success belongs
+    /// to the credential that the application has used, and nobody knows which.
+    fn plan_for_all(&self, client: &Client) -> Plan {
+        let minds =
+            self.config.minds_credentials && matches!(self.config.policy.trust, Trust::Upstream { .. });
+        let mut charges = if minds { self.charges(&client.anonymous(), None) } else { Vec::new() };
+        for bearer in client.could_be() {
+            for charge in self.charges(&client.with(bearer), None) {
+                if !charges.iter().any(|other| is_same(&charge, other)) {
+                    put(charge, &mut charges);
+                }
+            }
+        }
+        Plan::Certain { charges, known: None, proves: Proves::Nothing }
     }
 
     /// What follows from what the counters say about a plan: for how long they know its proof (`None` if they do
@@ -165,13 +181,23 @@ impl<C: Cells> Gate<C> {
         outcome: Outcome,
         before: Pending,
     ) -> Passage {
-        let Outcome { verdicts, receipt, events } = outcome;
+        let Outcome { verdicts, receipt, mut events } = outcome;
         let decision = Decision::of(plan.charges(proved_for.is_some()), &verdicts);
-        // It is noted for a little longer than it has to count, so that not every success has to be written.
-        let is_due = |proof: &Proof| proved_for.is_none_or(|left| left < proof.lasts);
-        let proof = plan.proof().filter(|proof| decision.is_allowed() && is_due(proof));
         let receipt = if before.receipt.is_empty() { receipt } else { before.receipt.and(receipt) };
-        Passage::of(decision, events, Pending { receipt, proof, proves: plan.proves() })
+        let (proof, proves) = match plan.proof().filter(|_| decision.is_allowed()) {
+            Some(proof) => match proved_for {
+                // It is noted for a little longer than it has to count, so that not every success has to be written.
+                Some(left) => (Some(proof).filter(|proof| left < proof.lasts), plan.proves()),
+                None if receipt.admits_new() => (Some(proof.first()), plan.proves()),
+                None => {
+                    let is_of_new = |charge: &Charge| charge.stays == Stays::IfNew;
+                    events.held_back += u32::from(plan.charges(false).iter().any(is_of_new));
+                    (None, plan.proves().but_not_noted())
+                }
+            },
+            None => (None, plan.proves()),
+        };
+        Passage::of(decision, events, Pending { receipt, proof, proves })
     }
 
     /// Whether anything about what a request was charged depends on its response.
@@ -195,16 +221,17 @@ impl<C: Cells> Gate<C> {
     /// What is to be done now that the request is answered: charges that are not to stay are given back, and that the
     /// application has accepted its credential is noted.
     pub fn settlement(&self, pending: Pending, response: Response) -> Settlement {
-        let accepted = pending.is_accepted_by(response);
+        let accepted = pending.proves.by(response);
         let Pending { receipt, proof, .. } = pending;
         let goes = |taken: &Taken| !self.counts(taken.scope, response) || !taken.stays.stays(accepted);
-        Settlement { proof: proof.filter(|_| accepted), given_back: receipt.only(goes) }
+        Settlement { proof: proof.filter(|_| accepted == Accepted::Yes), given_back: receipt.only(goes) }
     }
 
     /// What is to be done if the request is never answered. It keeps its charges, so that guesses do not slip through
     /// by not waiting for their answers; but nobody has accepted its credential.
     pub fn abandoned(&self, pending: Pending) -> Settlement {
-        Settlement::undo(pending.receipt.only(|taken| taken.stays == Stays::IfAccepted))
+        let is_bearers = |taken: &Taken| matches!(taken.stays, Stays::IfAccepted | Stays::IfNew);
+        Settlement::undo(pending.receipt.only(is_bearers))
     }
 
     /// Does what is to be done, with this proxy's counters.
@@ -218,7 +245,7 @@ impl<C: Cells> Gate<C> {
 
     /// The decision as it stands once the request is answered.
     pub fn settled(&self, decision: Decision, pending: &Pending, response: Response) -> Decision {
-        let accepted = pending.is_accepted_by(response);
+        let accepted = pending.proves.by(response);
         decision.settled(accepted, |scope| self.counts(scope, response))
     }
 
@@ -248,11 +275,13 @@ impl<C: Cells> Gate<C> {
     }
 
     fn proves(&self, client: &Client) -> Proves {
+        let asked = client.request().asked();
         match &self.config.policy.trust {
             Trust::Upstream { proof, .. } if proof.matches(client, Reading::Certain) => {
-                Proves::BySuccess(client.request().asked())
+                Proves::BySuccess(asked)
             }
-            _ => Proves::Nothing,
+            Trust::Upstream { .. } => Proves::Perhaps(asked),
+            Trust::Any => Proves::Nothing,
         }
     }
 
@@ -280,7 +309,6 @@ impl<C: Cells> Gate<C> {
 
 /// The charges of a request that is either its bearer's or an anonymous client's, those of one client together.
 fn either(proved: &[Charge], anonymous: Vec<Charge>) -> Vec<Charge> {
-    let is_same = |one: &Charge, other: &Charge| one.client == other.client && one.counter == other.counter;
     let mut charges = anonymous;
     for charge in &mut charges {
         let stays_anyway = proved.iter().any(|other| is_same(charge, other));
@@ -288,12 +316,20 @@ fn either(proved: &[Charge], anonymous: Vec<Charge>) -> Vec<Charge> {
     }
     for charge in proved {
         if !charges.iter().any(|other| is_same(charge, other)) {
-            let behind = charges.iter().rposition(|other| other.client == charge.client);
-            let place = behind.map_or(charges.len(), |last| last + 1);
-            charges.insert(place, Charge { stays: Stays::IfAccepted, ..*charge });
+            put(Charge { stays: Stays::IfAccepted, ..*charge }, &mut charges);
         }
     }
     charges
+}
+
+fn is_same(one: &Charge, other: &Charge) -> bool {
+    one.client == other.client && one.counter == other.counter
+}
+
+/// One charge more, behind those of the same client.
+fn put(charge: Charge, charges: &mut Vec<Charge>) {
+    let behind = charges.iter().rposition(|other| other.client == charge.client);
+    charges.insert(behind.map_or(charges.len(), |last| last + 1), charge);
 }
 
 const DENIED_FOR_A_SECOND: Decision = Decision::denied_for(Duration::from_secs(1));

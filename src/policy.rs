@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::client::{Client, ClientRules};
 use crate::limit::Limit;
-use crate::scope::{Count, Counted, Matcher, Reading, Scope};
-use crate::store::{Charge, Secret, Stays};
+use crate::scope::{Count, Counted, Matcher, Reading, Scope, address_fingerprint};
+use crate::store::{Charge, CounterId, NO_SCOPE, Secret, Stays};
 
 /// The rules that requests are judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Trust {
         lasts: Duration,
         /// The requests whose success says so: those for which the application insists on a credential.
         proof: Matcher,
+        /// How many credentials can become known from one address.
+        new_per_address: Limit,
     },
 }
 
@@ -67,6 +69,23 @@ impl Policy {
             charges.splice(place..place, of_scope);
         }
         charges
+    }
+
+    /// The charge for a credential that is not known, if this request may prove it, to its address. It denies nothing: while it is
+    /// over its limit, nothing is proved there.
+    #[must_use]
+    pub fn charge_for_new(&self, client: &Client, secret: &Secret) -> Option<Charge> {
+        let Trust::Upstream { new_per_address: limit, .. } = self.trust else { return None };
+        Some(Charge {
+            client: address_fingerprint(client, secret),
+            // No scope has this name.
+            counter: CounterId::of("", limit),
+            limit,
+            cost: 1,
+            scope: NO_SCOPE,
+            enforced: false,
+            stays: Stays::IfNew,
+        })
     }
 
     /// Which of a scope's requests count, once they have been answered.

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::request::Request;
+use super::cookie;
+use super::spelling::{basic, one_form};
+use crate::request::{Request, percent};
 
 /// A place where a credential may stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,44 +33,109 @@ impl Source {
         }
     }
 
-    /// The credential that the request presents in this place. `None` if there is none, or nothing that
-    /// could be one, or if there are two different ones: the application believes only one of them, and
-    /// which one is not for the client to choose.
-    pub(super) fn credential<'a>(&self, request: &Request<'a>) -> Option<Cow<'a, [u8]>> {
+    /// What stands in this place.
+    fn look<'a>(&self, request: &Request<'a>, found: &mut Found<'a>) {
         match self {
             Self::Header { name, schemes } => {
-                let value = only(request.header(name))?;
-                let credential = if schemes.is_empty() { Some(value) } else { after_scheme(value, schemes) };
-                credential.map(Cow::Borrowed)
+                for value in request.header(name) {
+                    let secret = if schemes.is_empty() { plain(value) } else { after_scheme(value, schemes) };
+                    found.add(secret, true);
+                }
             }
             Self::Cookie(name) => {
-                only(request.cookie(name.as_bytes())).filter(|value| is_plain_cookie(value))
+                let headers = request.header("cookie");
+                let candidates = headers.flat_map(|header| cookie::candidates(header, name.as_bytes()));
+                for candidate in candidates.take(MOST) {
+                    let value = percent::text(candidate.value);
+                    found.add((!value.is_empty()).then(|| one_form(value)), candidate.is_clear);
+                }
             }
         }
     }
 }
 
-/// The value, if it is there, not empty, and always the same.
-fn only<T: AsRef<[u8]> + PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
-    let value = values.next().filter(|value| !value.as_ref().is_empty())?;
-    values.all(|other| other == value).then_some(value)
+/// What a request presents as credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Presented<'a> {
+    /// Nothing that could be one.
+    Nothing,
+    /// One secret, and nothing else that the application may use instead.
+    One(Cow<'a, [u8]>),
+    /// These secrets, or one that may be read in several ways, or that stands beside something that is none.
+    Unclear(Vec<Cow<'a, [u8]>>),
 }
 
-/// No credential contains white space or a comma (RFC 9110's `token68`), so that headers which a proxy has
-/// joined, to `Token a,Token b`, are none.
-fn after_scheme<'a>(value: &'a [u8], schemes: &[String]) -> Option<&'a [u8]> {
+impl<'a> Presented<'a> {
+    /// What stands in these places.
+    pub(super) fn find(sources: &[Source], request: &Request<'a>) -> Self {
+        let mut found = Found { secrets: Vec::new(), is_clear: true };
+        for source in sources {
+            source.look(request, &mut found);
+        }
+        if found.secrets.is_empty() {
+            return Self::Nothing;
+        }
+        // A server may authenticate by this header whatever else the policy names: by a scheme of its own, say.
+        let is_listed =
+            |source: &Source| matches!(source, Source::Header { name, .. } if name == AUTHORIZATION);
+        if !sources.iter().any(is_listed) && request.header(AUTHORIZATION).next().is_some() {
+            found.is_clear = false;
+        }
+        match found.secrets.pop() {
+            Some(secret) if found.is_clear && found.secrets.is_empty() => Self::One(secret),
+            last => Self::Unclear(found.secrets.into_iter().chain(last).collect()),
+        }
+    }
+}
+
+const AUTHORIZATION: &str = "authorization";
+
+/// So many secrets of one request are counted at the most, and so many places looked at that may be one cookie.
+const MOST: usize = 4;
+
+struct Found<'a> {
+    secrets: Vec<Cow<'a, [u8]>>,
+    is_clear: bool,
+}
+
+impl<'a> Found<'a> {
+    /// A place is filled, with this secret or something that is none.
+    fn add(&mut self, secret: Option<Cow<'a, [u8]>>, is_clear: bool) {
+        self.is_clear &= is_clear && secret.is_some();
+        let new = secret.filter(|secret| !self.secrets.contains(secret));
+        self.secrets.extend(new);
+        if self.secrets.len() > MOST {
+            self.secrets.truncate(MOST);
+            self.is_clear = false;
+        }
+    }
+}
+
+/// A header's whole value is a secret if it has only visible characters and spaces. A comma would be one that a proxy has put between two values.
+fn plain(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let is_plain = |byte: &u8| (byte.is_ascii_graphic() || *byte == b' ') && *byte != b',';
+    (!value.is_empty() && value.iter().all(is_plain)).then(|| one_form(Cow::Borrowed(value)))
+}
+
+/// What follows one of these schemes, if it is a `token68` (RFC 9110, 11.2).
+fn after_scheme<'a>(value: &'a [u8], schemes: &[String]) -> Option<Cow<'a, [u8]>> {
     let space = value.iter().position(u8::is_ascii_whitespace)?;
     let (scheme, rest) = value.split_at(space);
-    let credential = rest.trim_ascii();
-    let known = schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
-    let broken = credential.iter().any(|byte| byte.is_ascii_whitespace() || *byte == b',');
-    (known && !broken).then_some(credential)
+    let secret = rest.trim_ascii();
+    let is_known = schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+    if !is_known || !is_token68(secret) {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case(b"basic") {
+        return basic(secret).map(Cow::Owned);
+    }
+    Some(one_form(Cow::Borrowed(secret)))
 }
 
-/// Some applications undo quotes and backslashes inside a cookie's value (Python's `http.cookies` does).
-/// Session keys need neither: a value that has them is another spelling of some other credential.
-fn is_plain_cookie(value: &[u8]) -> bool {
-    !value.iter().any(|byte| matches!(byte, b'"' | b'\\'))
+fn is_token68(secret: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    let digits = secret.iter().take_while(|byte| is_digit(byte)).count();
+    digits > 0 && secret[digits..].iter().all(|byte| *byte == b'=')
 }
 
 #[cfg(test)]
@@ -76,57 +143,119 @@ mod tests {
     use super::*;
     use crate::request::{Headers, NoProperties};
 
-    fn found(source: &Source, pairs: &[(&str, &str)]) -> Option<String> {
+    fn authorization(schemes: &[&str]) -> Source {
+        let schemes = schemes.iter().copied().map(str::to_owned).collect();
+        Source::Header { name: AUTHORIZATION.into(), schemes }
+    }
+
+    fn header(name: &str) -> Source {
+        Source::Header { name: name.into(), schemes: Vec::new() }
+    }
+
+    /// The secrets that are found, and whether it is clear which one is used.
+    fn found(sources: &[Source], pairs: &[(&str, &[u8])]) -> (Vec<String>, bool) {
         let block = Headers::encode(pairs);
         let request = Request::new(Headers::new(&block), &NoProperties);
-        source.credential(&request).map(|found| String::from_utf8_lossy(&found).into_owned())
+        let text = |secret: &Cow<[u8]>| String::from_utf8_lossy(secret).into_owned();
+        match Presented::find(sources, &request) {
+            Presented::Nothing => (vec![], true),
+            Presented::One(secret) => (vec![text(&secret)], true),
+            Presented::Unclear(secrets) => (secrets.iter().map(text).collect(), false),
+        }
+    }
+
+    fn one(sources: &[Source], pairs: &[(&str, &str)]) -> Option<String> {
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        match found(sources, &pairs) {
+            (mut secrets, true) => secrets.pop(),
+            (_, false) => None,
+        }
     }
 
     #[test]
     fn a_credential_follows_its_scheme() {
-        let schemes = vec!["Token".to_owned(), "Bearer".to_owned()];
-        let source = Source::Header { name: "authorization".into(), schemes };
+        let sources = [authorization(&["Token", "Bearer", "Basic"])];
         for (value, expected) in [
             ("Token abc", Some("abc")),
             ("token abc", Some("abc")),
             ("BEARER\t abc ", Some("abc")),
+            ("Token a-._~+/9==", Some("a-._~+/9==")),
+            ("Basic dTpw", Some("u:p")),
+            ("Basic dTpw==", Some("u:p")),
+            ("Basic dXA=", None),
             ("Token abc,def", None),
             ("Token abc, Token def", None),
             ("Token a b", None),
+            ("Token a=b", None),
+            ("Token =", None),
+            ("Token a!", None),
+            ("Token a\u{e9}", None),
             ("Token ", None),
             ("Token", None),
             ("", None),
-            ("Basic abc", None),
+            ("Digest abc", None),
             ("Tokenabc", None),
         ] {
-            assert_eq!(found(&source, &[("authorization", value)]).as_deref(), expected, "{value:?}");
+            assert_eq!(one(&sources, &[("authorization", value)]).as_deref(), expected, "{value:?}");
         }
     }
 
     #[test]
-    fn two_different_credentials_are_none() {
-        let header = Source::Header { name: "x-api-key".into(), schemes: Vec::new() };
-        assert_eq!(found(&header, &[("x-api-key", "a b")]).as_deref(), Some("a b"));
-        assert_eq!(found(&header, &[("x-api-key", "a"), ("x-api-key", "a")]).as_deref(), Some("a"));
-        assert_eq!(found(&header, &[("x-api-key", "a"), ("x-api-key", "b")]), None);
-        assert_eq!(found(&header, &[("x-api-key", ""), ("x-api-key", "b")]), None);
-        let cookie = Source::Cookie("sid".into());
-        assert_eq!(found(&cookie, &[("cookie", "sid=a; sid=a")]).as_deref(), Some("a"));
-        assert_eq!(found(&cookie, &[("cookie", "sid=a"), ("cookie", "sid=b")]), None);
+    fn of_several_nobody_knows_which_is_used() {
+        let sources = [authorization(&["Token"]), header("x-api-key"), Source::Cookie("sid".into())];
+        let all = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+            let (secrets, is_clear) = found(&sources, &pairs);
+            (secrets.join(" "), is_clear)
+        };
+        for (pairs, secrets) in [
+            (&[("authorization", "Token a"), ("x-api-key", "b")][..], "a b"),
+            (&[("authorization", "Token a"), ("cookie", "sid=b")], "a b"),
+            (&[("authorization", "Token a"), ("authorization", "Token b")], "a b"),
+            (&[("x-api-key", "a"), ("x-api-key", "b")], "a b"),
+            (&[("cookie", "sid=a; sid=b")], "a b"),
+            (&[("cookie", "sid=a"), ("cookie", "sid=b")], "a b"),
+            // Beside something that the application may understand.
+            (&[("authorization", "Basic x"), ("cookie", "sid=a")], "a"),
+            (&[("authorization", "Token x y"), ("x-api-key", "a")], "a"),
+            (&[("x-api-key", ""), ("x-api-key", "a")], "a"),
+            (&[("x-api-key", "a,b"), ("cookie", "sid=a")], "a"),
+            (&[("cookie", "sid=; sid=a")], "a"),
+            // Which may be read in other ways.
+            (&[("cookie", "x=1,sid=a")], "a"),
+            (&[("cookie", "sid=\"a\"")], "a"),
+            (&[("cookie", "sid=1; sid=2; sid=3; sid=4; sid=5")], "1 2 3 4"),
+        ] {
+            assert_eq!(all(pairs), (secrets.to_owned(), false), "{pairs:?}");
+        }
+        for (pairs, secret) in [
+            (&[("authorization", "Token a"), ("x-api-key", "a"), ("cookie", "sid=a; sid=a")][..], "a"),
+            (&[("authorization", "Token a"), ("cookie", "other=b")], "a"),
+            (&[("x-api-key", "a b")], "a b"),
+            (&[("cookie", "sid=%61bc")], "abc"),
+        ] {
+            assert_eq!(all(pairs), (secret.to_owned(), true), "{pairs:?}");
+        }
+        for pairs in
+            [&[("authorization", "Basic x")][..], &[("x-api-key", "a,b")], &[("cookie", "sid=")], &[]]
+        {
+            assert_eq!(all(pairs), (String::new(), true), "nothing stands there: {pairs:?}");
+        }
     }
 
     #[test]
-    fn a_cookie_has_one_spelling() {
-        let cookie = Source::Cookie("sid".into());
-        for value in ["abc", "\"abc\"", "%61bc"] {
-            assert_eq!(
-                found(&cookie, &[("cookie", &format!("sid={value}"))]).as_deref(),
-                Some("abc"),
-                "{value}"
-            );
-        }
-        for value in ["\"\\141bc\"", "\"abc", "", "\"\""] {
-            assert_eq!(found(&cookie, &[("cookie", &format!("sid={value}"))]), None, "{value}");
+    fn an_authorization_that_is_not_listed_may_be_the_one_that_is_used() {
+        let sources = [Source::Cookie("sid".into())];
+        let both = [("authorization", &b"Basic dTpw"[..]), ("cookie", b"sid=a")];
+        assert_eq!(found(&sources, &both), (vec!["a".to_owned()], false));
+        assert_eq!(found(&sources, &both[1..]), (vec!["a".to_owned()], true));
+        assert_eq!(found(&sources, &both[..1]), (vec![], true));
+    }
+
+    #[test]
+    fn a_value_with_bytes_that_are_no_text_is_none() {
+        for value in [&b"a\xff"[..], b"\xe9", b"a\x7f", b"a\tb"] {
+            assert_eq!(found(&[header("x-api-key")], &[("x-api-key", value)]), (vec![], true), "{value:?}");
         }
     }
 }

@@ -1,15 +1,18 @@
 //! Who is calling: an address and perhaps a credential.
 
 mod address;
+mod cookie;
 mod crawler;
 mod credential;
 mod funnel;
+mod spelling;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
 pub use address::{Address, Cidr, CidrError, Prefixes};
 pub use crawler::{CrawlerError, Crawlers};
+use credential::Presented;
 pub use credential::Source;
 pub use funnel::Funnel;
 
@@ -20,7 +23,7 @@ use crate::request::Request;
 pub struct ClientRules {
     /// How many leading bits of an address tell clients apart.
     pub prefixes: Prefixes,
-    /// Where a credential may stand; the first place that has one counts.
+    /// Where a credential may stand. A request that has one in several of these places proves nothing by any of them.
     pub credential_from: Vec<Source>,
     /// Crawlers, and by what they are known.
     pub crawlers: Crawlers,
@@ -30,7 +33,7 @@ pub struct ClientRules {
 pub struct Client<'r, 'a> {
     rules: &'r ClientRules,
     request: &'r Request<'a>,
-    credential: Option<Cow<'a, [u8]>>,
+    presented: Presented<'a>,
     address: OnceCell<Address>,
     crawler: OnceCell<Option<&'r str>>,
 }
@@ -39,8 +42,8 @@ impl<'r, 'a> Client<'r, 'a> {
     /// Who sent `request`, under these rules.
     #[must_use]
     pub fn identify(rules: &'r ClientRules, request: &'r Request<'a>) -> Self {
-        let credential = rules.credential_from.iter().find_map(|source| source.credential(request));
-        Self { rules, request, credential, address: OnceCell::new(), crawler: OnceCell::new() }
+        let presented = Presented::find(&rules.credential_from, request);
+        Self { rules, request, presented, address: OnceCell::new(), crawler: OnceCell::new() }
     }
 
     /// The request that it has sent.
@@ -52,15 +55,38 @@ impl<'r, 'a> Client<'r, 'a> {
     /// The same client, as it would be without its credential.
     #[must_use]
     pub fn anonymous(&self) -> Self {
+        self.presenting(Presented::Nothing)
+    }
+
+    /// The same client, as it would be with this credential alone.
+    #[must_use]
+    pub fn with(&self, credential: &Cow<'a, [u8]>) -> Self {
+        self.presenting(Presented::One(credential.clone()))
+    }
+
+    fn presenting(&self, presented: Presented<'a>) -> Self {
         let (address, crawler) = (self.address.clone(), self.crawler.clone());
-        Self { rules: self.rules, request: self.request, credential: None, address, crawler }
+        Self { rules: self.rules, request: self.request, presented, address, crawler }
     }
 
     /// The secret that the client presents, without its scheme: the same secret is the same client however
-    /// it is presented. Never to be stored or shown.
+    /// it is presented. `None` if there is none, or if nobody can say which one the application will use. Never to be stored or
+    /// shown.
     #[must_use]
     pub fn credential(&self) -> Option<&[u8]> {
-        self.credential.as_deref()
+        match &self.presented {
+            Presented::One(credential) => Some(credential),
+            Presented::Nothing | Presented::Unclear(_) => None,
+        }
+    }
+
+    /// Whose it could be, if nobody can say which of its credentials the application will use, or how it will read them.
+    #[must_use]
+    pub fn could_be(&self) -> &[Cow<'a, [u8]>] {
+        match &self.presented {
+            Presented::Unclear(secrets) => secrets,
+            Presented::Nothing | Presented::One(_) => &[],
+        }
     }
 
     /// Where the client is, as the proxy says it.

@@ -67,12 +67,14 @@ impl Config {
             fields.get("request").map(|node| request::read(&node)).transpose()?.unwrap_or_default();
         let section = |name| fields.get(name).map_or_else(|| default.require(name, "has no default"), Ok);
         let mode = fields.get("mode").map_or(Ok(Mode::Enforce), |node| Mode::read(&node))?;
-        let ClientSection { rules: client, trust } = client::read(&section("client")?, &default)?;
+        let with_default_scopes = fields.get("scopes").is_none();
+        let ClientSection { rules: client, trust } =
+            client::read(fields.get("client").as_ref(), &default, with_default_scopes)?;
         request::check_trust(request_from, &client.credential_from, &trust)?;
         let exempt =
             fields.get("exempt").map(|node| matcher::read_list(&node)).transpose()?.unwrap_or_default();
         let mut scopes = scopes::read(&section("scopes")?, mode)?;
-        if request_from.is_asked() && fields.get("scopes").is_none() {
+        if request_from.is_asked() && with_default_scopes {
             // No response comes by, so every request of the default policy counts.
             for scope in &mut scopes {
                 scope.count = Count::All;

@@ -93,7 +93,7 @@ fn limits(fields: &Fields) -> Result<Vec<Limit>, ConfigError> {
 }
 
 fn limit(node: &Node, bucket: bool, burst: Option<u32>) -> Result<Limit, ConfigError> {
-    let rate: Rate = node.text("a rate, such as `60/min`")?.parse().map_err(|error| node.error(error))?;
+    let rate = rate(node)?;
     if !bucket {
         return Ok(Limit::sliding_window(rate));
     }
@@ -103,6 +103,11 @@ fn limit(node: &Node, bucket: bool, burst: Option<u32>) -> Result<Limit, ConfigE
         );
     }
     Ok(Limit { rate, algorithm: Algorithm::TokenBucket { burst: burst.unwrap_or(rate.quota()) } })
+}
+
+/// A rate, such as `60/min`.
+pub(super) fn rate(node: &Node) -> Result<Rate, ConfigError> {
+    node.text("a rate, such as `60/min`")?.parse().map_err(|error| node.error(error))
 }
 
 /// A request that costs more than a limit ever admits would be denied for ever. A quota of 0 says just that.

@@ -17,6 +17,7 @@ use crate::store::{Events, StoreError};
 pub(super) struct Metrics {
     scopes: Vec<ScopeMetrics>,
     proved: u32,
+    held_back: u32,
     lost_races: u32,
     evicted: u32,
     corrupt: u32,
@@ -56,6 +57,7 @@ impl Metrics {
         Self {
             scopes: policy.scopes.iter().map(|found| scope(&found.name)).collect(),
             proved: counter("credentials.proved"),
+            held_back: counter("credentials.held_back"),
             lost_races: counter("store.lost_races"),
             evicted: counter("store.evicted"),
             corrupt: counter("store.corrupt"),
@@ -123,6 +125,7 @@ impl Metrics {
         increment(self.lost_races, events.lost_races);
         increment(self.evicted, events.evicted);
         increment(self.corrupt, events.corrupt);
+        increment(self.held_back, events.held_back);
     }
 
     /// Counts a question that another proxy has not put well. The log is told once: the fault is the proxy's, which

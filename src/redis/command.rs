@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::resp::{put_argument, put_command, put_count};
 use crate::limit::Algorithm;
-use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Taken};
+use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Stays, Taken};
 use crate::text::put_hex;
 
 /// What charges and settles, once Redis has loaded it. Its head says how the arguments below are to be read.
 pub const SCRIPT: &str = include_str!("script.lua");
 
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "fa70863ac2025e50959f163c8ec00f45d3518d39";
+pub const SCRIPT_SHA1: &str = "c5f1a557b25f6fc5790d0449da77c79777053ad8";
 
 /// Writes the commands of an exchange, for keys with one prefix.
 #[derive(Clone)]
@@ -158,12 +158,13 @@ impl Call<'_> {
 
     fn given_back(&mut self, receipt: &Receipt) {
         let mut packed = Vec::new();
-        for Taken { client, counter, mark, cost, .. } in receipt.iter() {
+        for Taken { client, counter, mark, cost, stays, .. } in receipt.iter() {
             packed.extend_from_slice(&self.key(*client).to_be_bytes());
             packed.extend_from_slice(&counter.0.to_be_bytes());
             // The highest byte of a time is always 0.
             packed.extend_from_slice(&mark.micros().to_be_bytes()[1..]);
             packed.extend_from_slice(&cost.to_be_bytes());
+            packed.push((*stays == Stays::IfNew).into());
         }
         self.argument(&packed);
     }

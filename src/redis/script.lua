@@ -8,6 +8,7 @@
 --       → { now, whether it is known, for how long, broken, then for each charge: admitted, remaining or wait, reset, mark }
 --   ARGV  'settle' LASTS BACK                 a proof to note, and what to give back
 --       → { now, whether the proof is known, for how long, broken }
+--         (what is to stay if the proof is new is given back only if it was known already)
 --
 -- Times and spans are in microseconds, LASTS too: 0 where there is no proof. A mark is the time by which a charge is given back, and
 -- 0 if nothing was taken. `broken` counts values that nobody wrote here. All numbers are whole and below 2^53, where a double is
@@ -22,7 +23,7 @@
 
 local MARK, MARK_SIZE = '>I7I4', 11 -- when, and how many units
 local CHARGE, CHARGE_SIZE = '>I2I4I4I4I4I4I2B', 25 -- key, id, quota, window in seconds, burst (0: a window), cost, scope, enforced
-local BACK, BACK_SIZE = '>I2I4I7I4', 17 -- key, id, mark, cost
+local BACK, BACK_SIZE = '>I2I4I7I4B', 18 -- key, id, mark, cost, stays if the proof is new
 local SECOND = 1000000
 local EXACT_QUOTA = 64 -- up to here each admission has a mark of its own
 local MAX_LEVELS, MAX_MARKS = 4, 64 -- of a bucket
@@ -537,14 +538,16 @@ local function charge(lasts, proved, unproved)
 end
 
 local function settle(lasts, back)
+  local is_new = lasts > 0 and client(1).proved <= now
   if lasts > 0 and now + lasts > client(1).proved then
     client(1).proved, client(1).is_changed = now + lasts, true
   end
   for place = 1, #back, BACK_SIZE do
-    local key, id, mark, cost = struct.unpack(BACK, back, place)
+    local key, id, mark, cost, stays_if_new = struct.unpack(BACK, back, place)
     local record = client(key)
     local counter = record.counters[id]
-    if counter and algorithms[counter.kind].give_back(counter, mark, cost) then record.is_changed = true end
+    local stays = stays_if_new == 1 and is_new
+    if counter and not stays and algorithms[counter.kind].give_back(counter, mark, cost) then record.is_changed = true end
   end
   write_changed()
   local is_known, lasts_for = proof(lasts)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The text, decoded; as it is if nothing in it is encoded.
-pub(super) fn text(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn text(text: &[u8]) -> Cow<'_, [u8]> {
     if text.contains(&b'%') { Cow::Owned(decode(text).collect()) } else { Cow::Borrowed(text) }
 }
 

@@ -101,11 +101,7 @@ impl KeyPart {
         let request = client.request();
         match self {
             Self::Global => out.piece(0, b""),
-            Self::Address => match client.network() {
-                Address::Ip(IpAddr::V4(ip)) => out.piece(1, &ip.octets()),
-                Address::Ip(IpAddr::V6(ip)) => out.piece(1, &ip.octets()),
-                Address::Unknown => out.piece(1, b""),
-            },
+            Self::Address => write_address(client, out),
             Self::Credential => write_credential(client.credential()?, out),
             Self::Header(name) => named(3, name, request.header(name), out)?,
             Self::Query(name) => named(4, name, request.query(name.as_bytes()), out)?,
@@ -129,6 +125,22 @@ pub fn credential_fingerprint(credential: &[u8], secret: &Secret) -> Fingerprint
     let mut fingerprinter = Fingerprinter::new(secret);
     write_credential(credential, &mut fingerprinter);
     fingerprinter.finish()
+}
+
+/// The fingerprint of the client's address.
+#[must_use]
+pub fn address_fingerprint(client: &Client, secret: &Secret) -> Fingerprint {
+    let mut fingerprinter = Fingerprinter::new(secret);
+    write_address(client, &mut fingerprinter);
+    fingerprinter.finish()
+}
+
+fn write_address(client: &Client, out: &mut Fingerprinter) {
+    match client.network() {
+        Address::Ip(IpAddr::V4(ip)) => out.piece(1, &ip.octets()),
+        Address::Ip(IpAddr::V6(ip)) => out.piece(1, &ip.octets()),
+        Address::Unknown => out.piece(1, b""),
+    }
 }
 
 fn write_credential(credential: &[u8], out: &mut Fingerprinter) {

@@ -65,6 +65,9 @@ impl CounterId {
     }
 }
 
+/// Stands in a charge for the place of its scope if it belongs to none. No policy has so many.
+pub const NO_SCOPE: usize = u16::MAX as usize;
+
 /// A planned taking of units from one counter of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
@@ -76,7 +79,7 @@ pub struct Charge {
     pub limit: Limit,
     /// Units to take.
     pub cost: u32,
-    /// The scope's place in the policy: the charges of one shadow scope stand or fall together.
+    /// The scope's place in the policy, or [`NO_SCOPE`]: the charges of one shadow scope stand or fall together.
     pub scope: usize,
     /// Whether a denial denies the request. If not, it only keeps its own scope from being charged.
     pub enforced: bool,
@@ -95,16 +98,31 @@ pub enum Stays {
     IfAccepted,
     /// Unless the application accepts the credential: it is an anonymous client's.
     UnlessAccepted,
+    /// If the application accepts the credential, and was not known to by then: it is of the limit on new credentials.
+    IfNew,
+}
+
+/// What an answer says about the credential of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The application has accepted it.
+    Yes,
+    /// Nobody has accepted it.
+    No,
+    /// That it was accepted, or that everybody is answered so.
+    Perhaps,
 }
 
 impl Stays {
-    /// Whether the charge stays, now that it is known whether the credential was accepted.
+    /// Whether the charge stays, now that the request is answered. Where nobody knows whose it was, all charges stay.
+    /// [`Self::IfNew`] does not, but if a proof is noted that is new: see [`Settlement`].
     #[must_use]
-    pub const fn stays(self, accepted: bool) -> bool {
+    pub fn stays(self, accepted: Accepted) -> bool {
         match self {
             Self::Always => true,
-            Self::IfAccepted => accepted,
-            Self::UnlessAccepted => !accepted,
+            Self::IfAccepted => accepted != Accepted::No,
+            Self::UnlessAccepted => accepted != Accepted::Yes,
+            Self::IfNew => false,
         }
     }
 }
@@ -142,6 +160,12 @@ impl Receipt {
     /// What was taken, charge by charge.
     pub fn iter(&self) -> impl Iterator<Item = &Taken> {
         self.0.iter()
+    }
+
+    /// Whether a charge of the limit on new credentials was taken: if the application accepts the credential, it may be noted.
+    #[must_use]
+    pub fn admits_new(&self) -> bool {
+        self.0.iter().any(|taken| taken.stays == Stays::IfNew)
     }
 
     /// Whether this charge was taken.
@@ -188,6 +212,8 @@ pub struct Events {
     pub evicted: u32,
     /// Cells whose bytes could not be read; what they counted is lost.
     pub corrupt: u32,
+    /// Requests that can prove nothing, since too many new credentials have come from their address.
+    pub held_back: u32,
 }
 
 /// Why a charge could not be decided.
@@ -221,6 +247,7 @@ impl std::ops::AddAssign for Events {
         self.lost_races += more.lost_races;
         self.evicted += more.evicted;
         self.corrupt += more.corrupt;
+        self.held_back += more.held_back;
     }
 }
 

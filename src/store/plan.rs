@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Charge, Fingerprint, Receipt};
-use crate::response::Asked;
+use super::{Accepted, Charge, Fingerprint, Receipt};
+use crate::response::{Asked, Response};
 
 /// The acceptance of a credential by the application: whose, and how long it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,16 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// The longest that a first proof counts: whoever comes back within it is noted for as long as the policy says.
+    const FIRST: Duration = Duration::from_mins(5);
+
+    /// The same acceptance, as it is noted for a credential of which nothing is known: one that is never seen again, as made-up ones
+    /// are, does not take up room for long.
+    #[must_use]
+    pub fn first(self) -> Self {
+        Self { lasts: self.lasts.min(Self::FIRST), ..self }
+    }
+
     /// How long it is noted for: an eighth longer, so that not every success has to be written.
     #[must_use]
     pub fn noted_for(&self) -> Duration {
@@ -22,14 +32,37 @@ impl Proof {
     }
 }
 
-/// What a request proves about its credential.
+/// What a success of a request says about its credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Proves {
-    /// Nothing, whatever the answer.
+    /// Nothing: it has none, or everybody is answered so.
     #[default]
     Nothing,
-    /// That it is accepted, by a success.
+    /// That it is accepted.
     BySuccess(Asked),
+    /// That it may be accepted: the request is none of those by which the policy lets a credential prove itself.
+    Perhaps(Asked),
+}
+
+impl Proves {
+    /// What this answer says about the credential.
+    #[must_use]
+    pub const fn by(self, response: Response) -> Accepted {
+        match self {
+            Self::BySuccess(asked) if response.is_success(asked) => Accepted::Yes,
+            Self::Perhaps(asked) if response.is_success(asked) => Accepted::Perhaps,
+            _ => Accepted::No,
+        }
+    }
+
+    /// The same request, if its credential cannot be noted.
+    #[must_use]
+    pub const fn but_not_noted(self) -> Self {
+        match self {
+            Self::BySuccess(asked) => Self::Perhaps(asked),
+            other => other,
+        }
+    }
 }
 
 /// What is known about a request's credential before its charges are planned.
@@ -52,7 +85,7 @@ pub enum Plan {
         charges: Vec<Charge>,
         /// The proof of its credential, if it has one, and how long that counts yet.
         known: Option<(Proof, Duration)>,
-        /// What it proves about its credential.
+        /// What its success says about its credential.
         proves: Proves,
     },
     /// It depends on whether the counters know the proof of its credential.
@@ -63,7 +96,7 @@ pub enum Plan {
         proved: Vec<Charge>,
         /// The charges if not: those of an anonymous client, and those of the client with the credential.
         unproved: Vec<Charge>,
-        /// What it proves about its credential.
+        /// What its success says about its credential.
         proves: Proves,
     },
 }
@@ -88,7 +121,7 @@ impl Plan {
         }
     }
 
-    /// What the request proves about its credential.
+    /// What its success says about the request's credential.
     #[must_use]
     pub const fn proves(&self) -> Proves {
         match self {
@@ -119,7 +152,7 @@ impl Plan {
 pub struct Settlement {
     /// The proof that its response was.
     pub proof: Option<Proof>,
-    /// What is given back.
+    /// What is given back; but if the proof is new, what stays [`IfNew`](super::Stays::IfNew) is not.
     pub given_back: Receipt,
 }
 

@@ -1,10 +1,11 @@
 //! A table of fixed capacity over compare-and-set cells.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::cell::{self, Place, WAYS};
 use super::record::Record;
-use super::{Cells, Charge, Events, Fingerprint, Outcome, Receipt, Settlement, StoreError, Taken};
+use super::{Cells, Charge, Events, Fingerprint, Outcome, Receipt, Settlement, Stays, StoreError, Taken};
 use crate::limit::Verdict;
 use crate::time::Time;
 
@@ -150,8 +151,8 @@ impl<C: Cells> Table<C> {
         self.settle(Settlement::undo(receipt), now)
     }
 
-    /// Does what is left to do for a request that has been answered: notes a proof, and gives back. For each client
-    /// that is one atomic step.
+    /// Does what is left to do for a request that has been answered: notes a proof, and gives back; but of the limit on new
+    /// credentials only if the proof was known already. For each client that is one atomic step.
     ///
     /// # Errors
     /// As for [`Self::charge`]. What can be done for the other clients is done.
@@ -159,24 +160,24 @@ impl<C: Cells> Table<C> {
         let Settlement { proof, given_back } = settlement;
         let mut events = Events::default();
         let mut outcome = Ok(());
-        let mut unnoted = proof;
-        for taken in given_back.0.chunk_by(|one, next| one.client == next.client) {
-            let proof = unnoted.take_if(|proof| proof.client == taken[0].client);
+        let of_clients = || given_back.0.chunk_by(|one, next| one.client == next.client);
+        let is_bearers = |taken: &[Taken]| proof.is_some_and(|proof| proof.client == taken[0].client);
+        // The bearer first: whether its proof is new decides what others are given back.
+        let is_new = Cell::new(false);
+        if let Some(proof) = proof {
+            let taken = of_clients().find(|taken| is_bearers(taken)).unwrap_or_default();
+            outcome = self.update(proof.client, now, &mut events, |record| {
+                is_new.set(record.proved_for(now).is_none());
+                record.prove(now.after(proof.noted_for()));
+                give_back(record, taken.iter(), now);
+            });
+        }
+        for taken in of_clients().filter(|taken| !is_bearers(taken)) {
             let done = self.update(taken[0].client, now, &mut events, |record| {
-                if let Some(proof) = proof {
-                    record.prove(now.after(proof.noted_for()));
-                }
-                for taken in taken {
-                    if let Some(counter) = record.existing(taken.counter) {
-                        counter.give_back(taken.mark, now, taken.cost);
-                    }
-                }
+                let stays = |taken: &&Taken| taken.stays == Stays::IfNew && is_new.get();
+                give_back(record, taken.iter().filter(|taken| !stays(taken)), now);
             });
             outcome = outcome.and(done);
-        }
-        if let Some(proof) = unnoted {
-            let until = now.after(proof.noted_for());
-            outcome = outcome.and(self.update(proof.client, now, &mut events, |record| record.prove(until)));
         }
         outcome.map(|()| events)
     }
@@ -251,6 +252,14 @@ impl<C: Cells> Table<C> {
         let won = self.cells.write(*cell, &bytes, version)?;
         *events += if won { made } else { Events { lost_races: 1, ..Events::default() } };
         Ok(won)
+    }
+}
+
+fn give_back<'t>(record: &mut Record, taken: impl Iterator<Item = &'t Taken>, now: Time) {
+    for taken in taken {
+        if let Some(counter) = record.existing(taken.counter) {
+            counter.give_back(taken.mark, now, taken.cost);
+        }
     }
 }
 

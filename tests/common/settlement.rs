@@ -1,8 +1,9 @@
 //! What clients are charged in the end, in a few lines: a log for each counter, walked through for each question.
 //!
 //! Random policies judge requests of a few addresses and credentials. Their answers, of every kind, come in any order, or
-//! never. So a trace has what is hard: a credential that is not known yet, in flight many times over; scopes that only
-//! shadow; exemptions; windows that are longer than a proof lasts; charges that depend on the answer.
+//! never. So a trace has what is hard: a credential that is not known yet, in flight many times over; two credentials in one request; scopes
+//! that only shadow; exemptions; windows that are longer than a proof lasts; charges that depend on the answer; more new credentials than
+//! an address may bring.
 
 use std::collections::HashMap;
 
@@ -51,13 +52,27 @@ pub(crate) struct Policy {
     /// Whom `/free` is free for: anonymous clients, or those with a credential.
     exempts: Option<bool>,
     trust_for: u64,
+    /// Whether only `/login` proves.
+    only_login_proves: bool,
+    /// How many credentials may become known from an address, and in how many seconds.
+    new_per_address: (usize, u64),
 }
 
 /// What the proxy sees next.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    Request { address: u8, token: Option<u8>, path: &'static str, method: &'static str, is_upgrade: bool },
-    Answer { which: prop::sample::Index, response: Option<Response> },
+    Request {
+        address: u8,
+        /// In the header, in the cookie.
+        tokens: [Option<u8>; 2],
+        path: &'static str,
+        method: &'static str,
+        is_upgrade: bool,
+    },
+    Answer {
+        which: prop::sample::Index,
+        response: Option<Response>,
+    },
     Passes(u64),
 }
 
@@ -79,18 +94,28 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
         is_enforced: !flags[3],
     });
     let trust_for = prop::sample::select(vec![MINUTE, HOUR]);
-    let policy = (prop::collection::vec(scope, 1..5), prop::option::of(any::<bool>()), trust_for);
-    policy.prop_map(|(scopes, exempts, trust_for)| Policy { scopes, exempts, trust_for })
+    let new_per_address =
+        (prop::sample::select(vec![1_usize, 2, 100]), prop::sample::select(vec![MINUTE, HOUR]));
+    let scopes = prop::collection::vec(scope, 1..5);
+    let exempts = prop::option::of(any::<bool>());
+    let policy = (scopes, exempts, trust_for, prop::bool::weighted(0.3), new_per_address);
+    policy.prop_map(|(scopes, exempts, trust_for, only_login_proves, new_per_address)| Policy {
+        scopes,
+        exempts,
+        trust_for,
+        only_login_proves,
+        new_per_address,
+    })
 }
 
 pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     let path = prop::sample::select(vec!["/", "/login", "/free"]);
     let method = prop::sample::select(vec!["GET", "POST"]);
-    let token = prop::option::weighted(0.8, 0..3_u8);
-    let request = (0..2_u8, token, path, method, any::<bool>()).prop_map(
-        |(address, token, path, method, is_upgrade)| Event::Request {
+    let tokens = [prop::option::weighted(0.8, 0..3_u8), prop::option::weighted(0.1, 0..3_u8)];
+    let request = (0..2_u8, tokens, path, method, any::<bool>()).prop_map(
+        |(address, tokens, path, method, is_upgrade)| Event::Request {
             address,
-            token,
+            tokens,
             path,
             method,
             is_upgrade,
@@ -132,8 +157,13 @@ impl Policy {
             let kind = if authenticated { "authenticated" } else { "anonymous" };
             format!(r#""exempt": [{{ "path": "/free", "client": "{kind}" }}],"#)
         });
+        let (new, window) = self.new_per_address;
+        let proof = if self.only_login_proves { r#""proof": { "path": "/login" }, "# } else { "" };
+        let from = r#""from": [{ "header": "authorization", "schemes": ["Token"] }, { "cookie": "sid" }]"#;
         let document = format!(
-            r#"{{ "store": {{ "capacity": 64 }}, "client": {{ "credential": {{ "trust_for": "{}s" }} }}, {exempt} "scopes": {{ {} }} }}"#,
+            r#"{{ "store": {{ "capacity": 64 }},
+                  "client": {{ "credential": {{ {from}, {proof} "trust_for": "{}s", "new_per_address": "{new}/{window}s" }} }},
+                  {exempt} "scopes": {{ {} }} }}"#,
             self.trust_for,
             scopes.collect::<Vec<_>>().join(", "),
         );
@@ -158,7 +188,11 @@ impl Policy {
         scopes.filter_map(|(index, scope)| Some((index, whose(scope)?))).collect()
     }
 
-    /// A proof counts as long as the policy says, and as any counter of its client can matter.
+    fn window(&self, counter: (usize, Whose)) -> u64 {
+        if counter.0 == NEW { self.new_per_address.1 } else { self.scopes[counter.0].window }
+    }
+
+    /// A proof counts as long as the policy says, and as any counter of its client can matter. (A first one five minutes at the most.)
     fn lasts(&self) -> u64 {
         let of_credentials = |scope: &&Scope| matches!(scope.key, Key::Credential | Key::Either);
         let windows = self.scopes.iter().filter(of_credentials).map(|scope| scope.window);
@@ -176,6 +210,11 @@ impl Policy {
         self.exempts.is_some() || self.scopes.iter().any(minds)
     }
 }
+
+/// Instead of a scope: what counts new credentials.
+const NEW: usize = usize::MAX;
+
+const FIRST_LASTS: u64 = 5 * MINUTE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Whose {
@@ -197,7 +236,8 @@ struct Charged {
 struct InFlight {
     number: usize,
     token: Option<u8>,
-    is_due: bool,
+    /// How long its proof will be noted for, if it is due.
+    lasts: Option<u64>,
     proves: bool,
     asked: Asked,
     pending: Pending,
@@ -212,7 +252,7 @@ struct Model<'p> {
 
 impl Model<'_> {
     fn used(&self, counter: (usize, Whose)) -> usize {
-        let window = self.policy.scopes[counter.0].window;
+        let window = self.policy.window(counter);
         let is_live = |charged: &&Charged| charged.counter == counter && charged.at + window > self.now;
         self.charged.iter().filter(is_live).count()
     }
@@ -227,11 +267,26 @@ impl Model<'_> {
     }
 
     /// Whether the request is let through; it is charged then.
-    fn admits(&mut self, number: usize, address: u8, token: Option<u8>, path: &str) -> bool {
+    fn admits(&mut self, number: usize, address: u8, tokens: &[u8], path: &str) -> bool {
         let mut charges: Vec<((usize, Whose), bool, bool)> = Vec::new();
-        let as_bearer = self.policy.charges(address, token, path);
-        let is_open = token.is_some_and(|token| self.policy.minds_credentials() && !self.is_proved(token));
-        let as_anybody = if is_open { self.policy.charges(address, None, path) } else { as_bearer.clone() };
+        let anybodys = self.policy.charges(address, None, path);
+        let (as_bearer, as_anybody) = match tokens {
+            [] => (anybodys.clone(), anybodys),
+            [token] => {
+                let as_bearer = self.policy.charges(address, Some(*token), path);
+                let is_open = self.policy.minds_credentials() && !self.is_proved(*token);
+                (as_bearer.clone(), if is_open { anybodys } else { as_bearer })
+            }
+            // Whoever it is of: all of it stays.
+            several => {
+                let all = several.iter().flat_map(|token| self.policy.charges(address, Some(*token), path));
+                let all: Vec<_> = if self.policy.minds_credentials() { anybodys } else { Vec::new() }
+                    .into_iter()
+                    .chain(all)
+                    .collect();
+                (all.clone(), all)
+            }
+        };
         for counter in as_bearer.iter().chain(&as_anybody) {
             if !charges.iter().any(|(known, ..)| known == counter) {
                 charges.push((*counter, as_bearer.contains(counter), as_anybody.contains(counter)));
@@ -249,32 +304,47 @@ impl Model<'_> {
         true
     }
 
+    /// Whether the address may bring one more credential; it is counted then.
+    fn admits_new(&mut self, number: usize, address: u8) -> bool {
+        let counter = (NEW, Whose::Address(address));
+        let admits = self.used(counter) < self.policy.new_per_address.0;
+        if admits {
+            let charged =
+                Charged { counter, at: self.now, as_bearer: false, as_anybody: false, request: number };
+            self.charged.push(charged);
+        }
+        admits
+    }
+
     /// The request is answered, or never will be.
     fn settle(&mut self, request: &InFlight, response: Option<Response>) {
         let counts = |scope: &Scope, response: Response| {
             let is_failure = [401, 403].contains(&response.status) || response.grpc == Some(16);
             !scope.counts_failures || response.origin == Origin::Lost || is_failure
         };
-        let is_accepted = request.token.is_some()
-            && request.proves
-            && response.is_some_and(|response| is_success(response, request));
+        let is_success = response.is_some_and(|response| is_success(response, request));
+        let accepted =
+            request.token.filter(|_| request.proves && is_success && self.policy.minds_credentials());
+        let is_new = accepted.is_some_and(|token| !self.is_proved(token));
         let policy = self.policy;
         self.charged.retain(|charged| {
+            let belongs = match (is_success, accepted) {
+                (true, Some(_)) => charged.as_bearer,
+                // Anybody may have been answered so.
+                (true, None) => true,
+                (false, _) => charged.as_anybody,
+            };
             let stays = match response {
-                Some(response) => {
-                    counts(&policy.scopes[charged.counter.0], response)
-                        && if is_accepted { charged.as_bearer } else { charged.as_anybody }
-                }
+                _ if charged.counter.0 == NEW => is_new,
+                Some(response) => counts(&policy.scopes[charged.counter.0], response) && belongs,
                 None => charged.as_anybody,
             };
             charged.request != request.number || stays
         });
-        if let Some(token) = request.token.filter(|_| is_accepted && self.policy.minds_credentials()) {
-            // Noted for an eighth longer than it has to count; written again when that eighth was over as the request came.
-            if request.is_due {
-                let until = self.proved_until.entry(token).or_default();
-                *until = (8 * self.now + 9 * self.policy.lasts()).max(*until);
-            }
+        if let (Some(token), Some(lasts)) = (accepted, request.lasts) {
+            // Noted for an eighth longer than it has to count.
+            let until = self.proved_until.entry(token).or_default();
+            *until = (8 * self.now + 9 * lasts).max(*until);
         }
     }
 }
@@ -332,10 +402,11 @@ pub(crate) fn walk(
                 counters.settle(settlement, now);
                 model.settle(&request, *response);
             }
-            Event::Request { address, token, path, method, is_upgrade } => {
+            Event::Request { address, tokens, path, method, is_upgrade } => {
                 let mut headers = vec![(":method", (*method).to_owned()), (":path", (*path).to_owned())];
                 headers.extend(is_upgrade.then(|| ("upgrade", "websocket".to_owned())));
-                headers.extend(token.map(|token| ("authorization", format!("Token t{token}"))));
+                headers.extend(tokens[0].map(|token| ("authorization", format!("Token t{token}"))));
+                headers.extend(tokens[1].map(|token| ("cookie", format!("a=b; sid=t{token}"))));
                 let block = Headers::encode(&headers);
                 let peer = Peer(*address);
                 let request = Request::new(Headers::new(&block), &peer);
@@ -343,10 +414,9 @@ pub(crate) fn walk(
                 let Passage { decision, pending, error, .. } =
                     counters.admit(&Client::identify(&rules, &request), now);
                 prop_assert_eq!(error, None);
-                let is_due = token.is_some_and(|token| model.left(token) < 8 * policy.lasts());
-                let is_known = token.is_some_and(|token| model.is_proved(token));
-                let proves = is_known || !policy.is_free_for_all(*address, *token, path);
-                let admits = model.admits(number, *address, *token, path);
+                let mut presented: Vec<u8> = tokens.iter().flatten().copied().collect();
+                presented.dedup();
+                let admits = model.admits(number, *address, &presented, path);
                 prop_assert_eq!(
                     decision.is_allowed(),
                     admits,
@@ -355,11 +425,21 @@ pub(crate) fn walk(
                     event,
                     decision
                 );
-                if admits {
-                    let (token, asked) =
-                        (*token, Asked { is_safe: *method == "GET", is_upgrade: *is_upgrade });
-                    in_flight.push(InFlight { number, token, is_due, proves, asked, pending });
+                if !admits {
+                    continue;
                 }
+                let token = if let [token] = presented[..] { Some(token) } else { None };
+                let left = token.map_or(0, |token| model.left(token));
+                let mut proves = token.is_some() && (!policy.only_login_proves || *path == "/login");
+                if left == 0 {
+                    proves &= !policy.is_free_for_all(*address, token, path) && policy.minds_credentials();
+                    proves = proves && model.admits_new(number, *address);
+                }
+                let is_due = left < 8 * policy.lasts();
+                let first = if left == 0 { FIRST_LASTS } else { u64::MAX };
+                let lasts = is_due.then_some(policy.lasts().min(first));
+                let asked = Asked { is_safe: *method == "GET", is_upgrade: *is_upgrade };
+                in_flight.push(InFlight { number, token, lasts, proves, asked, pending });
             }
         }
     }

@@ -7,18 +7,22 @@ use tollgate::request::{Headers, Request};
 use tollgate::scope::Counted;
 use tollgate::store::{Acceptance, MemoryCells, Secret};
 
-use super::{get, one_scope, world};
+use super::{get, one_scope, one_scope_and, world};
+
+const ANYWHERE: &str = r#""client": { "credential": { "from": [
+    { "header": "authorization", "schemes": ["Token", "Bearer"] }, { "header": "x-api-key" }, { "cookie": "sessionid" }] } }"#;
 
 #[test]
 fn one_client_however_it_is_spelt() {
-    let world = world(&one_scope(r#""key": ["credential", "address"]"#));
+    let world = world(&one_scope_and(r#""key": ["credential", "address"]"#, ANYWHERE));
     let plain = get("/").token("abc");
     for other in [
         get("/").with("authorization", "token   abc "),
         get("/").with("authorization", "BEARER abc"),
         get("/").token("abc").token("abc"),
+        get("/").with("x-api-key", "abc"),
         get("/").with("cookie", "sessionid=abc"),
-        get("/").token("abc").with("cookie", "sessionid=other").from("198.51.100.1:1"),
+        get("/").token("abc").with("cookie", "sessionid=abc").from("198.51.100.1:1"),
     ] {
         assert!(world.same_client(&plain, &other), "{:?}", other.headers);
     }
@@ -51,7 +55,7 @@ fn different_clients_never_meet() {
         get("/?h=1"),
         get("/").with("cookie", "h=1"),
         get("/").token("1"),
-        get("/").token("\u{c0}\u{0}\u{2}\u{1}"),
+        get("/").token("wAACAQ"),
         get("/"),
         get("/").from("192.0.2.2:1"),
         get("/").from("[2001:db8::1]:1"),

@@ -1,6 +1,6 @@
 //! Which requests a rule is about.
 
-use super::{World, get, one_scope, world};
+use super::{Sent, World, get, one_scope, world};
 
 fn matching(rule: &str) -> World {
     world(&one_scope(&format!(r#""key": "global", "match": {rule}"#)))
@@ -10,16 +10,28 @@ fn matching(rule: &str) -> World {
 fn the_default_policy_knows_three_kinds_of_clients() {
     let world = world("");
     let poll = "/api/v2/jobs/?ids_only=1&processing_service_name=p";
-    assert_eq!(world.scopes(&get("/")), ["anon", "user"]);
-    assert_eq!(world.scopes(&get("/").token("t")), ["user"]);
-    assert_eq!(world.scopes(&get("/").with("cookie", "sessionid=s")), ["user"]);
-    assert_eq!(world.scopes(&get(poll).token("t")), ["user", "worker"]);
-    assert_eq!(world.scopes(&get(poll)), ["anon", "user", "worker"], "known by the service's name");
-    assert_eq!(world.scopes(&get("/api/v2/jobs?ids_only=1")), ["anon", "user"], "nobody to count");
-    assert_eq!(world.scopes(&get("/api/v2/jobs?incomplete_only=yes").token("t")), ["user", "worker"]);
-    assert_eq!(world.scopes(&get("/api/v2/jobs?ids_only=0").token("t")), ["user"]);
-    assert_eq!(world.scopes(&get("/api/v2/jobs/7?ids_only=1").token("t")), ["user"]);
-    assert_eq!(world.scopes(&get(poll).with(":method", "POST").token("t")), ["user"]);
+    let scopes = |sent: &Sent| {
+        let scopes = world.scopes(sent);
+        assert_eq!(scopes.last(), Some(&"address"), "the ceiling is for everybody");
+        scopes[..scopes.len() - 1].join(" ")
+    };
+    assert_eq!(scopes(&get("/")), "anon user");
+    assert_eq!(scopes(&get("/").token("t")), "user");
+    for other in ["Bearer t", "Basic dTpw"] {
+        assert_eq!(
+            scopes(&get("/").with("authorization", other)),
+            "anon user",
+            "no scheme of TokenAuthentication"
+        );
+    }
+    assert_eq!(scopes(&get("/").with("cookie", "sessionid=s")), "anon user");
+    assert_eq!(scopes(&get(poll).token("t")), "user worker");
+    assert_eq!(scopes(&get(poll)), "anon user worker", "known by the service's name");
+    assert_eq!(scopes(&get("/api/v2/jobs?ids_only=1")), "anon user", "nobody to count");
+    assert_eq!(scopes(&get("/api/v2/jobs?incomplete_only=yes").token("t")), "user worker");
+    assert_eq!(scopes(&get("/api/v2/jobs?ids_only=0").token("t")), "user");
+    assert_eq!(scopes(&get("/api/v2/jobs/7?ids_only=1").token("t")), "user");
+    assert_eq!(scopes(&get(poll).with(":method", "POST").token("t")), "user");
 }
 
 #[test]

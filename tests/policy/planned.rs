@@ -7,7 +7,7 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::redis::OnFailure;
 use tollgate::request::{Headers, Request};
-use tollgate::store::{Acceptance, Cells, Events, Plan, Stays, StoreError, Unavailable};
+use tollgate::store::{Acceptance, Cells, Events, NO_SCOPE, Plan, Stays, StoreError, Unavailable};
 use tollgate::time::Time;
 
 use super::{SECRET, Sent, World, get, world};
@@ -64,10 +64,14 @@ fn charges_of_one_client_stand_together() {
     let plan = planned(&world, &get("/").token("t"));
     let scopes = |is_proved| plan.charges(is_proved).iter().map(|charge| charge.scope).collect::<Vec<_>>();
     assert_eq!(scopes(true), [1, 2, 3, 3, 4, 5]);
-    assert_eq!(scopes(false), [0, 3, 3, 2, 1, 4, 5]);
+    assert_eq!(
+        scopes(false),
+        [0, 3, 3, 2, 1, NO_SCOPE, 4, 5],
+        "the limit on new credentials is the address's, too"
+    );
     let (always, other) = (Stays::Always, Stays::IfAccepted);
     let stays: Vec<_> = plan.charges(false).iter().map(|charge| charge.stays).collect();
-    assert_eq!(stays, [Stays::UnlessAccepted, other, other, always, other, other, other]);
+    assert_eq!(stays, [Stays::UnlessAccepted, other, other, always, other, Stays::IfNew, other, other]);
 }
 
 #[test]

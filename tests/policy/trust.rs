@@ -22,9 +22,14 @@ fn left(world: &World) -> usize {
     world.admitted(&get("/"))
 }
 
+/// Whether a request with the credential was charged as its bearer's, and not as anonymous.
+fn is_bearers(outcome: &Outcome) -> bool {
+    outcome.decision.is_allowed() && outcome.decision.limits.iter().all(|judged| judged.scope != 0)
+}
+
 /// Whether the credential counts at the usual address.
 fn is_proved(world: &World) -> bool {
-    !world.awaits(&world.send(&get("/").token("t")))
+    is_bearers(&world.send(&get("/").token("t")))
 }
 
 #[test]
@@ -35,7 +40,9 @@ fn an_honest_first_request_costs_its_address_nothing_and_its_client_one() {
     assert_eq!(remaining(&world.answer(first, 200)), "8", "as itself, now that this is known");
     let second = world.send(&get("/").token("t"));
     assert_eq!(remaining(&second), "7", "two of nine");
-    assert!(!world.awaits(&second), "nothing is left to wait for");
+    assert!(world.awaits(&second), "a first proof is short, and is renewed");
+    world.answer(second, 200);
+    assert!(!world.awaits(&world.send(&get("/").token("t"))), "nothing is left to wait for");
     assert_eq!(left(&world), 6);
 }
 
@@ -69,9 +76,121 @@ fn a_made_up_credential_buys_nothing() {
 #[test]
 fn many_new_clients_behind_one_address() {
     let world = world(&POLICY.replace("100/h", "1000/h"));
-    for number in 0..200 {
+    for number in 0..100 {
         assert!(world.exchange(&get("/").token(&format!("honest{number}")), 200), "{number}");
     }
+    assert_eq!(left(&world), 6, "they have cost it nothing");
+}
+
+#[test]
+fn an_address_brings_so_many_new_credentials_in_a_window_and_no_more() {
+    let policy = POLICY.replace(r#""trust_for": "10min""#, r#""new_per_address": "3/min""#);
+    let mut world = world(&policy);
+    let sprayed = |world: &World, name: &str| {
+        (0..100).filter(|number| world.exchange(&get("/").token(&format!("{name}{number}")), 200)).count()
+    };
+    assert_eq!(sprayed(&world, "a"), 3 + 6, "three become known, six are anonymous");
+    assert!(world.exchange(&get("/").token("a1"), 200), "who is known does not notice");
+    assert!(world.exchange(&get("/").token("b").from("192.0.2.2:1"), 200), "nor does another address");
+    assert!(!is_bearers(&world.send(&get("/").token("c"))));
+    world.pass(60);
+    assert!(!world.exchange(&get("/").token("d"), 200), "anonymous clients have to wait there");
+    world.pass(3_540);
+    assert_eq!(sprayed(&world, "e"), 3 + 6);
+}
+
+#[test]
+fn who_is_held_back_is_counted_for_all_that_it_could_be() {
+    let policy = POLICY.replace(r#""trust_for": "10min""#, r#""new_per_address": "1/h""#);
+    let world = world(&policy);
+    assert!(world.exchange(&get("/").token("first"), 200));
+    for number in 0..4 {
+        assert!(world.exchange(&get("/").token("t"), 200), "{number}");
+    }
+    world.exchange(&get("/").token("t"), 401);
+    assert_eq!(left(&world), 1, "as anonymous");
+    assert_eq!(
+        world.admitted(&get("/").token("t").from("192.0.2.2:1")),
+        9 - 4,
+        "and as its bearer's, if it was accepted"
+    );
+}
+
+#[test]
+fn parallel_requests_with_one_new_credential_are_one_new_credential() {
+    let world = world(&POLICY.replace(r#""trust_for": "10min""#, r#""new_per_address": "4/h""#));
+    let at_once: Vec<_> = (0..4).map(|_| world.send(&get("/").token("t"))).collect();
+    for outcome in at_once {
+        world.answer(outcome, 200);
+    }
+    assert!(is_proved(&world));
+    for other in ["u", "v", "w"] {
+        world.exchange(&get("/").token(other), 200);
+        assert!(is_bearers(&world.send(&get("/").token(other))), "{other}");
+    }
+    world.exchange(&get("/").token("x"), 200);
+    assert!(!is_bearers(&world.send(&get("/").token("x"))), "the fifth");
+}
+
+#[test]
+fn a_refused_credential_is_no_new_one() {
+    let world = world(&POLICY.replace(r#""trust_for": "10min""#, r#""new_per_address": "1/h""#));
+    world.exchange(&get("/").token("made-up"), 401);
+    world.abandon(world.send(&get("/").token("made-up")));
+    world.exchange(&get("/").token("t"), 200);
+    assert!(is_proved(&world));
+}
+
+#[test]
+fn a_first_proof_is_short() {
+    let mut world = world(&POLICY.replace("9/h", "100/s"));
+    world.exchange(&get("/").token("t"), 200);
+    world.pass(337);
+    assert!(is_proved(&world), "five minutes and an eighth");
+    world.pass(1);
+    assert!(!is_proved(&world));
+    world.exchange(&get("/").token("t"), 200);
+    world.exchange(&get("/").token("t"), 200);
+    world.pass(600);
+    assert!(is_proved(&world), "the second one is as long as the policy says");
+}
+
+#[test]
+fn of_several_credentials_none_is_proved_and_each_is_charged() {
+    let policy = POLICY.replace(
+        r#""trust_for": "10min""#,
+        r#""from": [{ "header": "authorization", "schemes": ["Token"] }, { "cookie": "sid" }]"#,
+    );
+    let world = world(&policy);
+    assert!(world.exchange(&get("/").token("t").from("192.0.2.9:1"), 200));
+    let both = |number: usize| get("/").token("t").with("cookie", &format!("sid=made-up{number}"));
+    assert_eq!((0..100).filter(|number| world.exchange(&both(*number), 200)).count(), 6, "as anonymous");
+    assert!(!is_bearers(&world.send(&get("/").with("cookie", "sid=made-up1").from("192.0.2.8:1"))));
+    assert_eq!(
+        world.admitted(&get("/").token("t").from("192.0.2.7:1")),
+        9 - 1 - 6,
+        "as the bearer's of what is known"
+    );
+    // Two that are both known.
+    let (one, other) = (get("/").token("u"), get("/").with("cookie", "sid=v"));
+    assert!(
+        world.exchange(&one.clone().from("192.0.2.6:1"), 200)
+            && world.exchange(&other.clone().from("192.0.2.6:1"), 200)
+    );
+    let both = get("/").token("u").with("cookie", "sid=v").from("192.0.2.5:1");
+    assert!(world.exchange(&both, 200) && world.exchange(&both, 401));
+    assert_eq!(world.admitted(&one.from("192.0.2.4:1")), 9 - 3);
+    assert_eq!(world.admitted(&other.from("192.0.2.4:1")), 9 - 3);
+}
+
+#[test]
+fn where_any_credential_counts_each_of_several_is_charged() {
+    let policy = POLICY
+        .replace(r#""trust_for": "10min""#, r#""trust": "any", "from": [{ "header": "authorization", "schemes": ["Token"] }, { "cookie": "sid" }]"#);
+    let world = world(&policy);
+    let both = |number: usize| get("/").token("t").with("cookie", &format!("sid=made-up{number}"));
+    assert_eq!((0..100).filter(|number| world.exchange(&both(*number), 200)).count(), 9);
+    assert_eq!(left(&world), 6, "nobody was anonymous");
 }
 
 #[test]
@@ -157,11 +276,13 @@ fn a_proof_lasts_from_the_last_success() {
     // No counter keeps it: the client has its quota by the second.
     let policy = POLICY.replace("9/h", "100/s");
     let mut world = world(&policy);
-    assert!(world.exchange(&get("/").token("t"), 200));
+    for _ in 0..2 {
+        assert!(world.exchange(&get("/").token("t"), 200));
+    }
     for _ in 0..5 {
         world.pass(599);
         let outcome = world.send(&get("/").token("t"));
-        assert!(outcome.decision.limits.iter().all(|judged| judged.scope != 0), "not anonymous");
+        assert!(is_bearers(&outcome));
         world.answer(outcome, 200);
     }
     for _ in 0..6 {
@@ -200,10 +321,12 @@ fn what_is_free_for_everybody_proves_nothing() {
 fn a_proof_is_renewed_once_the_eighth_that_it_is_noted_for_longer_is_over() {
     // No counter of credentials matters for longer than ten minutes.
     let mut world = world(&POLICY.replace("9/h", "9/min"));
-    assert!(world.exchange(&get("/").token("t"), 200));
+    for _ in 0..2 {
+        assert!(world.exchange(&get("/").token("t"), 200));
+    }
     for (seconds, is_renewed) in [(1, false), (74, false), (1, true)] {
         world.pass(seconds);
-        assert_eq!(!is_proved(&world), is_renewed, "{seconds} s later");
+        assert_eq!(world.awaits(&world.send(&get("/").token("t"))), is_renewed, "{seconds} s later");
     }
 }
 
@@ -255,11 +378,13 @@ fn a_use_that_costs_the_credential_nothing_renews_too() {
         .replace(r#""scopes""#, r#""exempt": [{ "client": "authenticated", "path": "/free" }], "scopes""#);
     for target in ["/", "/free"] {
         let mut world = world(&policy);
-        assert!(world.exchange(&get("/").token("t"), 200));
+        for _ in 0..2 {
+            assert!(world.exchange(&get("/").token("t"), 200));
+        }
         for _ in 0..5 {
             world.pass(599);
             let outcome = world.send(&get(target).token("t"));
-            assert!(outcome.decision.limits.iter().all(|judged| judged.scope != 0), "{target}");
+            assert!(is_bearers(&outcome), "{target}");
             world.answer(outcome, 200);
         }
     }
@@ -293,7 +418,7 @@ fn where_credentials_make_no_difference_none_is_proved() {
         r#"{ "scopes": { "all": { "rate": "9/h", "key": ["address"], "match": { "not": { "client": "bot" } } } } }"#,
     ] {
         let world = world(policy);
-        assert!(is_proved(&world), "nothing to wait for: {policy}");
+        assert!(!world.awaits(&world.send(&get("/").token("t"))), "nothing to wait for: {policy}");
         let written = world.gate.cells().bytes();
         assert!(written == 0 || policy.contains("scopes"), "{policy}");
     }
