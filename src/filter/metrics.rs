@@ -21,6 +21,7 @@ pub(super) struct Metrics {
     lost_races: u32,
     evicted: u32,
     corrupt: u32,
+    unsettled: u32,
     contended: u32,
     failed: u32,
     malformed: u32,
@@ -61,6 +62,7 @@ impl Metrics {
             lost_races: counter("store.lost_races"),
             evicted: counter("store.evicted"),
             corrupt: counter("store.corrupt"),
+            unsettled: counter("store.unsettled"),
             contended: counter("store.contended"),
             failed: counter("store.failed"),
             malformed: counter("requests.malformed"),
@@ -121,11 +123,12 @@ impl Metrics {
         }
     }
 
-    fn count_events(&self, events: Events) {
+    pub(super) fn count_events(&self, events: Events) {
         increment(self.lost_races, events.lost_races);
         increment(self.evicted, events.evicted);
         increment(self.corrupt, events.corrupt);
         increment(self.held_back, events.held_back);
+        increment(self.unsettled, events.unsettled);
     }
 
     /// Counts a question that another proxy has not put well. The log is told once: the fault is the proxy's, which
@@ -140,7 +143,7 @@ impl Metrics {
     }
 
     /// Counts requests that could not be decided. The log is told once: it would say nothing new.
-    pub(super) fn count_error(&self, error: StoreError) {
+    fn count_error(&self, error: StoreError) {
         let (metric, consequence) = match error {
             StoreError::Contended => (self.contended, "denied"),
             StoreError::Unavailable => (self.failed, "allowed"),

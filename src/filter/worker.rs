@@ -139,7 +139,8 @@ impl Worker {
         match counters {
             Counters::Here => match self.gate.settle(settlement, host::now()) {
                 Ok(events) => self.metrics.count_settled(proved, events),
-                Err(error) => self.metrics.count_error(error),
+                // The request was decided: this denies and admits nobody.
+                Err(_) => self.metrics.count_events(Events { unsettled: 1, ..Events::default() }),
             },
             Counters::InRedis => {
                 self.metrics.count_settled(proved, Events::default());

@@ -214,6 +214,8 @@ pub struct Events {
     pub corrupt: u32,
     /// Requests that can prove nothing, since too many new credentials have come from their address.
     pub held_back: u32,
+    /// Settlements that failed: what they would have given back stays taken until its window is over.
+    pub unsettled: u32,
 }
 
 /// Why a charge could not be decided.
@@ -248,6 +250,7 @@ impl std::ops::AddAssign for Events {
         self.evicted += more.evicted;
         self.corrupt += more.corrupt;
         self.held_back += more.held_back;
+        self.unsettled += more.unsettled;
     }
 }
 

@@ -99,7 +99,8 @@ impl<C: Cells> Table<C> {
     ///
     /// # Errors
     /// If the cells cannot be reached, or other workers were faster a hundred times in a row. Nothing is
-    /// taken then; what had been taken from other clients' counters is given back if that is possible.
+    /// taken then; what had been taken from other clients' counters is given back if that is possible. A denial is no
+    /// error even where it is not possible: [`Events::unsettled`] tells that.
     pub fn charge(
         &self,
         charges: &[Charge],
@@ -130,11 +131,14 @@ impl<C: Cells> Table<C> {
             match taken {
                 Ok(Some(taken)) => receipt.0.extend(taken),
                 Ok(None) => {
-                    events += self.refund(std::mem::take(&mut receipt), now)?;
+                    // Denied is denied, whether or not the others get theirs back.
+                    let failed = |_| Events { unsettled: 1, ..Events::default() };
+                    events += self.refund(std::mem::take(&mut receipt), now).unwrap_or_else(failed);
                     break;
                 }
                 Err(error) => {
-                    self.refund(receipt, now)?;
+                    // Why there is no decision is what says what becomes of the request.
+                    let _ = self.refund(receipt, now);
                     return Err(error);
                 }
             }

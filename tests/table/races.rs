@@ -172,6 +172,51 @@ fn what_was_taken_before_an_error_is_given_back() {
     }
 }
 
+/// Cells of which the first that is written cannot be written again. Before each write of another one, another worker
+/// takes a unit of `rival`.
+struct Once {
+    cells: MemoryCells,
+    first: Cell<Option<u32>>,
+    again: Result<bool, Unavailable>,
+    rival: Charge,
+}
+
+impl Cells for Once {
+    type Version = u64;
+
+    fn read(&self, cell: u32) -> Result<(Vec<u8>, u64), Unavailable> {
+        self.cells.read(cell)
+    }
+
+    fn write(&self, cell: u32, bytes: &[u8], version: &u64) -> Result<bool, Unavailable> {
+        match self.first.get() {
+            Some(first) if first == cell => return self.again,
+            Some(_) => take(&Table::new(&self.cells, Capacity::new(64).expect("a capacity")), self.rival),
+            None => self.first.set(Some(cell)),
+        }
+        self.cells.write(cell, bytes, version)
+    }
+}
+
+#[test]
+fn what_was_decided_stands_even_where_nothing_can_be_given_back() {
+    for again in [Ok(false), Err(Unavailable)] {
+        let charge = |limited: &str| {
+            let charges = [charge(1, 0, limit("5/h")), charge(2, 0, limit(limited))];
+            let cells =
+                Once { cells: MemoryCells::default(), first: Cell::default(), again, rival: charges[1] };
+            Table::new(cells, Capacity::new(64).expect("a capacity")).charge(&charges, None, seconds(0))
+        };
+        let denied = charge("1/h").expect("the denial");
+        let admitted: Vec<bool> = denied.verdicts.iter().map(Verdict::is_admitted).collect();
+        assert_eq!(admitted, [true, false], "{again:?}");
+        assert!(denied.receipt.is_empty(), "{again:?}");
+        assert_eq!(denied.events.unsettled, 1, "{again:?}");
+        // Every race is lost. If the error were that of giving back, the request would be let through.
+        assert_eq!(charge("1000/h").map(|_| ()), Err(StoreError::Contended), "{again:?}");
+    }
+}
+
 /// With the proof stands a charge of the same client, or of another one, or nothing.
 #[test]
 fn a_lost_race_settles_all_the_same() {

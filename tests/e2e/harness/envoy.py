@@ -28,6 +28,7 @@ _TROUBLES = [
     "wasmcustom.tollgate.store.contended",
     "wasmcustom.tollgate.store.corrupt",
     "wasmcustom.tollgate.store.failed",
+    "wasmcustom.tollgate.store.unsettled",
 ]
 
 # What Envoy itself says when the filter refuses a configuration.
