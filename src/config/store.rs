@@ -33,7 +33,7 @@ fn redis_settings(node: &Node) -> Result<Settings, ConfigError> {
     let fields =
         node.fields(&["cluster", "prefix", "timeout", "on_failure", "username", "password", "secret"])?;
     let cluster = cluster(&fields.require("cluster", "name the proxy's cluster that leads to Redis")?)?;
-    let prefix = fields.get("prefix").map_or_else(|| Ok("tollgate:".to_owned()), |node| name(&node))?;
+    let prefix = fields.get("prefix").map_or_else(|| Ok("tollgate:".to_owned()), |node| prefix(&node))?;
     let timeout = fields.get("timeout").map_or(Ok(Duration::from_millis(50)), |node| timeout(&node))?;
     let on_failure = fields.get("on_failure").map(|node| on_failure(&node)).transpose()?.unwrap_or_default();
     let secret = fields
@@ -63,12 +63,26 @@ fn name(node: &Node) -> Result<String, ConfigError> {
 /// The log names it. So an address, which may have a password in it, is refused.
 fn cluster(node: &Node) -> Result<String, ConfigError> {
     let cluster = name(node)?;
-    let has_scheme = cluster.split(':').skip(1).any(|rest| rest.starts_with("//"));
-    if has_scheme || cluster.contains('@') {
+    if is_url(&cluster) || cluster.contains('@') {
         let reason = "expected the name of a cluster in the proxy's configuration, not an address";
         return Err(node.error(reason));
     }
     Ok(cluster)
+}
+
+/// It would do as one. But whoever writes a URL there takes it for where Redis is.
+fn prefix(node: &Node) -> Result<String, ConfigError> {
+    let prefix = name(node)?;
+    if is_url(&prefix) {
+        return Err(node.error(
+            "expected what keys' names begin with, such as `tollgate:`, not an address; Redis is reached by way of `cluster`",
+        ));
+    }
+    Ok(prefix)
+}
+
+fn is_url(text: &str) -> bool {
+    text.contains("://")
 }
 
 /// Part of the login, or a secret.

@@ -103,6 +103,7 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "store": { "redis": { "cluster": "c" } } }"#, "store.redis.secret: is missing: make one by `openssl rand -hex 32`, the same for all that share counters".into()),
         (&redis(r#""host": "h""#), "store.redis.host: unknown field; expected one of `cluster`, `prefix`, `timeout`, `on_failure`, `username`, `password`, `secret`".into()),
         (&redis(r#""prefix": """#), "store.redis.prefix: expected a name, not empty".into()),
+        (&redis(r#""prefix": "redis://cache:6379/0""#), "store.redis.prefix: expected what keys' names begin with, such as `tollgate:`, not an address; Redis is reached by way of `cluster`".into()),
         (&redis(r#""timeout": 50"#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
         (&redis(r#""timeout": "1ms""#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
         (&redis(r#""timeout": "11s""#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
