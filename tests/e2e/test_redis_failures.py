@@ -4,7 +4,6 @@ limit, Redis counts again by itself when it is back, and the metrics tell."""
 from __future__ import annotations
 
 import itertools
-import socketserver
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import pytest
 from harness import shipped
 from harness.client import Client, Connection, encode, fresh_token, token
 from harness.envoy import Gate
+from harness.listener import Listener
 from harness.redis import Redis
 from harness.upstream import held, told
 from harness.waiting import until
@@ -229,32 +229,16 @@ def test_a_wrong_password_is_told(tmp_path, open_gate):
         assert server.keys() == []
 
 
-class Impostor(socketserver.ThreadingTCPServer):
+class Impostor(Listener):
     """Answers whatever comes with the same bytes, and closes."""
 
-    daemon_threads = True  # preconnected ones may never say anything
-
     def __init__(self, answer: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
-        self.port = self.server_address[1]
+        super().__init__()
         self._answer = answer
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
-
-    def __enter__(self) -> Impostor:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     def finish_request(self, connection, _address) -> None:
         if connection.recv(65536):
             connection.sendall(self._answer)
-
-    def handle_error(self, *_args) -> None:
-        """That Envoy breaks a connection off is its own affair."""
 
 
 ANSWERS = {

@@ -3,12 +3,11 @@ asks for."""
 
 from __future__ import annotations
 
-import socketserver
-import threading
-
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived, StreamEnded
+
+from harness.listener import Listener
 
 Header = tuple[str, str]
 
@@ -21,26 +20,12 @@ def called(status: int, *, trailers_only: bool = False) -> list[Header]:
     return [CALL, ("x-answer-grpc-status", str(status)), ("x-answer-in", "headers" if trailers_only else "trailers")]
 
 
-class GrpcApplication(socketserver.ThreadingTCPServer):
+class GrpcApplication(Listener):
     """`with GrpcApplication() as app:`; `app.calls` is how many have come."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
-        self.port: int = self.server_address[1]
+        super().__init__()
         self.calls = 0
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
-
-    def __enter__(self) -> GrpcApplication:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     def finish_request(self, connection, _address) -> None:
         h2 = H2Connection(H2Configuration(client_side=False, header_encoding="latin-1"))
@@ -55,9 +40,6 @@ class GrpcApplication(socketserver.ThreadingTCPServer):
                     self.calls += 1
                     _answer(h2, event.stream_id, wanted.pop(event.stream_id))
             connection.sendall(h2.data_to_send())
-
-    def handle_error(self, *_args) -> None:
-        """That a connection is broken off is for its test to notice."""
 
 
 def _answer(h2: H2Connection, stream: int, wanted: dict[str, str]) -> None:
