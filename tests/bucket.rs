@@ -177,3 +177,106 @@ fn under_a_large_burst_what_is_taken_within_a_64th_of_the_window_is_given_back_a
     }
     assert!(matches!(bucket.check(rate, 1_000, at(200), 1), Verdict::Admitted { remaining: 999, .. }));
 }
+
+#[test]
+fn more_than_the_burst_never_passes_and_waits_a_window() {
+    let rate: Rate = "60/min".parse().expect("a rate");
+    let mut bucket = Bucket::default();
+    assert_eq!(bucket.check(rate, 3, at(0), 4), Verdict::Denied { wait: rate.window() });
+    bucket.take(rate, 3, at(0), 2);
+    assert_eq!(bucket.check(rate, 3, at(0), 4), Verdict::Denied { wait: rate.window() });
+    assert_eq!(bucket.check(rate, 3, at(0), 3), Verdict::Denied { wait: Duration::from_secs(2) });
+}
+
+#[test]
+fn workers_whose_clocks_cross_do_not_gain() {
+    let rate: Rate = "1/s".parse().expect("a rate");
+    let mut bucket = Bucket::default();
+    bucket.take(rate, 2, at(1_000_000), 1);
+    // This one read the clock earlier but came later.
+    assert_eq!(bucket.take(rate, 2, at(500_000), 1), at(1_000_000));
+    assert!(!bucket.check(rate, 2, at(1_999_999), 1).is_admitted());
+    assert!(bucket.check(rate, 2, at(2_000_000), 1).is_admitted());
+}
+
+#[test]
+fn what_lies_ahead_after_the_clock_was_set_back_does_not_count() {
+    let rate: Rate = "3/s".parse().expect("a rate");
+    let remaining = |bucket: &Bucket, now| match bucket.check(rate, 3, at(now), 1) {
+        Verdict::Admitted { remaining, .. } => remaining,
+        Verdict::Denied { .. } => 0,
+    };
+    let mut bucket = Bucket::default();
+    bucket.take(rate, 3, at(9_000_000), 2);
+    // A window ahead is the most that can be.
+    assert_eq!(remaining(&bucket, 8_000_000), 0);
+    assert_eq!(remaining(&bucket, 7_999_999), 2);
+    bucket.take(rate, 3, at(8_000_000), 1);
+    assert_eq!(remaining(&bucket, 9_000_000), 0);
+    bucket.take(rate, 3, at(7_999_999), 1);
+    assert_eq!(remaining(&bucket, 7_999_999), 1);
+}
+
+#[test]
+fn a_full_bucket_begins_anew_on_a_clock_that_was_set_back() {
+    let rate: Rate = "60/min".parse().expect("a rate");
+    let mut bucket = Bucket::default();
+    let mark = bucket.take(rate, 3, at(10_000_000), 1);
+    bucket.give_back(rate, mark, at(10_000_000), 1);
+    bucket.take(rate, 3, at(5_000_000), 3);
+    assert!(!bucket.check(rate, 3, at(7_999_999), 3).is_admitted());
+    assert!(bucket.check(rate, 3, at(8_000_000), 3).is_admitted(), "one flows in each second from then on");
+}
+
+#[test]
+fn a_larger_burst_that_comes_later_counts_for_the_smaller_one() {
+    let rate: Rate = "60/min".parse().expect("a rate");
+    let mut bucket = Bucket::default();
+    bucket.take(rate, 3, at(0), 1);
+    bucket.take(rate, 10, at(0), 9);
+    assert!(!bucket.check(rate, 3, at(7_999_999), 1).is_admitted(), "three of ten and more are missing");
+    assert!(bucket.check(rate, 3, at(8_000_000), 1).is_admitted());
+}
+
+/// What was taken before the 64 marks of the log.
+mod older_than_the_log {
+    use super::*;
+
+    /// Takes units of this rate, one each second, after `cost` in the first one.
+    fn flowing(bucket: &mut Bucket, rate: Rate, cost: u32, seconds: u64) -> Vec<Time> {
+        let cost = |second| if second == 0 { cost } else { 1 };
+        (0..seconds).map(|second| bucket.take(rate, 10, at(second * 1_000_000), cost(second))).collect()
+    }
+
+    fn remaining(bucket: &Bucket, rate: Rate, burst: u32, seconds: u64) -> u32 {
+        match bucket.check(rate, burst, at(seconds * 1_000_000), 1) {
+            Verdict::Admitted { remaining, .. } => remaining,
+            Verdict::Denied { .. } => panic!("denied"),
+        }
+    }
+
+    #[test]
+    fn is_given_back_less_what_has_flowed_in_up_to_the_log() {
+        let rate: Rate = "1/s".parse().expect("a rate");
+        // With 65 marks the first one is the time at which the log begins; with 66 a unit has flowed in up to there.
+        for (seconds, left) in [(65, 8), (66, 8), (67, 7), (68, 6), (69, 6)] {
+            let mut bucket = Bucket::default();
+            let marks = flowing(&mut bucket, rate, 3, seconds);
+            assert_eq!(remaining(&bucket, rate, 10, seconds - 1), 6);
+            bucket.give_back(rate, marks[0], at((seconds - 1) * 1_000_000), 3);
+            assert_eq!(remaining(&bucket, rate, 10, seconds - 1), left, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn counts_for_a_larger_burst_as_for_its_own_rate() {
+        let [slow, fast]: [Rate; 2] = ["1/s", "2/s"].map(|rate| rate.parse().expect(rate));
+        let mut bucket = Bucket::default();
+        bucket.take(fast, 10, at(0), 1);
+        flowing(&mut bucket, slow, 5, 70);
+        for (rate, missing) in [(slow, 6), (fast, 1)] {
+            assert_eq!(remaining(&bucket, rate, 10, 69), 9 - missing);
+            assert_eq!(remaining(&bucket, rate, 20, 69), 19 - missing);
+        }
+    }
+}

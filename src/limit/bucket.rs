@@ -150,27 +150,23 @@ impl Bucket {
         self.at > now.micros() + rate.window_micros()
     }
 
-    /// Lets flow in what flows in until `now`.
+    /// Lets flow in what flows in until `now`. A full bucket begins anew then.
     fn flow(&mut self, rate: Rate, now: Time) {
-        if self.is_ahead(rate, now) {
-            *self = Self::default();
-        }
         let span = now.micros().saturating_sub(self.at);
         for level in &mut self.levels {
             level.missing = level.pass(level.missing, span);
         }
-        self.at = self.at.max(now.micros());
-        if self.forget_if_full() {
-            self.at = now.micros();
+        if self.is_ahead(rate, now) {
+            *self = Self::default();
         }
+        self.forget_if_full();
+        self.at = self.at.max(now.micros());
     }
 
-    fn forget_if_full(&mut self) -> bool {
-        let is_full = self.levels.iter().all(|level| level.missing == 0);
-        if is_full {
-            *self = Self { at: self.at, log_from: self.at, ..Self::default() };
+    fn forget_if_full(&mut self) {
+        if self.levels.iter().all(|level| level.missing == 0) {
+            *self = Self::default();
         }
-        is_full
     }
 
     /// Sees to it that the level of this rate is the first one.
