@@ -179,6 +179,17 @@ fn under_a_large_burst_what_is_taken_within_a_64th_of_the_window_is_given_back_a
 }
 
 #[test]
+fn under_a_large_burst_what_is_taken_further_apart_is_given_back_exactly() {
+    let rate: Rate = "1000/h".parse().expect("a rate");
+    let mut bucket = Bucket::default();
+    let marks = [0, 60, 600].map(|second| bucket.take(rate, 1_000, at(second * 1_000_000), 100));
+    bucket.give_back(rate, marks[2], at(600_000_000), 100);
+    // 200 were taken and stay; ten minutes have let a sixth of 1,000 in.
+    let verdict = bucket.check(rate, 1_000, at(600_000_000), 1);
+    assert!(matches!(verdict, Verdict::Admitted { remaining: 965, .. }), "{verdict:?}");
+}
+
+#[test]
 fn more_than_the_burst_never_passes_and_waits_a_window() {
     let rate: Rate = "60/min".parse().expect("a rate");
     let mut bucket = Bucket::default();

@@ -147,3 +147,82 @@ fn millionths(part: u128, whole: u128) -> u32 {
     let share = part.saturating_mul(1_000_000) / whole.max(1);
     u32::try_from(share).unwrap_or(u32::MAX).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(rate: &str) -> Limit {
+        Limit::sliding_window(rate.parse().expect(rate))
+    }
+
+    fn bucket(rate: &str, burst: u32) -> Limit {
+        Limit { algorithm: Algorithm::TokenBucket { burst }, ..window(rate) }
+    }
+
+    #[test]
+    fn how_full_a_counter_is() {
+        for (limit, cost, millis, fill) in [
+            (window("10/s"), 5, 999, 500_000),
+            (window("10/s"), 5, 1_000, 0),
+            (window("10/s"), 25, 0, 2_500_000),
+            (window("4294967295/s"), 1, 0, 1),
+            (window("0/s"), 1, 0, 1_000_000),
+            (bucket("2/s", 8), 2, 0, 250_000),
+            (bucket("2/s", 8), 2, 250, 187_500),
+            (bucket("2/s", 8), 2, 999, 250),
+            (bucket("2/s", 8), 2, 1_000, 0),
+            (bucket("1/s", 4_294_967_295), 1, 0, 1),
+        ] {
+            let mut counter = Counter::new(limit);
+            assert_eq!(counter.fill(Time::default()), 0, "{limit:?}");
+            counter.take(Time::default(), cost);
+            assert_eq!(counter.fill(Time::from_micros(millis * 1_000)), fill, "{limit:?} {cost} {millis}");
+        }
+    }
+
+    #[test]
+    fn of_several_rates_of_a_bucket_the_one_with_most_of_it_used_counts() {
+        for limits in [[bucket("1/s", 2), bucket("9/s", 10)], [bucket("9/s", 10), bucket("1/s", 2)]] {
+            let mut counter = Counter::new(limits[0]);
+            counter.take(Time::default(), 1);
+            assert!(counter.goes_under(limits[1]));
+            counter.take(Time::default(), 0);
+            assert_eq!(counter.fill(Time::default()), 500_000, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn a_counter_is_of_one_algorithm_and_window_and_goes_under_any_quota() {
+        let limits = [window("5/s"), window("5/min"), bucket("5/s", 2), bucket("5/min", 2)];
+        for one in limits {
+            for other in limits {
+                let rate = Rate::new(3, other.rate.window_secs()).expect("a rate");
+                let algorithm = match other.algorithm {
+                    Algorithm::SlidingWindow => Algorithm::SlidingWindow,
+                    Algorithm::TokenBucket { .. } => Algorithm::TokenBucket { burst: 3 },
+                };
+                let other_quota = Limit { rate, algorithm };
+                let mut counter = Counter::new(one);
+                assert_eq!(counter.goes_under(other_quota), one == other, "{one:?} {other:?}");
+                // It is judged by the new quota, or as it was.
+                let most = if one == other { other_quota.most_at_once() } else { one.most_at_once() };
+                assert!(counter.check(Time::default(), most).is_admitted(), "{one:?} {other:?}");
+                assert!(!counter.check(Time::default(), most + 1).is_admitted(), "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn how_long_a_charge_can_matter() {
+        for (limit, seconds) in [
+            (window("5/min"), 60),
+            (bucket("5/min", 5), 60),
+            (bucket("5/min", 12), 144),
+            (bucket("7/s", 15), 3),
+            (bucket("1/31d", 2), 31 * 86_400),
+        ] {
+            assert_eq!(limit.memory(), Duration::from_secs(seconds), "{limit:?}");
+        }
+    }
+}
