@@ -3,6 +3,7 @@
 mod address;
 mod cookie;
 mod crawler;
+mod crawler_list;
 mod credential;
 mod funnel;
 mod spelling;
