@@ -6,7 +6,7 @@ use tollgate::config::{Config, DEFAULT};
 use tollgate::redis::{Login, OnFailure, Settings};
 use tollgate::store::Secret;
 
-use super::{get, refused, world};
+use super::{assert_accepted, get, refused, world};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -129,6 +129,31 @@ fn names_of_which_no_counters_fall_together_are_taken() {
             r#"{{ "scopes": {{ "scope-38827": {{ "key": "global", {one} }}, "scope-64672": {{ "key": "global", {other} }} }} }}"#
         );
         assert_eq!(world(&document).gate.config().policy.scopes.len(), 2, "{document}");
+    }
+}
+
+#[test]
+fn what_is_just_within_its_bounds_is_taken() {
+    let named = |length| {
+        let name = "x".repeat(length);
+        format!(r#"{{ "scopes": {{ "{name}": {{ "rate": "1/h", "key": "global" }} }} }}"#)
+    };
+    for length in [1, 64] {
+        assert_accepted(&named(length));
+    }
+    for length in [0, 65] {
+        assert!(
+            refused(&named(length)).ends_with(": a scope's name is 1 to 64 letters, digits, `_` and `-`")
+        );
+    }
+    for fields in [
+        r#""rate": ["9/min", "5/s"], "cost": 5"#,
+        r#""rate": ["9/min", "5/s"], "cost": 5, "algorithm": "sliding_window""#,
+        r#""rate": "1/s", "cost": 5, "algorithm": "token_bucket", "burst": 5"#,
+        // Nobody is let through anyway.
+        r#""rate": "0/s", "cost": 5"#,
+    ] {
+        assert_accepted(&format!(r#"{{ "scopes": {{ "only": {{ {fields}, "key": "global" }} }} }}"#));
     }
 }
 
