@@ -298,3 +298,76 @@ fn inflow_time(rate: Rate, amount: u128) -> Duration {
     let micros = amount.div_ceil(u128::from(rate.quota().max(1)));
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: &str = "5/s";
+
+    /// What is written of a bucket with so many levels and marks, of which each has this much of a unit missing, and the
+    /// last mark is so late.
+    fn decoded(levels: u64, marks: u64, part: u64, latest: u64) -> Option<Bucket> {
+        let mut bytes = Vec::new();
+        for number in [1_000, 100, levels] {
+            put(&mut bytes, number);
+        }
+        for quota in 0..levels {
+            for number in [quota, 9, 3, part, 2, part] {
+                put(&mut bytes, number);
+            }
+        }
+        put(&mut bytes, marks);
+        for mark in 0..marks {
+            put(&mut bytes, if mark == 0 { latest } else { 0 });
+            put(&mut bytes, 1);
+        }
+        Bucket::decode(&mut Reader(&bytes), RATE.parse().expect("a rate"))
+    }
+
+    #[test]
+    fn what_cannot_have_been_written_is_not_read() {
+        let most = (MAX_LEVELS as u64, MAX_MARKS as u64, 999_999);
+        for (levels, marks, part, latest, is_read) in [
+            (0, 0, 0, 0, true),
+            (most.0, most.1, most.2, 100, true),
+            (most.0 + 1, most.1, most.2, 100, false),
+            (most.0, most.1 + 1, most.2, 100, false),
+            (most.0, most.1, most.2 + 1, 100, false),
+            (most.0, most.1, most.2, 101, false),
+            (most.0, most.1, most.2, u64::MAX, false),
+        ] {
+            let bucket = decoded(levels, marks, part, latest);
+            assert_eq!(bucket.is_some(), is_read, "{levels} {marks} {part} {latest}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_not_read() {
+        for (at, is_read) in [(Time::MAX.micros(), true), (Time::MAX.micros() + 1, false)] {
+            let mut bytes = Vec::new();
+            for number in [at - 7, 7, 0, 0] {
+                put(&mut bytes, number);
+            }
+            let bucket = Bucket::decode(&mut Reader(&bytes), RATE.parse().expect("a rate"));
+            assert_eq!(bucket.is_some(), is_read, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_of_many_rates_reads_back() {
+        let rates = [1, 2, 3, 4].map(|quota| Rate::new(quota, 2).expect("a rate"));
+        let mut bucket = Bucket::default();
+        for step in 0..80 {
+            let now = Time::from_micros(1_000_000 + 100_003 * step);
+            for rate in rates {
+                bucket.take(rate, 60, now, 1);
+            }
+            let mut bytes = Vec::new();
+            bucket.encode(rates[0], &mut bytes);
+            let mut reader = Reader(&bytes);
+            assert_eq!(Bucket::decode(&mut reader, rates[0]).as_ref(), Some(&bucket), "{step}");
+            assert!(reader.is_empty());
+        }
+    }
+}

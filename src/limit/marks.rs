@@ -152,7 +152,7 @@ impl Marks {
         if self.packed.is_empty() {
             (self.base, self.last_packed) = (mark.at, mark.at);
         }
-        put(&mut self.packed, (mark.at - self.last_packed) << 1 | u64::from(mark.units != 1));
+        put(&mut self.packed, 2 * (mark.at - self.last_packed) + u64::from(mark.units != 1));
         if mark.units != 1 {
             put(&mut self.packed, mark.units.into());
         }
@@ -172,8 +172,8 @@ fn unpack(reader: &mut Reader, before: u64) -> Option<Mark> {
         return None;
     }
     let head = reader.number()?;
-    let at = before.checked_add(head >> 1)?;
-    let units = if head & 1 == 1 { reader.small()? } else { 1 };
+    let at = before.checked_add(head / 2)?;
+    let units = if head % 2 == 1 { reader.small()? } else { 1 };
     Some(Mark { at, units })
 }
 
@@ -191,6 +191,7 @@ mod tests {
 
     #[test]
     fn what_could_overflow_is_not_read() {
+        assert_eq!(LATEST, (1 << 60) - 1);
         assert!(decoded(LATEST, LATEST, LATEST, 1, 10).is_some());
         assert!(decoded(LATEST + 1, LATEST, LATEST, 1, 10).is_none(), "units");
         assert!(decoded(1, LATEST + 1, LATEST + 1, 1, 10).is_none(), "time");

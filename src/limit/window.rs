@@ -78,15 +78,12 @@ impl Window {
     #[must_use]
     pub fn used(&self, rate: Rate, now: Time) -> u64 {
         let units = |mark: Mark| u64::from(mark.units);
-        match self.marks.newest() {
-            None => 0,
-            Some(newest) if is_expired(newest.at, rate, now) => 0,
-            Some(newest) if is_ahead(newest.at, rate, now) => self.live(rate, now).map(units).sum(),
-            Some(_) => {
-                let expired = self.marks.iter().take_while(|mark| is_expired(mark.at, rate, now));
-                self.marks.units().saturating_sub(expired.map(units).sum())
-            }
+        if self.marks.newest().is_some_and(|newest| is_ahead(newest.at, rate, now)) {
+            return self.live(rate, now).map(units).sum();
         }
+        // What has expired is mostly less than what has not.
+        let expired = self.marks.iter().take_while(|mark| is_expired(mark.at, rate, now));
+        self.marks.units().saturating_sub(expired.map(units).sum())
     }
 
     /// How finely the marks of this rate lie, in microseconds.

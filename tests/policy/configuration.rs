@@ -66,6 +66,7 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&scope(r#""rate": "5/s", "key": "global", "count": "none""#), "scopes.worker.count: `none`: expected `all`, an object with `status`, `grpc` or both, or `{ \"not\": { … } }` around such an object".into()),
         (&scope(r#""rate": "5/s", "key": "global", "count": { "status": [99] }"#), "scopes.worker.count.status[0]: `99`: expected a whole number from 100 to 599".into()),
         (&scope(r#""rate": "5/s", "key": "global", "count": { "status": "6xx" }"#), "scopes.worker.count.status: `6xx`: expected a status, such as 401, or a class, such as `5xx`".into()),
+        (&key(r#"[["address"]]"#), "scopes.worker.key[0]: `[…]`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
         (&key(r#""ip""#), "scopes.worker.key: `ip`: expected `address`, `credential`, `bot`, `global`, or an object with `header`, `query`, `cookie`, `jwt_claim` or `all`".into()),
         (&key(r#"["address", { "jwt_claim": "" }]"#), "scopes.worker.key[1].jwt_claim: expected the name of a claim, or a list of names that leads to one inside others".into()),
         (&key(r#"{ "header": "a b" }"#), "scopes.worker.key.header: expected the name of a header; method, path and host are fields of `match`".into()),
