@@ -14,8 +14,8 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let document = br#"{
         "exempt": [{ "path": "/static/**", "query": { "probe": true } }],
         "scopes": {
-            "query": { "rate": "5/s", "key": { "query": "k" }, "match": { "query": { "a": true, "b": { "contains": "xy" } } } },
-            "path": { "rate": "5/s", "key": "address", "match": { "path": ["/a/*/c", "/b/**"], "not": { "method": "PUT" } } },
+            "query": { "rate": "5/s", "key": { "query": "k" }, "match": { "query": { "a": true, "b": { "contains": "xy" }, "d": { "not": "0" } } } },
+            "path": { "rate": "5/s", "key": "address", "match": { "path": ["/a/*/c", "/b/**", "/c/**/d*e.{f,g}"], "not": { "method": "PUT" } } },
             "header": { "rate": "5/s", "key": { "all": [{ "header": "h" }, { "cookie": "c" }] }, "match": { "host": "*.example.com" } },
             "user": { "rate": ["5/s", "100/min"], "key": ["credential", "address"] }
         }
@@ -53,10 +53,8 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool, bool)| {
             return;
         }
     };
-    for path in request.paths() {
-        assert!(path.is_empty() || path.starts_with(b"/") && !path.ends_with(b"/"));
-        assert!(!path.windows(2).any(|pair| pair == b"//"));
-    }
+    let readings = request.paths().map_or(0, Iterator::count);
+    assert!(readings <= 16, "{readings}");
     let client = Client::identify(&CONFIG.policy.client, &request);
     let _ = CONFIG.policy.exempts(&client);
     let charges = CONFIG.policy.plan(&client, &Secret::new([0; 16]), Counted::default());

@@ -107,8 +107,10 @@ fn may_pass_header(asked: &ValueTest) -> bool {
     let control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
     let possible = |text: &str| !text.bytes().any(control);
     match asked {
-        ValueTest::Truthy => true,
-        ValueTest::OneOf(texts) => texts.iter().all(|text| possible(text) && text.trim_ascii() == text),
+        ValueTest::Truthy | ValueTest::Present => true,
+        ValueTest::OneOf(texts) | ValueTest::NoneOf(texts) => {
+            texts.iter().all(|text| possible(text) && text.trim_ascii() == text)
+        }
         ValueTest::Prefix(text) => possible(text) && text.trim_ascii_start() == text,
         ValueTest::Suffix(text) => possible(text) && text.trim_ascii_end() == text,
         ValueTest::Contains(text) => possible(text),
@@ -116,25 +118,35 @@ fn may_pass_header(asked: &ValueTest) -> bool {
 }
 
 fn test(node: &Node) -> Result<ValueTest, ConfigError> {
-    const EXPECTED: &str = "`true`, a string, a list of strings, or one of `prefix`, `suffix`, `contains`";
+    const EXPECTED: &str =
+        "`true`, a string, a list of strings, or one of `present`, `not`, `prefix`, `suffix`, `contains`";
     match node.value() {
         Value::Bool(true) => Ok(ValueTest::Truthy),
         Value::Object(_) => {
-            let fields = node.fields(&["prefix", "suffix", "contains"])?;
+            let fields = node.fields(&["present", "not", "prefix", "suffix", "contains"])?;
             let mut fields = fields.iter();
             let (Some((name, part)), None) = (fields.next(), fields.next()) else {
                 return Err(node.error(format_args!("expected {EXPECTED}")));
             };
-            let text = part.text("a string")?.to_owned();
+            let text = || Ok(part.text("a string")?.to_owned());
             Ok(match name {
-                "prefix" => ValueTest::Prefix(text),
-                "suffix" => ValueTest::Suffix(text),
-                _ => ValueTest::Contains(text),
+                "present" if *part.value() == Value::Bool(true) => ValueTest::Present,
+                "present" => {
+                    return Err(part.error(
+                        "expected `true`; for what must not be there put the match with `\"present\": true` into its `not`",
+                    ));
+                }
+                "not" => ValueTest::NoneOf(texts(&part, "a string or a list of strings")?),
+                "prefix" => ValueTest::Prefix(text()?),
+                "suffix" => ValueTest::Suffix(text()?),
+                _ => ValueTest::Contains(text()?),
             })
         }
-        Value::Text(_) | Value::List(_) => {
-            Ok(ValueTest::OneOf(node.each(|node| Ok(node.text(EXPECTED)?.to_owned()))?))
-        }
+        Value::Text(_) | Value::List(_) => Ok(ValueTest::OneOf(texts(node, EXPECTED)?)),
         _ => Err(node.error(format_args!("expected {EXPECTED}"))),
     }
+}
+
+fn texts(node: &Node, expected: &str) -> Result<Vec<String>, ConfigError> {
+    node.each(|node| Ok(node.text(expected)?.to_owned()))
 }

@@ -1,18 +1,24 @@
 //! A borrowed view of one request. Bytes, not strings: a client may send anything.
 
+mod charset;
 mod forwarded;
 mod headers;
+mod parameters;
 mod path;
 pub(crate) mod percent;
+mod utf8;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
 pub use forwarded::{RequestFrom, Unclear};
 pub use headers::{Headers, Iter};
+pub use parameters::{Parameters, Values};
 
 use crate::response::Asked;
 use forwarded::Line;
+use parameters::Pair;
+use path::Paths;
 
 /// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
 /// since each answer costs a call to the proxy.
@@ -41,14 +47,35 @@ impl Properties for NoProperties {
 }
 
 /// One request's header, as the proxy hands it over.
+///
+/// Servers differ in how they read a request, and so there are several readings of its path, parameters and method. Where
+/// there are too many to look at each, it may be read as anything: then the method says `None`.
 pub struct Request<'a> {
     headers: Headers<'a>,
     properties: &'a dyn Properties,
     method: &'a [u8],
     authority: Option<&'a [u8]>,
-    raw_path: &'a [u8],
-    raw_query: &'a [u8],
-    paths: OnceCell<Vec<Cow<'a, [u8]>>>,
+    target: Target<'a>,
+    /// The same with what stands behind a `#`, if there is one.
+    uncut: Option<Target<'a>>,
+    paths: OnceCell<Paths<'a>>,
+    parameters: OnceCell<Option<Parameters<'a>>>,
+    overrides: OnceCell<Vec<&'a [u8]>>,
+    cookies: OnceCell<Option<Vec<Pair<'a>>>>,
+}
+
+/// A target's path and query, as they were sent.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    path: &'a [u8],
+    query: &'a [u8],
+}
+
+impl<'a> Target<'a> {
+    fn of(target: &'a [u8]) -> Self {
+        let (path, query) = split_at_byte(target, b'?');
+        Self { path, query }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -79,10 +106,20 @@ impl<'a> Request<'a> {
 
     fn of(headers: Headers<'a>, properties: &'a dyn Properties, line: &Line<'a>) -> Self {
         let Line { method, target, authority } = *line;
-        // A fragment is not the server's business; a proxy that lets one through sends it to no resource.
-        let (target, _fragment) = split_at_byte(target, b'#');
-        let (raw_path, raw_query) = split_at_byte(target, b'?');
-        Self { headers, properties, method, authority, raw_path, raw_query, paths: OnceCell::new() }
+        // A fragment is not the server's business, but some servers do not know that.
+        let (cut, _fragment) = split_at_byte(target, b'#');
+        Self {
+            headers,
+            properties,
+            method,
+            authority,
+            target: Target::of(cut),
+            uncut: (cut.len() < target.len()).then(|| Target::of(target)),
+            paths: OnceCell::new(),
+            parameters: OnceCell::new(),
+            overrides: OnceCell::new(),
+            cookies: OnceCell::new(),
+        }
     }
 
     /// The method, as sent.
@@ -101,16 +138,46 @@ impl<'a> Request<'a> {
         host.strip_suffix(b".").unwrap_or(host)
     }
 
-    /// The path in normal form: percent-decoded once, `\` taken as `/`, slashes merged, dot-segments resolved,
-    /// no trailing slash; the root is empty. There are several if servers would read it in different ways,
-    /// because of an encoded slash or of `//../`.
-    pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
-        self.paths.get_or_init(|| path::readings(self.raw_path)).iter().map(|path| &**path)
+    /// The path in every reading. What stands between its slashes and is not empty are its segments.
+    pub fn paths(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        let read = || path::readings(self.target.path, self.uncut.map(|uncut| uncut.path));
+        let (one, several) = match self.paths.get_or_init(read) {
+            Paths::One(path) => (Some(*path), &[][..]),
+            Paths::Several(paths) => (None, paths.as_slice()),
+            Paths::Anything => return None,
+        };
+        Some(one.into_iter().chain(several.iter().map(Vec::as_slice)))
     }
 
-    /// All values of the query parameter `name`, decoded, in order.
-    pub fn query<'q>(&'q self, name: &'q [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a, 'q> {
-        self.raw_query.split(|byte| *byte == b'&').filter_map(move |pair| {
+    /// The query's parameters in every reading. They may be anything if there are too many of them, or if the request names
+    /// a charset in which they may say something else than what they seem to say.
+    pub fn parameters(&self) -> Option<&Parameters<'a>> {
+        let read = || {
+            let uncut = self.uncut.map(|uncut| uncut.query);
+            if self.target.query.is_empty() && uncut.is_none_or(<[u8]>::is_empty) {
+                return Some(Parameters::default());
+            }
+            let is_strange = self.headers.all("content-type").any(charset::is_strange);
+            if is_strange { None } else { Parameters::read(self.target.query, uncut) }
+        };
+        self.parameters.get_or_init(read).as_ref()
+    }
+
+    /// The methods by which the application may take the request in place of its own: many frameworks let a header or a
+    /// parameter override it.
+    pub fn method_overrides(&self) -> Option<impl Iterator<Item = Values<'a>>> {
+        const HEADERS: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
+        let in_headers = self.overrides.get_or_init(|| {
+            let named = self.headers.iter().filter(|(name, _)| HEADERS.contains(name));
+            named.map(|(_, method)| method).collect()
+        });
+        let in_query = self.parameters()?.named(b"_method").flatten().map(|(values, _)| values);
+        Some(in_headers.iter().map(|method| Values::literal(method)).chain(in_query))
+    }
+
+    /// All values of the query parameter `name`, as most servers read them, in order.
+    pub fn query<'q>(&self, name: &'q [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a, 'q> {
+        self.target.query.split(|byte| *byte == b'&').filter_map(move |pair| {
             let (key, value) = split_at_byte(pair, b'=');
             percent::decode_form(key).eq(name.iter().copied()).then(|| percent::form_text(value))
         })
@@ -126,14 +193,20 @@ impl<'a> Request<'a> {
     }
 
     /// All values of the cookie `name`, without surrounding white space and quotes, percent-decoded (most
-    /// frameworks encode what they set, not all decode it), in order.
-    pub fn cookie<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a, 'n> {
-        self.headers.all("cookie").flat_map(|cookies| cookies.split(|byte| *byte == b';')).filter_map(
-            move |pair| {
-                let (key, value) = split_at_byte(pair, b'=');
-                (key.trim_ascii() == name).then(|| percent::text(unquoted(value.trim_ascii())))
-            },
-        )
+    /// frameworks encode what they set, not all decode it), in order. They may be anything if there are too many cookies.
+    pub fn cookies<'n>(
+        &self,
+        name: &'n [u8],
+    ) -> Option<impl Iterator<Item = Cow<'a, [u8]>> + use<'_, 'a, 'n>> {
+        let read = || parameters::pairs(self.headers.all("cookie"), |byte| byte == b';');
+        let named =
+            self.cookies.get_or_init(read).as_ref()?.iter().filter(move |(key, _)| key.trim_ascii() == name);
+        Some(named.map(|(_, value)| percent::text(unquoted(value.trim_ascii()))))
+    }
+
+    /// The same; none if there are too many cookies.
+    pub fn cookie<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'_, 'a, 'n> {
+        self.cookies(name).into_iter().flatten()
     }
 
     /// Where the request comes from, as the proxy says it. See [`Properties::source_address`].
@@ -187,6 +260,10 @@ mod tests {
         values.map(|value| String::from_utf8_lossy(value.as_ref()).into_owned()).collect()
     }
 
+    fn paths(request: &Request) -> Vec<String> {
+        texts(request.paths().expect("few readings"))
+    }
+
     #[test]
     fn the_target_is_path_and_query() {
         for (target, path, value) in [
@@ -194,19 +271,71 @@ mod tests {
             ("/a/?b=1&c=2&b=x+y%2Bz&B=3", "/a", vec!["1", "x y+z"]),
             ("/a?%62=1&b&b=", "/a", vec!["1", "", ""]),
             ("/a?b=1=2?3", "/a", vec!["1=2?3"]),
-            ("/a#?b=1", "/a", vec![]),
-            ("/a?b=1#&b=2", "/a", vec!["1"]),
             ("/a%3Fb=1", "/a?b=1", vec![]),
             ("?b=1", "", vec!["1"]),
             ("", "", vec![]),
-            ("*", "/*", vec![]),
+            ("*", "*", vec![]),
         ] {
             with(&[(":path", target)], |request| {
-                assert_eq!(texts(request.paths()), [path], "{target}");
+                assert_eq!(paths(request), [path], "{target}");
                 assert_eq!(texts(request.query(b"b")), value, "{target}");
             });
         }
-        with(&[(":path", "/a%2Fb")], |request| assert_eq!(texts(request.paths()), ["/a/b", "/a%2Fb"]));
+        with(&[(":path", "/a%2Fb")], |request| assert_eq!(paths(request), ["/a%2Fb", "/a/b"]));
+    }
+
+    #[test]
+    fn what_stands_behind_a_hash_is_read_with_and_without() {
+        let values = |request: &Request| -> Vec<Vec<String>> {
+            let parameters = request.parameters().expect("not too many");
+            let values = |list: &mut dyn Iterator<Item = (Values, bool)>| {
+                list.flat_map(|(values, _)| texts(values.iter())).collect()
+            };
+            parameters.named(b"b").map(|mut list| values(&mut list)).collect()
+        };
+        for (target, path, expected) in [
+            ("/a#?b=1", vec!["/a", "/a#"], vec![vec![], vec!["1"]]),
+            ("/a?b=1#&b=2", vec!["/a"], vec![vec!["1"], vec!["1#", "2"]]),
+            ("/a#", vec!["/a", "/a#"], vec![vec![]]),
+        ] {
+            with(&[(":path", target)], |request| {
+                assert_eq!(paths(request), path, "{target}");
+                assert_eq!(values(request), expected, "{target}");
+                assert_eq!(texts(request.query(b"b")), expected[0], "{target}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_charset_makes_parameters_uncertain() {
+        let known = |target: &str, types: &[&str]| {
+            let headers: Vec<_> =
+                types.iter().map(|value| ("content-type", *value)).chain([(":path", target)]).collect();
+            with(&headers, |request| request.parameters().is_some())
+        };
+        assert!(known("/?a=1", &["text/plain; charset=utf-8", "text/plain"]));
+        assert!(!known("/?a=1", &["text/plain; charset=utf-7"]));
+        assert!(!known("/?a=1", &["text/plain", "text/plain; charset=utf-7"]));
+        assert!(!known("/#?a=1", &["text/plain; charset=utf-7"]));
+        assert!(known("/", &["text/plain; charset=utf-7"]), "there are none");
+    }
+
+    #[test]
+    fn a_method_can_be_overridden() {
+        for (headers, expected) in [
+            (vec![], vec![]),
+            (vec![("x-http-method-override", " put "), ("x-method-override", "PATCH")], vec!["put", "PATCH"]),
+            (
+                vec![("x-http-method", "DELETE"), (":path", "/?_method=put&_Method=x")],
+                vec!["DELETE", "put", "x"],
+            ),
+        ] {
+            with(&headers, |request| {
+                let overrides = request.method_overrides().expect("not too many");
+                let overrides: Vec<String> = overrides.flat_map(|values| texts(values.iter())).collect();
+                assert_eq!(overrides, expected);
+            });
+        }
     }
 
     #[test]
@@ -249,7 +378,7 @@ mod tests {
         let read = |from| Request::read(from, Headers::new(&block), &NoProperties);
         let request = read(RequestFrom::Forwarded).expect("all is told");
         assert_eq!(request.method(), b"PUT");
-        assert_eq!(texts(request.paths()), ["/c"]);
+        assert_eq!(paths(&request), ["/c", "/a./../c"]);
         assert_eq!(texts(request.query(b"b")), ["1"]);
         assert_eq!(request.host(), b"a.test");
         assert_eq!(texts(request.header(":authority")), ["a.test:80"]);
@@ -267,6 +396,11 @@ mod tests {
             assert_eq!(texts(request.cookie(b"sessionid")), ["x", "y"]);
             assert_eq!(texts(request.cookie(b"b")), [""]);
             assert_eq!(texts(request.cookie(b"none")), [""; 0]);
+        });
+        with(&[("cookie", &"a=1;".repeat(1024))], |request| assert!(request.cookies(b"a").is_some()));
+        with(&[("cookie", &"a=1;".repeat(1025))], |request| {
+            assert!(request.cookies(b"a").is_none(), "more than are looked at");
+            assert_eq!(texts(request.cookie(b"a")), [""; 0]);
         });
     }
 

@@ -4,11 +4,12 @@ use memchr::memmem;
 
 use super::{HostPattern, MethodPattern, PathPattern};
 use crate::client::{Cidr, Client};
+use crate::request::{Request, Values};
 
 /// How a request that can be read in several ways is read.
 ///
 /// A parameter may stand twice, a `%2F` may separate segments or not: which reading counts is the
-/// application's affair. So a limit applies if it would under any reading, and an exemption only if it
+/// application's affair, and what has too many readings may be anything. So a limit applies if it would under any reading, and an exemption only if it
 /// would under every one. Negation turns one into the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
@@ -32,6 +33,11 @@ impl Reading {
             Self::Possible => values.any(test),
             Self::Certain => values.next().is_some_and(|first| test(first) && values.all(test)),
         }
+    }
+
+    /// The same of values that may be anything (`None`).
+    fn holds_of<T>(self, values: Option<impl Iterator<Item = T>>, test: impl Fn(T) -> bool) -> bool {
+        values.map_or(self == Self::Possible, |values| self.holds(values, test))
     }
 }
 
@@ -78,8 +84,12 @@ pub enum ClientKind {
 /// A test of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueTest {
+    /// It is there, whatever it is.
+    Present,
     /// One of `1 true t yes y on`, in any case.
     Truthy,
+    /// None of these, in any case of ASCII letters.
+    NoneOf(Vec<String>),
     /// One of these, exactly.
     OneOf(Vec<String>),
     /// Starts with this.
@@ -113,16 +123,15 @@ impl Condition {
     fn holds(&self, client: &Client, reading: Reading) -> bool {
         let request = client.request();
         match self {
-            Self::Method(methods) => methods.iter().any(|method| method.matches(request.method())),
+            Self::Method(methods) => method_holds(methods, request, reading),
             Self::Host(hosts) => hosts.iter().any(|host| host.matches(request.host())),
-            Self::Path(patterns) => reading
-                .holds(request.paths(), |path| patterns.iter().any(|pattern| pattern.matches(path, reading))),
-            Self::Query(name, test) => {
-                reading.holds(request.query(name.as_bytes()), |value| test.passes(&value))
-            }
+            Self::Path(patterns) => reading.holds_of(request.paths(), |path| {
+                patterns.iter().any(|pattern| pattern.matches(path, reading))
+            }),
+            Self::Query(name, test) => parameter_holds(name, test, request, reading),
             Self::Header(name, test) => reading.holds(request.header(name), |value| test.passes(value)),
             Self::Cookie(name, test) => {
-                reading.holds(request.cookie(name.as_bytes()), |value| test.passes(&value))
+                reading.holds_of(request.cookies(name.as_bytes()), |value| test.passes(&value))
             }
             Self::Client(kinds) => kinds.iter().any(|kind| kind.is(client)),
             Self::Address(networks) => {
@@ -133,6 +142,38 @@ impl Condition {
             Self::Not(matcher) => !matcher.matches(client, reading.negated()),
         }
     }
+}
+
+/// What overrides the method is looked at only if it can make a difference.
+fn method_holds(methods: &[MethodPattern], request: &Request, reading: Reading) -> bool {
+    let covers = |method: &[u8]| methods.iter().any(|pattern| pattern.matches(method));
+    let overrides = || request.method_overrides();
+    let holds = |values: Values| reading.holds(values.iter(), covers);
+    match reading {
+        Reading::Possible => covers(request.method()) || reading.holds_of(overrides(), holds),
+        Reading::Certain => {
+            covers(request.method()) && overrides().is_some_and(|mut overrides| overrides.all(holds))
+        }
+    }
+}
+
+/// In each way to separate parameters: for certain if there is one that has this name for certain, and each that may have it
+/// passes in each reading of its value.
+fn parameter_holds(name: &str, test: &ValueTest, request: &Request, reading: Reading) -> bool {
+    let lists = request.parameters().map(|parameters| parameters.named(name.as_bytes()));
+    reading.holds_of(lists, |mut list| {
+        let passes = |values: &Values| reading.holds(values.iter(), |value| test.passes(value));
+        match reading {
+            Reading::Possible => list.any(|(values, _)| passes(&values)),
+            Reading::Certain => {
+                let mut is_there = false;
+                list.all(|(values, is_named_so)| {
+                    is_there |= is_named_so;
+                    passes(&values)
+                }) && is_there
+            }
+        }
+    })
 }
 
 impl ClientKind {
@@ -148,7 +189,9 @@ impl ClientKind {
 impl ValueTest {
     fn passes(&self, value: &[u8]) -> bool {
         match self {
+            Self::Present => true,
             Self::Truthy => is_truthy(value.trim_ascii()),
+            Self::NoneOf(texts) => !texts.iter().any(|text| value.eq_ignore_ascii_case(text.as_bytes())),
             Self::OneOf(texts) => texts.iter().any(|text| text.as_bytes() == value),
             Self::Prefix(text) => value.starts_with(text.as_bytes()),
             Self::Suffix(text) => value.ends_with(text.as_bytes()),

@@ -74,25 +74,33 @@ impl HostPattern {
     }
 }
 
-/// A path: exact, with `*` for one segment, and a final `**` for any rest, also none.
+/// A path: exact, or with `*` for one segment or a part of it, `**` for any segments, also none, and `{a,b}` for one of
+/// several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     segments: Vec<Segment>,
-    any_rest: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    Literal(Vec<u8>),
+    /// One that is written like one of these.
+    OneOf(Vec<Glob>),
+    /// One of any kind.
     Any,
+    /// As many as there are, also none.
+    AnyRest,
 }
+
+/// Texts that stand in a segment in this order, with anything between them: the first at its start, the last at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Glob(Vec<Vec<u8>>);
 
 impl PathPattern {
     /// A pattern as it is written. It is read like a request's path, so that its own spelling does not matter either; but
-    /// a `*` that is percent-encoded stands for itself.
+    /// a `*`, `{`, `,` or `}` that is percent-encoded stands for itself.
     ///
     /// # Errors
-    /// If it does not start with `/`, has a query, has a `*` that is not a segment of its own, or looks like a pattern of
+    /// If it does not start with `/`, has a query, has a `**` that is not a segment of its own, or looks like a pattern of
     /// another language.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         if !text.starts_with('/') {
@@ -101,44 +109,154 @@ impl PathPattern {
         if text.contains(['?', '#']) {
             return Err(PatternError::PathQuery);
         }
-        let mut pattern = Self { segments: Vec::new(), any_rest: false };
+        let mut segments = Vec::new();
         for segment in text.split('/').filter(|segment| !segment.is_empty()) {
             match segment {
-                _ if pattern.any_rest => return Err(PatternError::PathStar),
-                "*" => pattern.segments.push(Segment::Any),
-                "**" => pattern.any_rest = true,
+                "*" => segments.push(Segment::Any),
+                "**" if segments.last() == Some(&Segment::AnyRest) => {}
+                "**" => segments.push(Segment::AnyRest),
+                _ if segment.contains("**") => return Err(PatternError::PathStars),
+                _ if segment.contains(['*', '{', '}']) => segments.push(Segment::OneOf(globs(segment)?)),
                 _ if is_of_another_language(segment) => return Err(PatternError::PathPlaceholder),
-                _ if segment.contains('*') => return Err(PatternError::PathStar),
-                _ => pattern.push(segment),
+                _ => push_literal(&mut segments, segment)?,
             }
         }
-        Ok(pattern)
+        Ok(Self { segments })
     }
 
-    /// Goes on with a literal segment, in which encoded slashes separate others.
-    fn push(&mut self, segment: &str) {
-        let decoded: Vec<u8> = percent::decode(segment.as_bytes()).collect();
-        for part in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
-            match part {
-                b"" | b"." => {}
-                b".." => drop(self.segments.pop()),
-                part => self.segments.push(Segment::Literal(part.to_vec())),
-            }
-        }
-    }
-
-    /// Whether a path in normal form fits. A reading that must hold for certain minds upper and lower case.
+    /// Whether a reading of a path fits. One that must hold for certain minds upper and lower case. Else the last segment may
+    /// have a suffix more, by which many frameworks choose a format: `/jobs.json` is `/jobs`, too.
     pub(super) fn matches(&self, path: &[u8], reading: Reading) -> bool {
-        let mut found = path.split(|byte| *byte == b'/').skip(1);
-        let fits = self.segments.iter().all(|segment| {
-            found.next().is_some_and(|found| match (segment, reading) {
-                (Segment::Any, _) => true,
-                (Segment::Literal(text), Reading::Possible) => found.eq_ignore_ascii_case(text),
-                (Segment::Literal(text), Reading::Certain) => found == text,
-            })
-        });
-        fits && (self.any_rest || found.next().is_none())
+        let fits = |path: &[u8]| {
+            let path = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
+            fits(&self.segments, path, |segment, found| segment.fits(found, reading))
+        };
+        fits(path) || reading == Reading::Possible && without_suffix(path).is_some_and(fits)
     }
+}
+
+/// Goes on with a literal segment, in which encoded slashes separate others.
+fn push_literal(segments: &mut Vec<Segment>, segment: &str) -> Result<(), PatternError> {
+    let decoded: Vec<u8> = percent::decode(segment.as_bytes()).collect();
+    for part in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+        match part {
+            b"" | b"." => {}
+            b".." if segments.last() == Some(&Segment::AnyRest) => return Err(PatternError::PathStars),
+            b".." => drop(segments.pop()),
+            part => segments.push(Segment::OneOf(vec![Glob(vec![part.to_vec()])])),
+        }
+    }
+    Ok(())
+}
+
+/// What a segment with `*` or `{a,b}` in it may be.
+fn globs(segment: &str) -> Result<Vec<Glob>, PatternError> {
+    let mut texts = vec![String::new()];
+    let mut rest = segment;
+    while let Some((before, group)) = rest.split_once('{') {
+        let (group, behind) = group.split_once('}').ok_or(PatternError::PathPlaceholder)?;
+        if !group.contains(',') || group.contains('{') || before.contains('}') {
+            return Err(PatternError::PathPlaceholder);
+        }
+        let with = |text: &String| {
+            group.split(',').map(move |one| format!("{text}{before}{one}")).collect::<Vec<_>>()
+        };
+        texts = texts.iter().flat_map(with).collect();
+        if texts.len() > MOST_ALTERNATIVES {
+            return Err(PatternError::PathAlternatives);
+        }
+        rest = behind;
+    }
+    let glob = |text: String| {
+        let text = text + rest;
+        if is_of_another_language(&text) {
+            return Err(PatternError::PathPlaceholder);
+        }
+        let parts = text.split('*').map(|part| percent::decode(part.as_bytes()).collect::<Vec<u8>>());
+        let parts: Vec<_> = parts.collect();
+        let is_segment = |parts: &[Vec<u8>]| {
+            !parts.iter().flatten().any(|byte| matches!(byte, b'/' | b'\\'))
+                && !matches!(parts, [one] if matches!(one.as_slice(), b"" | b"." | b".."))
+        };
+        if is_segment(&parts) { Ok(Glob(parts)) } else { Err(PatternError::PathAlternatives) }
+    };
+    texts.into_iter().map(glob).collect()
+}
+
+/// So many alternatives at most may stand in one segment: `{a,b}{c,d}` are four.
+const MOST_ALTERNATIVES: usize = 64;
+
+/// Whether what was found fits the pattern, in which [`Segment::AnyRest`] stands for any number. What is behind the last of
+/// these that was met is tried further on when it does not fit, and nothing before it ever again: so it takes at most as many
+/// steps as the pattern has segments times those that were found.
+fn fits<'p, 'f>(
+    mut pattern: &'p [Segment],
+    mut found: impl Iterator<Item = &'f [u8]> + Clone,
+    fits: impl Fn(&'p Segment, &'f [u8]) -> bool,
+) -> bool {
+    let mut again = None;
+    loop {
+        if let [Segment::AnyRest, behind @ ..] = pattern {
+            if behind.is_empty() {
+                return true;
+            }
+            pattern = behind;
+            again = Some((behind, found.clone()));
+            continue;
+        }
+        match (pattern, found.next()) {
+            ([], None) => return true,
+            ([segment, behind @ ..], Some(next)) if fits(segment, next) => pattern = behind,
+            (_, None) => return false,
+            _ => {
+                let Some((behind, from)) = &mut again else { return false };
+                from.next();
+                (pattern, found) = (*behind, from.clone());
+            }
+        }
+    }
+}
+
+impl Segment {
+    fn fits(&self, found: &[u8], reading: Reading) -> bool {
+        match (self, reading) {
+            (Self::Any | Self::AnyRest, _) => true,
+            (Self::OneOf(globs), Reading::Possible) => {
+                globs.iter().any(|glob| glob.fits(found, <[u8]>::eq_ignore_ascii_case))
+            }
+            (Self::OneOf(globs), Reading::Certain) => {
+                globs.iter().any(|glob| glob.fits(found, |one, other| one == other))
+            }
+        }
+    }
+}
+
+impl Glob {
+    /// Whether the segment fits. What stands between the first and the last text is looked for from left to right: what is
+    /// found first leaves most for the others.
+    fn fits(&self, found: &[u8], is_same: fn(&[u8], &[u8]) -> bool) -> bool {
+        let [first, behind @ ..] = self.0.as_slice() else { return false };
+        let Some((start, rest)) = found.split_at_checked(first.len()) else { return false };
+        if !is_same(start, first) {
+            return false;
+        }
+        let [between @ .., last] = behind else { return rest.is_empty() };
+        let Some(end) = rest.len().checked_sub(last.len()) else { return false };
+        let (mut rest, end) = rest.split_at(end);
+        is_same(end, last)
+            && between.iter().filter(|text| !text.is_empty()).all(|text| {
+                let place = rest.windows(text.len()).position(|part| is_same(part, text));
+                place.map(|place| rest = &rest[place + text.len()..]).is_some()
+            })
+    }
+}
+
+/// The path without what stands behind the last `.` of its last segment; `None` if there is none, or nothing before it.
+fn without_suffix(path: &[u8]) -> Option<&[u8]> {
+    let end = path.iter().rposition(|byte| *byte != b'/')? + 1;
+    let start = path[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let dot = path[start..end].iter().rposition(|byte| *byte == b'.')?;
+    (dot > 0 && start + dot + 1 < end).then(|| &path[..start + dot])
 }
 
 /// Whether a segment has a placeholder such as routers have, `{id}`, `<id>` or `:id`, or looks like a regular expression. What
@@ -146,7 +264,7 @@ impl PathPattern {
 fn is_of_another_language(segment: &str) -> bool {
     let is_name = |name: &str| name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     segment.strip_prefix(':').is_some_and(is_name)
-        || segment == ".+"
+        || [".+", ".*", "(.*)"].contains(&segment)
         || segment.ends_with('$')
         || segment.contains(['{', '}', '<', '>', '[', ']', '|', '^', '\\'])
 }
@@ -164,8 +282,10 @@ pub enum PatternError {
     PathStart,
     /// A path with a query or a fragment.
     PathQuery,
-    /// A path with a `*` among other characters, or a `**` before its end.
-    PathStar,
+    /// A path with a `**` among other characters, or with a `..` behind one.
+    PathStars,
+    /// A path with too many alternatives, or with one that is no segment.
+    PathAlternatives,
     /// A path with a placeholder or an expression of another language.
     PathPlaceholder,
 }
@@ -180,10 +300,17 @@ impl fmt::Display for PatternError {
             }
             Self::PathStart => "a path starts with `/`",
             Self::PathQuery => "a path has no `?` or `#`; match parameters with `query`",
-            Self::PathStar => "`*` stands for one whole segment, and `**` for any rest, at the end only; a `*` itself is `%2A`",
+            Self::PathStars => {
+                "`**` stands for any segments, alone between two slashes, with no `..` behind it; within a segment write \
+                 `*`; a `*` itself is `%2A`"
+            }
+            Self::PathAlternatives => {
+                "`{a,b}` stands for one of several texts within a segment, of which at most 64 may come together; for other \
+                 paths write a list of patterns"
+            }
             Self::PathPlaceholder => {
-                "for a segment of any value write `*`; there are no other placeholders, nor regular expressions; if this is \
-                 what stands in the path, percent-encode it (`%7B` for `{`, `%3A` for `:`)"
+                "for a segment of any value write `*`, for one of several `{a,b}`; there are no other placeholders, nor \
+                 regular expressions; if this is what stands in the path, percent-encode it (`%7B` for `{`, `%3A` for `:`)"
             }
         })
     }
@@ -196,52 +323,157 @@ mod tests {
     use super::*;
     use crate::request::{Headers, NoProperties, Request};
 
-    fn normalized(path: &str) -> Vec<u8> {
+    /// Whether the path fits under any of its readings.
+    fn path(pattern: &str, path: &str) -> bool {
+        let pattern = PathPattern::new(pattern).expect(pattern);
         let block = Headers::encode(&[(":path", path)]);
         let request = Request::new(Headers::new(&block), &NoProperties);
-        request.paths().next().unwrap_or_default().to_vec()
+        request.paths().expect(path).any(|path| pattern.matches(path, Reading::Possible))
     }
 
-    fn path(pattern: &str, path: &str) -> bool {
-        PathPattern::new(pattern).expect(pattern).matches(&normalized(path), Reading::Possible)
+    fn check(cases: &[(&str, &[&str], &[&str])]) {
+        for (pattern, inside, outside) in cases {
+            for inside in *inside {
+                assert!(path(pattern, inside), "{pattern} {inside}");
+            }
+            for outside in *outside {
+                assert!(!path(pattern, outside), "{pattern} {outside}");
+            }
+        }
     }
 
     #[test]
     fn paths() {
-        for (pattern, inside, outside) in [
+        check(&[
+            ("/a/b", &["/a/b", "/a/b/", "/A/b", "/a//b", "/a/./b", "/a%2Fb"], &["/a", "/a/b/c", "/a/bb"]),
+            ("/a/b/", &["/a/b", "/a/b/"], &["/a/b/c"]),
+            ("/a/%62", &["/a/b"], &["/a/%2563"]),
+            ("/a/*/c", &["/a/b/c", "/a/%2A/c"], &["/a/c", "/a/b/b/c", "/a/b"]),
+            ("/a/%2A/c", &["/a/*/c", "/a/%2a/c"], &["/a/b/c"]),
+            ("//a/./x/..//b%2Fc/", &["/a/b/c"], &["/a/b"]),
+            ("/../a/%2e%2E/b", &["/b"], &["/a/b"]),
+            ("/a/*/../b", &["/a/b"], &["/a/x/b"]),
+            ("/", &["/", "", "//", "/a/.."], &["/a", "/.a"]),
+        ]);
+    }
+
+    #[test]
+    fn any_segments() {
+        check(&[
+            ("/a/**/", &["/a", "/a/b/c"], &["/"]),
+            ("/a/**", &["/a", "/a/", "/a/b", "/a/b/c"], &["/", "/ab"]),
+            ("/a/*/**", &["/a/b", "/a/b/c"], &["/a", "/a/"]),
+            ("/**", &["/", "", "/a/b"], &[]),
             (
-                "/a/b",
-                vec!["/a/b", "/a/b/", "/A/b", "/a//b", "/a/./b", "/a%2Fb"],
-                vec!["/a", "/a/b/c", "/a/bb"],
+                "/a/**/b",
+                &["/a/b", "/a/x/b", "/a/x/y/b", "/a/b/b", "/a/b/x/b"],
+                &["/a", "/b", "/a/b/c", "/x/a/b"],
             ),
-            ("/a/b/", vec!["/a/b", "/a/b/"], vec!["/a/b/c"]),
-            ("/a/%62", vec!["/a/b"], vec!["/a/%2562"]),
-            ("/a/*/c", vec!["/a/b/c", "/a/%2A/c"], vec!["/a/c", "/a/b/b/c", "/a/b"]),
-            ("/a/%2A/c", vec!["/a/*/c", "/a/%2a/c"], vec!["/a/b/c"]),
-            ("//a/./x/..//b%2Fc/", vec!["/a/b/c"], vec!["/a/b"]),
-            ("/../a/%2e%2E/b", vec!["/b"], vec!["/a/b"]),
-            ("/a/*/../b", vec!["/a/b"], vec!["/a/x/b"]),
-            ("/a/**/", vec!["/a", "/a/b/c"], vec!["/"]),
-            ("/a/**", vec!["/a", "/a/", "/a/b", "/a/b/c"], vec!["/", "/ab"]),
-            ("/a/*/**", vec!["/a/b", "/a/b/c"], vec!["/a", "/a/"]),
-            ("/**", vec!["/", "", "/a/b"], vec![]),
-            ("/", vec!["/", "", "//", "/a/.."], vec!["/a"]),
-        ] {
-            for inside in inside {
-                assert!(path(pattern, inside), "{pattern} {inside}");
-            }
-            for outside in outside {
-                assert!(!path(pattern, outside), "{pattern} {outside}");
-            }
-        }
+            ("/**/b", &["/b", "/a/b", "/a/b/b"], &["/", "/b/a"]),
+            ("/**/**/b/**", &["/b", "/a/b/c", "/a/c/b"], &["/", "/a/c"]),
+            (
+                "/a/**/b/*/c",
+                &["/a/b/x/c", "/a/b/b/c", "/a/b/x/b/y/c", "/a/b/b/b/c"],
+                &["/a/b/c", "/a/b/x/c/d"],
+            ),
+            ("/**/a/**/b", &["/a/b", "/x/a/y/b", "/b/a/b"], &["/b/a", "/a"]),
+        ]);
+    }
+
+    #[test]
+    fn parts_of_a_segment() {
+        check(&[
+            (
+                "/jobs.*",
+                &["/jobs.json", "/JOBS.", "/jobs.a.b", "/jobs%2ejson"],
+                &["/jobs", "/jobsx", "/jobs/x", "/jobs/a.json"],
+            ),
+            ("/jobs*", &["/jobs", "/jobs7", "/jobs.json", "/jobs/"], &["/job", "/jobs/7"]),
+            (
+                "/f/*.pdf",
+                &["/f/a.pdf", "/f/.pdf", "/f/a.PDF/", "/f/a.pdf.json"],
+                &["/f/pdf", "/f/a.pdfx", "/f/a/b.pdf"],
+            ),
+            ("/f/**/*.pdf", &["/f/a.pdf", "/f/a/b.pdf"], &["/f/a", "/f/a.pdf/b"]),
+            (
+                "/a*b*c",
+                &["/abc", "/abbc", "/aXbYc", "/abcbc", "/a%2Ab*c"],
+                &["/ab", "/acb", "/ac", "/xabc", "/abcx"],
+            ),
+            ("/a*bc*c", &["/abcc", "/abc.c", "/abbcc"], &["/abc", "/ac"]),
+            ("/*a*", &["/a", "/bab", "/ba"], &["/b", "/"]),
+            ("/a%2Ab*", &["/a*b", "/a*bc"], &["/axb"]),
+            ("/{jobs,tasks}/*", &["/jobs/7", "/Tasks/7"], &["/job/7", "/jobs,tasks/7", "/jobs"]),
+            ("/v{1,2}{,-beta}/x", &["/v1/x", "/v2-beta/x"], &["/v3/x", "/v1-/x", "/v/x"]),
+            ("/{a,b}*.{c,d}", &["/a.c", "/bxx.d"], &["/a.e", "/c.c"]),
+            ("/{a%2Cb,c%7D}", &["/a,b", "/c}"], &["/a", "/c"]),
+        ]);
+    }
+
+    #[test]
+    fn a_format_suffix_is_read_with_and_without() {
+        check(&[
+            (
+                "/a/jobs",
+                &["/a/jobs.json", "/a/jobs.api/", "/a/Jobs.x-y", "/a/jobs%2Ejson", "/a/jobs.json;x"],
+                &["/a/jobs.", "/a/jobsjson", "/a/jobs.a.b", "/a.b/jobs2"],
+            ),
+            ("/a.json", &["/a.json", "/a.json.gz"], &["/a", "/a.xml"]),
+            ("/", &[], &["/.json", "/a.json"]),
+            ("/a", &["/a.b"], &["/a.b/c"]),
+        ]);
+        let jobs = PathPattern::new("/jobs").expect("a pattern");
+        assert!(!jobs.matches(b"/jobs.json", Reading::Certain), "an exemption is not wider for it");
+    }
+
+    #[test]
+    fn what_is_no_pattern() {
         for (pattern, error) in [
             ("a/b", PatternError::PathStart),
             ("", PatternError::PathStart),
             ("/a?b=1", PatternError::PathQuery),
-            ("/a/*.json", PatternError::PathStar),
-            ("/a/**/b", PatternError::PathStar),
+            ("/a**", PatternError::PathStars),
+            ("/***", PatternError::PathStars),
+            ("/a/**.json", PatternError::PathStars),
+            ("/a/**/../b", PatternError::PathStars),
+            ("/{a}", PatternError::PathPlaceholder),
+            ("/{a,b", PatternError::PathPlaceholder),
+            ("/a,b}", PatternError::PathPlaceholder),
+            ("/{a,{b,c}}", PatternError::PathPlaceholder),
+            ("/x}{a,b}", PatternError::PathPlaceholder),
+            ("/{a,b}}", PatternError::PathPlaceholder),
+            ("/.*", PatternError::PathPlaceholder),
+            ("/[0-9]*", PatternError::PathPlaceholder),
+            ("/{a,b/c}", PatternError::PathPlaceholder),
+            ("/{a,b%2Fc}", PatternError::PathAlternatives),
+            ("/{,a}", PatternError::PathAlternatives),
+            ("/{a,..}", PatternError::PathAlternatives),
+            ("/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", PatternError::PathAlternatives),
         ] {
             assert_eq!(PathPattern::new(pattern), Err(error), "{pattern}");
+        }
+    }
+
+    /// How many comparisons of segments it takes.
+    fn steps(pattern: &str, path: &str) -> usize {
+        let pattern = PathPattern::new(pattern).expect(pattern);
+        let steps = std::cell::Cell::new(0);
+        let found = path.split('/').filter(|segment| !segment.is_empty()).map(str::as_bytes);
+        fits(&pattern.segments, found, |segment, found| {
+            steps.set(steps.get() + 1);
+            segment.fits(found, Reading::Possible)
+        });
+        steps.get()
+    }
+
+    #[test]
+    fn no_path_takes_long() {
+        for pattern in ["/**/a/**/a/**/a/**/b", "/**/a/a/a/a/b", "/a/**/a/*/**/b/a"] {
+            let parts = pattern.split('/').count();
+            for length in [10, 100, 10_000] {
+                let steps = steps(pattern, &"/a".repeat(length));
+                assert!(steps <= parts * length, "{pattern}: {steps} steps for {length} segments");
+            }
         }
     }
 

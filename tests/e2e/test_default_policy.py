@@ -9,7 +9,7 @@ import pytest
 from harness import http2
 from harness.client import Client, fresh_address, fresh_token, token
 
-POLLS = ["/api/v2/jobs?ids_only=1", "/api/v2/jobs/?incomplete_only=true"]
+POLLS = ["/api/v2/jobs?ids_only=1", "/api/v2/jobs.json?incomplete_only"]
 
 
 @pytest.fixture(scope="module", params=[2, 4], ids=["2 workers", "4 workers"])
@@ -138,7 +138,7 @@ def test_exact_for_16_connections(gate, application, quota, target, secret):
     [
         ("GET", "/api/v2/jobs/"),
         ("GET", "/api/v2/jobs/?ids_only=0&incomplete_only=false"),
-        ("GET", "/api/v2/jobs/?ids_only="),
+        ("GET", "/api/v2/jobs/?ids_only=False"),
         ("GET", "/api/v2/jobs/17/?ids_only=1"),
         ("GET", "/api/v2/jobsx/?ids_only=1"),
         ("GET", "/api/v2/?ids_only=1"),

@@ -48,12 +48,26 @@ PATHS = [
     "/api/v2/%3F/../jobs",
     "/API/V2/JOBS/",
     "/Api/v2/%4Aobs",
+    "/api/v2/jobs.json",
+    "/api/v2/jobs.api/",
+    "/api/v2/jobs%2Ejson",
+    "/api/v2/jobs;a=1",
+    "/api;x/v2/jobs/",
+    "/static/..;/api/v2/jobs/",
+    "/api/v2/jobs%20",
+    "/api/v2/jobs%0a/",
+    "/api/v2/jobs%ff",
+    "/api/v2/%256Aobs/",
+    "/x/..;/../api;/v2/jobs",
     "http://gate.test/api/v2/jobs/",
     "http://elsewhere.test:8080//api/v2/./jobs",
 ]
 
 QUERIES = [
     *(f"ids_only={truth}" for truth in ["true", "True", "TRUE", "t", "T", "yes", "Y", "on", "ON"]),
+    *(f"ids_only{value}" for value in ["", "=", "=2", "=x", "=no", "=00", "=%200", "=false%00", "=0%ff"]),
+    *(f"{name}=1" for name in ["ids_only[]", "[ids_only]", "ids.only", "ids+only", "ids[only", "IDS_Only", "ids_only%00"]),
+    "a=1;ids_only=1",
     "incomplete_only=1",
     "incomplete_only=true&ids_only=false",
     "limit=10&ids_only=1&offset=5",
@@ -122,6 +136,23 @@ def test_everything_at_once(gate, application, spent):
     assert denied_as_worker(gate, application, lambda: caller.send(target, credential, method="HEAD"))
 
 
+@pytest.mark.parametrize("charset", ["utf-7", '"UTF-7"', "utf-8; charset=utf-7"])
+def test_a_query_in_another_charset(gate, application, spent, charset):
+    caller, credential = spent
+    kind = ("content-type", f"text/plain; charset={charset}")
+    target = "/api/v2/jobs/?+AGk-ds_only=1"
+    assert denied_as_worker(gate, application, lambda: caller.send(target, credential, kind))
+
+
+@pytest.mark.parametrize("name", ["x-http-method-override", "X-HTTP-Method", "x-method-override"])
+def test_a_method_that_is_overridden(gate, application, spent, name):
+    caller, credential = spent
+    override = (name, "get")
+    assert denied_as_worker(gate, application, lambda: caller.send(POLL, credential, override, method="POST"))
+    target = f"{POLL}&_method=GET"
+    assert denied_as_worker(gate, application, lambda: caller.send(target, credential, method="POST"))
+
+
 @pytest.mark.parametrize(
     "target", ["/api/v2/jobs/7/?ids_only=1", "/api/v2/jobs/?ids_only=0", "/", "/x/api/v2/jobs?ids_only=1"]
 )
@@ -178,6 +209,13 @@ ESCAPES = [
     "/healthz/../api/v2/jobs",
     "/healthz%2f..%2fapi/v2/jobs",
     "/healthz/..%5Capi/v2/jobs",
+    "/static/..;/api/v2/jobs",
+    "/static/%2e%2e;a=1/api/v2/jobs",
+    "/public/..;/api/v2/jobs",
+    "/static/%252e%252e/api/v2/jobs",
+    "/healthz.json",
+    "/healthz;a=1",
+    "/healthz%20",
     "/STATIC/x",
     "/api/v2/jobs?probe=yes&probe=no",
     "/api/v2/jobs?probe=no&probe=yes",
@@ -198,7 +236,7 @@ def test_an_exemption_cannot_be_borrowed(lenient, target):
 
 
 @pytest.mark.parametrize(
-    "target", ["/static/app.js", "/static/a/../b.js", "/healthz", "//healthz/", "/public/%61", "/?probe=yes"]
+    "target", ["/static/app.js", "/static/a;v=1", "/static/a/../b.js", "/healthz", "//healthz/", "/public/%61", "/?probe=yes"]
 )
 def test_what_is_exempt_is(lenient, target):
     with Client(lenient.port) as caller:

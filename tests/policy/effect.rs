@@ -105,8 +105,8 @@ fn a_network_is_digits() {
 
 #[test]
 fn a_placeholder_of_another_language() {
-    const REASON: &str = "for a segment of any value write `*`; there are no other placeholders, nor regular expressions; \
-                          if this is what stands in the path, percent-encode it (`%7B` for `{`, `%3A` for `:`)";
+    const REASON: &str = "for a segment of any value write `*`, for one of several `{a,b}`; there are no other placeholders, nor \
+                          regular expressions; if this is what stands in the path, percent-encode it (`%7B` for `{`, `%3A` for `:`)";
     for path in [
         "/jobs/{id}",
         "/jobs/{id}.json",
@@ -124,6 +124,14 @@ fn a_placeholder_of_another_language() {
         "/jobs/(a|b)",
         "/jobs/a|b",
         "/jobs/.+",
+        "/jobs/.*",
+        "/jobs/(.*)",
+        "/jobs/[0-9]*",
+        "/jobs/:id*",
+        "/jobs/{id}*",
+        "/{jobs,tasks}/{id}",
+        "/jobs/{a",
+        "/jobs/{a,{b,c}}",
         "/jobs/$",
         "/jobs$",
         r"/jobs/\\d+",
@@ -161,6 +169,54 @@ fn a_placeholder_of_another_language() {
 }
 
 #[test]
+fn stars_and_alternatives_where_they_mean_nothing() {
+    const STARS: &str = "`**` stands for any segments, alone between two slashes, with no `..` behind it; within a segment write \
+                         `*`; a `*` itself is `%2A`";
+    const ALTERNATIVES: &str = "`{a,b}` stands for one of several texts within a segment, of which at most 64 may come together; \
+                                for other paths write a list of patterns";
+    let many = format!("/{}", "{a,b}".repeat(7));
+    for (path, reason) in [
+        ("/jobs**", STARS),
+        ("/**.json", STARS),
+        ("/a/***/b", STARS),
+        ("/a/**/../b", STARS),
+        ("/{,jobs}", ALTERNATIVES),
+        ("/{jobs,..}", ALTERNATIVES),
+        ("/{jobs,a%2Fb}", ALTERNATIVES),
+        (&many, ALTERNATIVES),
+    ] {
+        let error = refused(&matching(&format!(r#""path": "{path}""#)));
+        assert_eq!(error, format!("scopes.only.match.path: `{path}`: {reason}"));
+    }
+    for path in ["/jobs*", "/*.json", "/a/**/b", "/{jobs,tasks}.{json,api}", "/**/**", "/a*b*"] {
+        assert_accepted(&matching(&format!(r#""path": "{path}""#)));
+    }
+}
+
+#[test]
+fn a_test_of_what_is_there() {
+    for (test, error) in [
+        (
+            r#"{ "present": false }"#,
+            ".present: expected `true`; for what must not be there put the match with `\"present\": true` into its `not`",
+        ),
+        (
+            r#"{ "present": 1 }"#,
+            ".present: expected `true`; for what must not be there put the match with `\"present\": true` into its `not`",
+        ),
+        (r#"{ "not": [] }"#, ".not: expected at least one"),
+        (r#"{ "not": true }"#, ".not: expected a string or a list of strings"),
+        (
+            r#"{ "not": "a", "prefix": "b" }"#,
+            ": expected `true`, a string, a list of strings, or one of `present`, `not`, `prefix`, `suffix`, `contains`",
+        ),
+    ] {
+        let error = format!("scopes.only.match.query.q{error}");
+        assert_eq!(refused(&matching(&format!(r#""query": {{ "q": {test} }}"#))), error, "{test}");
+    }
+}
+
+#[test]
 fn a_value_that_no_header_has() {
     const REASON: &str = "no header's value has this: spaces at its ends are cut off, and control characters never stand in it";
     for test in [
@@ -169,6 +225,7 @@ fn a_value_that_no_header_has() {
         r#"["b", "a\t"]"#,
         r#""a\nb""#,
         r#""a\u0000""#,
+        r#"{ "not": ["b", " a"] }"#,
         r#"{ "prefix": " a" }"#,
         r#"{ "suffix": "a " }"#,
         r#"{ "contains": "a\u007f" }"#,
@@ -186,9 +243,11 @@ fn a_value_that_no_header_has() {
     ] {
         assert_accepted(&matching(rule));
     }
-    let there = world(&matching(r#""header": { "x-kind": { "prefix": "" } }"#));
-    assert_eq!(there.scopes(&get("/").with("x-kind", "")), ["only"], "`prefix` of nothing: it is there");
-    assert_eq!(there.scopes(&get("/")), [""; 0]);
+    for there in [r#"{ "present": true }"#, r#"{ "prefix": "" }"#] {
+        let there = world(&matching(&format!(r#""header": {{ "x-kind": {there} }}"#)));
+        assert_eq!(there.scopes(&get("/").with("x-kind", "")), ["only"], "it is there, and empty");
+        assert_eq!(there.scopes(&get("/")), [""; 0]);
+    }
 }
 
 #[test]

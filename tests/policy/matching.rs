@@ -29,7 +29,9 @@ fn the_default_policy_knows_three_kinds_of_clients() {
     assert_eq!(scopes(&get(poll)), "anon user worker", "known by the service's name");
     assert_eq!(scopes(&get("/api/v2/jobs?ids_only=1")), "anon user", "nobody to count");
     assert_eq!(scopes(&get("/api/v2/jobs?incomplete_only=yes").token("t")), "user worker");
+    assert_eq!(scopes(&get("/api/v2/jobs?ids_only").token("t")), "user worker");
     assert_eq!(scopes(&get("/api/v2/jobs?ids_only=0").token("t")), "user");
+    assert_eq!(scopes(&get("/api/v2/jobs?ids_only=FALSE").token("t")), "user");
     assert_eq!(scopes(&get("/api/v2/jobs/7?ids_only=1").token("t")), "user");
     assert_eq!(scopes(&get(poll).with(":method", "POST").token("t")), "user");
 }
@@ -44,14 +46,25 @@ fn conditions() {
         (r#"{ "method": "PUT" }"#, false),
         (r#"{ "path": ["/b", "/a/"] }"#, true),
         (r#"{ "path": "/b" }"#, false),
+        (r#"{ "path": "/{a,b}" }"#, true),
+        (r#"{ "path": "/**/a*" }"#, true),
+        (r#"{ "path": "/a.*" }"#, false),
         (r#"{ "host": "API.example.com" }"#, true),
         (r#"{ "host": ["*.example.com"] }"#, true),
         (r#"{ "host": "example.com" }"#, false),
         (r#"{ "query": { "x": true } }"#, true),
-        (r#"{ "query": { "X": true } }"#, false),
+        (r#"{ "query": { "y": true } }"#, false),
         (r#"{ "query": { "empty": true } }"#, false),
         (r#"{ "query": { "empty": "" } }"#, true),
         (r#"{ "query": { "name": "Jörg" } }"#, true),
+        (r#"{ "query": { "name": "jörg" } }"#, false),
+        (r#"{ "query": { "x": { "present": true }, "empty": { "present": true } } }"#, true),
+        (r#"{ "query": { "none": { "present": true } } }"#, false),
+        (r#"{ "not": { "query": { "none": { "present": true } } } }"#, true),
+        (r#"{ "query": { "empty": { "not": ["0", "no"] } } }"#, true),
+        (r#"{ "query": { "x": { "not": ["0", "1"] } } }"#, false),
+        (r#"{ "query": { "name": { "not": "JöRG" } } }"#, false),
+        (r#"{ "query": { "none": { "not": "1" } } }"#, false),
         (r#"{ "query": { "x": ["0", "1"] } }"#, true),
         (r#"{ "query": { "x": "1", "empty": "no" } }"#, false),
         (r#"{ "header": { "X-Kind": "beta-7" } }"#, true),

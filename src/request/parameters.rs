@@ -1,0 +1,249 @@
+//! The parameters of a query, or what else stands in a header as a list of names and values.
+
+use std::borrow::Cow;
+
+use super::{percent, utf8};
+
+/// The most pairs that are looked at: more than applications take. (Django refuses more than 1,000; PHP and Express leave
+/// out what comes behind so many.)
+const MOST: usize = 1024;
+
+/// A name and a value, as they were sent.
+pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// The pairs of a list that is separated like this, in order. `None` if there are too many.
+pub(super) fn pairs<'a>(
+    lists: impl IntoIterator<Item = &'a [u8]>,
+    is_separator: impl Fn(u8) -> bool,
+) -> Option<Vec<Pair<'a>>> {
+    let mut pairs = Vec::new();
+    for list in lists {
+        for pair in list.split(|byte| is_separator(*byte)).filter(|pair| !pair.is_empty()) {
+            if pairs.len() == MOST {
+                return None;
+            }
+            pairs.push(super::split_at_byte(pair, b'='));
+        }
+    }
+    Some(pairs)
+}
+
+/// A query's parameters, in each way in which servers separate them.
+#[derive(Debug, Default)]
+pub struct Parameters<'a> {
+    first: Vec<Pair<'a>>,
+    others: Vec<Vec<Pair<'a>>>,
+}
+
+impl<'a> Parameters<'a> {
+    /// Of a query, which is cut at a `#`; and `uncut`, if there is one. `None` if they are too many.
+    pub(super) fn read(query: &'a [u8], uncut: Option<&'a [u8]>) -> Option<Self> {
+        let mut parameters = Self { first: pairs([query], |byte| byte == b'&')?, others: Vec::new() };
+        for (query, is_first) in [(Some(query), true), (uncut, false)] {
+            let Some(query) = query else { continue };
+            if !is_first {
+                parameters.others.push(pairs([query], |byte| byte == b'&')?);
+            }
+            if query.contains(&b';') {
+                parameters.others.push(pairs([query], |byte| matches!(byte, b'&' | b';'))?);
+            }
+        }
+        Some(parameters)
+    }
+
+    /// Each way to separate them: a list of those that may be named so, in order; and whether they are named so for
+    /// certain.
+    pub fn named<'n>(
+        &self,
+        name: &'n [u8],
+    ) -> impl Iterator<Item = impl Iterator<Item = (Values<'a>, bool)> + use<'_, 'a, 'n>> + use<'_, 'a, 'n>
+    {
+        [&self.first].into_iter().chain(&self.others).map(move |list| {
+            list.iter().filter(|(found, _)| may_be_named(found, name)).map(move |(found, value)| {
+                (Values::of(value), *found == name || percent::decode_form(found).eq(name.iter().copied()))
+            })
+        })
+    }
+}
+
+/// What one value may be read as.
+#[derive(Debug)]
+pub struct Values<'a> {
+    plain: Cow<'a, [u8]>,
+    others: Vec<Vec<u8>>,
+}
+
+impl<'a> Values<'a> {
+    fn of(sent: &'a [u8]) -> Self {
+        let plain = percent::form_text(sent);
+        let has_plus = sent.contains(&b'+');
+        let mut others = Vec::new();
+        if has_plus || !plain.iter().all(u8::is_ascii_graphic) {
+            let with_plus = has_plus.then(|| percent::decode(sent).collect());
+            for value in [&*plain].into_iter().chain(with_plus.as_deref()) {
+                others.extend(utf8::with_invalid(value, utf8::REPLACEMENT));
+                others.extend(cleaned(value));
+            }
+            others.extend(with_plus);
+        }
+        Self { plain, others }
+    }
+
+    /// One that is not encoded: what a header says.
+    pub(super) fn literal(sent: &'a [u8]) -> Self {
+        Self { plain: Cow::Borrowed(sent.trim_ascii()), others: Vec::new() }
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        [&*self.plain].into_iter().chain(self.others.iter().map(Vec::as_slice))
+    }
+}
+
+/// Without what stands behind a NUL, bytes that are not UTF-8, and white space and control characters at its ends.
+fn cleaned(value: &[u8]) -> Option<Vec<u8>> {
+    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+    let valid = utf8::with_invalid(&value[..end], b"");
+    let mut rest = valid.as_deref().unwrap_or(&value[..end]);
+    while let [first, inner @ ..] = rest
+        && is_blank(*first)
+    {
+        rest = inner;
+    }
+    while let [inner @ .., last] = rest
+        && is_blank(*last)
+    {
+        rest = inner;
+    }
+    (rest != value).then(|| rest.to_vec())
+}
+
+const fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_control() || byte == b' '
+}
+
+/// Whether some server may read this name of a parameter as `name`. They fold case; trim; drop what is not UTF-8, and what
+/// stands behind a NUL; PHP makes `_` of a space, `.` and `[`, and takes `a[b]` for a part of `a`, as Express does, and as
+/// that does `[a]` for `a`. A byte outside of ASCII that does not fit is passed over, whatever it is.
+fn may_be_named(sent: &[u8], name: &[u8]) -> bool {
+    let mut name = name.iter().copied().peekable();
+    let mut found = percent::decode_form(sent);
+    let mut is_begun = false;
+    for byte in found.by_ref() {
+        match name.peek() {
+            None if byte == 0 => return true,
+            None if is_blank(byte) || !byte.is_ascii() => {}
+            None => return matches!(byte, b'[' | b']'),
+            Some(wanted) => {
+                let fits = byte.eq_ignore_ascii_case(wanted)
+                    || *wanted == b'_' && matches!(byte, b' ' | b'.' | b'[');
+                if fits {
+                    is_begun = true;
+                    name.next();
+                } else if byte.is_ascii() && (is_begun || !is_blank(byte) && byte != b'[') {
+                    return false;
+                }
+            }
+        }
+    }
+    name.peek().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_any_spelling() {
+        for sent in [
+            "ids_only",
+            "IDS_Only",
+            "ids%5Fonly",
+            "ids_only[]",
+            "ids_only[0]",
+            "ids_only%5b%5D",
+            "ids_only[a][b]",
+            "[ids_only]",
+            "[ids_only][]",
+            "ids.only",
+            "ids only",
+            "ids+only",
+            "ids%20only",
+            "ids[only",
+            "ids%5Bonly",
+            "ids[only]",
+            "+ids_only",
+            "%20%09ids_only",
+            "ids_only+",
+            "ids_only%0d%0a",
+            "ids_only%00",
+            "ids_only%00x",
+            "ids%ff_only",
+            "%ef%bb%bfids_only",
+            "ids_only%c2%a0",
+        ] {
+            assert!(may_be_named(sent.as_bytes(), b"ids_only"), "{sent}");
+        }
+        for sent in [
+            "",
+            "ids_onl",
+            "ids_onlyx",
+            "xids_only",
+            "ids-only",
+            "idsonly",
+            "ids_only.x",
+            "ids%255Fonly",
+            "[]",
+            "%00ids",
+            "ids_only x",
+        ] {
+            assert!(!may_be_named(sent.as_bytes(), b"ids_only"), "{sent}");
+        }
+        assert!(may_be_named("K%C3%B6nig".as_bytes(), "k\u{f6}nig".as_bytes()));
+        assert!(!may_be_named(b"k%C3%A4nig", "k\u{f6}nig".as_bytes()));
+    }
+
+    #[test]
+    fn a_value_in_every_reading() {
+        for (sent, expected) in [
+            ("", vec![""]),
+            ("1", vec!["1"]),
+            ("%31", vec!["1"]),
+            ("a%20b", vec!["a b"]),
+            ("1%20", vec!["1 ", "1"]),
+            ("%0a1%00x", vec!["\n1\0x", "1"]),
+            ("a+b", vec!["a b", "a+b"]),
+            ("+1", vec![" 1", "1", "+1"]),
+            ("1%ff", vec!["1\u{ff}", "1\u{fffd}", "1"]),
+            ("%c3%a9", vec!["\u{e9}"]),
+        ] {
+            let values = Values::of(sent.as_bytes());
+            let texts: Vec<_> = values
+                .iter()
+                .map(|value| match str::from_utf8(value) {
+                    Ok(text) => text.to_owned(),
+                    Err(_) => value.iter().copied().map(char::from).collect(),
+                })
+                .collect();
+            assert_eq!(texts, expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn lists_are_separated_in_each_way() {
+        let lists = |query: &str, uncut: Option<&str>| {
+            let parameters =
+                Parameters::read(query.as_bytes(), uncut.map(str::as_bytes)).expect("not too many");
+            let lists: Vec<usize> = parameters.named(b"a").map(Iterator::count).collect();
+            lists
+        };
+        assert_eq!(lists("a&&a=1&b", None), [2]);
+        assert_eq!(lists("b=1;a", None), [0, 1]);
+        assert_eq!(lists("", Some("a")), [0, 1]);
+        assert_eq!(lists("a", Some("a#;a&a")), [1, 1, 2]);
+        let many = |count: usize| "a&".repeat(count);
+        assert!(Parameters::read(many(MOST).as_bytes(), None).is_some());
+        assert!(Parameters::read(many(MOST + 1).as_bytes(), None).is_none());
+        assert!(Parameters::read("&".repeat(57_000).as_bytes(), None).is_some(), "nothing is no parameter");
+    }
+}
