@@ -51,9 +51,29 @@ def test_a_user_calls_300_times(caller):
     assert 1 <= denied.retry_after <= 61  # a quota above 64 may come back window/64 late
 
 
-def test_a_cookie_is_a_credential_too(caller):
-    cookie = ("cookie", f"theme=dark; sessionid={fresh_token()}; lang=en")
-    assert caller.statuses(61, "/", cookie) == {200: 61}
+@pytest.mark.parametrize(
+    "header",
+    [("cookie", "sessionid={}"), ("authorization", "Bearer {}"), ("authorization", "Basic {}"), ("x-api-key", "{}")],
+    ids=lambda header: header[1],
+)
+def test_what_token_authentication_does_not_look_at_is_no_credential(caller, header):
+    name, value = header
+    replies = [caller.send("/", (name, value.format(fresh_token()))).status for _ in range(61)]
+    assert replies == [200] * 60 + [429]
+
+
+def test_a_page_that_asks_for_no_credential_proves_none(caller):
+    """Only `/api/` does, where the application refuses a token that it does not know."""
+    replies = [caller.send("/", token(fresh_token())).status for _ in range(61)]
+    assert replies == [200] * 60 + [429]
+
+
+def test_no_address_gets_past_its_ceiling(caller):
+    """Whatever it has: here each token is a true one."""
+    users = [token(fresh_token()) for _ in range(5)]
+    statuses = [caller.send("/api/v2/", user).status for user in users for _ in range(250)]
+    assert statuses == [200] * 1200 + [429] * 50
+    assert caller.send("/").status == 429
 
 
 def test_the_worker_scope_leaks_into_no_other(caller):
@@ -68,14 +88,14 @@ def test_the_worker_scope_leaks_into_no_other(caller):
 def test_the_anon_scope_leaks_into_no_other(caller):
     """Nor does it keep anybody from the same address whose credential is known already."""
     credential = token(fresh_token())
-    assert caller.send("/", credential).status == 200
+    assert caller.send("/api/v2/", credential).status == 200
     assert caller.statuses(61) == {200: 60, 429: 1}
     assert caller.statuses(30, POLLS[0], credential) == {200: 30}
 
 
 def test_a_credential_spends_nothing_of_its_address(caller):
     credential = token(fresh_token())
-    assert caller.statuses(100, "/", credential) == {200: 100}
+    assert caller.statuses(100, "/api/v2/", credential) == {200: 100}
     assert caller.statuses(61) == {200: 60, 429: 1}
 
 
@@ -115,7 +135,7 @@ def test_a_poll_by_nobody_in_particular_is_only_anonymous(caller):
 
 @pytest.mark.parametrize(
     ("quota", "target", "secret"),
-    [(30, POLLS[0], True), (60, "/", False), (300, "/", True)],
+    [(30, POLLS[0], True), (60, "/", False), (300, "/api/v2/", True)],
     ids=["worker", "anon", "user"],
 )
 def test_exact_for_16_connections(gate, application, quota, target, secret):
@@ -153,7 +173,7 @@ def test_decisions_are_counted_by_scope(open_gate):
     gate = open_gate({})
     with Client(gate.port) as caller:
         credential = token(fresh_token())
-        caller.send("/", credential)  # anonymous when it is decided
+        caller.send("/api/v2/", credential)  # anonymous when it is decided
         caller.statuses(32, POLLS[0], credential)
         caller.statuses(2)
     counted = {(s, d): gate.decisions(s, d) for s in ("anon", "user", "worker") for d in ("allowed", "denied")}

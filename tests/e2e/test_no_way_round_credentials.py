@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from harness import http2, shipped
@@ -10,11 +12,21 @@ from harness.client import Client, fresh_address, fresh_token, token
 POLL = "/api/v2/jobs/?ids_only=1"
 
 
+# The default scopes, for an application that takes more than tokens.
+POLICY = {
+    "client": {
+        "credential": {
+            "from": [{"header": "authorization", "schemes": ["Token", "Bearer"]}, {"cookie": "sessionid"}],
+        },
+    },
+}
+
+
 @pytest.fixture(scope="module", params=["filter alone", "as shipped"])
 def gate(request, open_shared_gate, application):
     if request.param == "as shipped":
-        return open_shared_gate(config=shipped.inline(application.port))
-    return open_shared_gate()
+        return open_shared_gate(config=shipped.inline(application.port, json.dumps(POLICY)))
+    return open_shared_gate(POLICY)
 
 
 @pytest.fixture
