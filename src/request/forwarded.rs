@@ -45,7 +45,7 @@ pub enum Unclear {
     Repeated(&'static str),
     /// Headers of both kinds: one of them may be the client's own.
     BothKinds,
-    /// This header is not a target, which starts with `/`.
+    /// This header is not a target, which starts with `/` or, where the path is left out, with `?`.
     NoTarget(&'static str),
     /// This header is not a method.
     NoMethod(&'static str),
@@ -67,7 +67,7 @@ impl fmt::Display for Unclear {
                 "there are headers of both kinds, X-Original-… and X-Forwarded-…; the asking proxy must remove those \
                  that it does not set",
             ),
-            Self::NoTarget(name) => write!(f, "{name} does not start with `/`"),
+            Self::NoTarget(name) => write!(f, "{name} starts neither with `/` nor with `?`"),
             Self::NoMethod(name) => write!(f, "{name} is not a method"),
         }
     }
@@ -118,8 +118,9 @@ fn line<'a>(
 ) -> Result<Line<'a>, Unclear> {
     let target = target.ok_or(Unclear::Missing(names[0]))?;
     let method = method.ok_or(Unclear::Missing(names[1]))?;
-    // Proxies tell the path and query even of a target that names the host too.
-    if !target.starts_with(b"/") {
+    // Proxies tell the path and query even of a target that names the host too: `/a?x=1` of `http://h/a?x=1`, and of `http://h?x=1`
+    // either `/?x=1` or, as nginx does, `?x=1`.
+    if !matches!(target.first(), Some(b'/' | b'?')) {
         return Err(Unclear::NoTarget(names[0]));
     }
     if method.is_empty() || !method.iter().all(u8::is_ascii_graphic) {
@@ -172,7 +173,7 @@ mod tests {
         assert!(said(Unclear::Untold).contains("X-Original-URI and X-Original-Method are missing"));
         for (unclear, expected) in [
             (Unclear::Missing("X-Original-URI"), "X-Original-URI is missing; the asking proxy must set it"),
-            (Unclear::NoTarget("X-Original-URI"), "X-Original-URI does not start with `/`"),
+            (Unclear::NoTarget("X-Original-URI"), "X-Original-URI starts neither with `/` nor with `?`"),
             (Unclear::NoMethod("X-Original-Method"), "X-Original-Method is not a method"),
         ] {
             assert_eq!(said(unclear), format!("the original request is not known: {expected}"));
@@ -216,7 +217,9 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        for target in ["", "*", "a", "http://a.test/", "\u{1}/", " /"] {
+        let rootless = told(&with(&NGINX, "x-original-uri", "?b=1"));
+        assert_eq!(rootless.map(|line| line[1].clone()), Ok("?b=1".into()));
+        for target in ["", "*", "a", "#", "http://a.test/", "\u{1}/", " /", " ?b=1"] {
             let refused = Err(Unclear::NoTarget("X-Original-URI"));
             assert_eq!(told(&with(&NGINX, "x-original-uri", target)), refused, "{target:?}");
         }

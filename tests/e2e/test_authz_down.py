@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -101,3 +102,54 @@ def test_a_service_that_hangs_is_given_up(tmp_path, application, name, stays_ope
         finally:
             gate.resume()
         until(lambda: caller.send("/", token(fresh_token())).status == 200)
+
+
+class _Balancer(BaseHTTPRequestHandler):
+    """Stands in the service's place, and answers everything with one status."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    status = 503
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_args) -> None:
+        """It has nothing to say."""
+
+
+@contextmanager
+def balancer(status: int) -> Iterator[int]:
+    """→ the port of a server that answers so."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("", (_Balancer,), {"status": status})) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+# What neither yes nor no is, and yet an answer: of a balancer without backends, of another server in the service's place, of a service
+# that cannot make out the question.
+STRANGE = [400, 404, 413, 429, 431, 500, 502, 503, 504]
+# These hand on what they take for a no: Traefik anything, and Envoy what is no 5xx.
+HANDED_ON = {"traefik": STRANGE, "envoy": [400, 404, 413, 429, 431]}
+
+
+@pytest.mark.parametrize("status", STRANGE)
+@pytest.mark.parametrize(
+    ("name", "stays_open"), [*itertools.product(CLOSED, [False]), *itertools.product(OPEN, [True])]
+)
+def test_an_answer_that_is_neither_yes_nor_no_is_a_failure(tmp_path, application, name, stays_open, status):
+    start, _, _ = ASKING[name]
+    options = {"stays_open": True} if stays_open else {}
+    meanwhile = status if status in HANDED_ON.get(name, []) else 200 if stays_open else CLOSED[name]
+    mark = len(application.seen)
+    with balancer(status) as port, start(tmp_path, port, application.port, **options) as proxy, Client(proxy.port) as caller:
+        assert caller.statuses(2) == {meanwhile: 2}
+    assert len(application.seen) - mark == (2 if meanwhile == 200 else 0)

