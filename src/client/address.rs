@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// Where a client is. IPv4 addresses that are mapped into IPv6 are IPv4 addresses.
+/// Where a client is. An IPv4 client that a network shows as an IPv6 one is an IPv4 client: mapped (`::ffff:192.0.2.1`) or
+/// translated (`64:ff9b::192.0.2.1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// An IP address.
@@ -23,7 +24,7 @@ impl Address {
             let socket = text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
             socket.or_else(|| text.parse().ok()).or_else(|| without_zone(text))
         });
-        ip.map_or(Self::Unknown, |ip: IpAddr| Self::Ip(ip.to_canonical()))
+        ip.map_or(Self::Unknown, |ip: IpAddr| Self::Ip(canonical(ip)))
     }
 
     /// The network that this address belongs to under `prefixes`: the address with the bits beyond the
@@ -44,6 +45,26 @@ impl fmt::Display for Address {
             Self::Ip(ip) => ip.fmt(f),
             Self::Unknown => f.write_str("an unknown address"),
         }
+    }
+}
+
+fn canonical(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => translated(v6).map_or(ip.to_canonical(), IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+/// The IPv4 client in an address of NAT64's well-known prefix 64:ff9b::/96 (RFC 6052). All of IPv4 shares one /64 there, and
+/// would be one client. It is believed because only a network's own translator makes such an address.
+///
+/// Other IPv6 addresses with an IPv4 address in them are not: those of 6to4 (2002::/16) and Teredo (2001::/32) are made at the
+/// client's end of a tunnel, which could write an address that is exempt; IPv4-compatible ones (`::192.0.2.1`) nobody makes any
+/// more; and where the IPv4 address stands in NAT64's local prefix 64:ff9b:1::/48 is known to its network alone.
+fn translated(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    match ip.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((u32::from(high) << 16 | u32::from(low)).into()),
+        _ => None,
     }
 }
 
@@ -94,7 +115,7 @@ pub enum CidrError {
     Form,
     /// Bits beyond the prefix are set; this is the network without them.
     HostBits(Cidr),
-    /// An IPv6 network of mapped IPv4 addresses.
+    /// A network of IPv4 addresses, written as IPv6: see [`Address`].
     Mapped,
 }
 
@@ -105,7 +126,9 @@ impl fmt::Display for CidrError {
                 f.write_str("expected an address or a network, such as `10.0.0.0/8` or `2001:db8::/32`")
             }
             Self::HostBits(network) => write!(f, "has bits set beyond its prefix; did you mean `{network}`?"),
-            Self::Mapped => f.write_str("is a network of IPv4 addresses mapped into IPv6; write it as IPv4"),
+            Self::Mapped => f.write_str(
+                "is a network of IPv4 addresses written as IPv6; write it as IPv4, such as `10.0.0.0/8`",
+            ),
         }
     }
 }
@@ -129,7 +152,7 @@ impl FromStr for Cidr {
         let prefix = prefix.ok_or(CidrError::Form)?;
         let network = match address {
             IpAddr::V4(ip) => masked_v4(ip, prefix).into(),
-            IpAddr::V6(ip) if prefix >= 96 && ip.to_ipv4_mapped().is_some() => return Err(CidrError::Mapped),
+            IpAddr::V6(ip) if prefix >= 96 && canonical(address).is_ipv4() => return Err(CidrError::Mapped),
             IpAddr::V6(ip) => masked_v6(ip, prefix).into(),
         };
         let cidr = Self { network, prefix };
@@ -175,10 +198,18 @@ mod tests {
             ("2001:DB8:0:0::0:1", "2001:db8::1"),
             ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
             ("::ffff:c000:201", "192.0.2.1"),
+            ("64:ff9b::192.0.2.1", "192.0.2.1"),
+            ("[0064:FF9B::c000:201]:80", "192.0.2.1"),
+            ("64:ff9b::%eth0", "0.0.0.0"),
             ("fe80::1%eth0", "fe80::1"),
             ("[fe80::1%25eth0]:80", "fe80::1"),
         ] {
             assert_eq!(address(text), ip(expected), "{text}");
+        }
+        let not_translated =
+            ["64:ff9b:0:0:0:1:c000:201", "64:ff9b:1::c000:201", "2002:c000:201::1", "::192.0.2.1"];
+        for text in not_translated.into_iter().chain(["2001::c000:201:0:0:3fff:fdfe", "::ffff:0:192.0.2.1"]) {
+            assert_eq!(address(text), ip(text), "{text}");
         }
         for text in ["", "/run/envoy.sock", "localhost", "1.2.3.4.5", "256.0.0.1", "%", "[::1"] {
             assert_eq!(address(text), Address::Unknown, "{text}");
@@ -217,7 +248,10 @@ mod tests {
         }
         let refused = |text: &str| text.parse::<Cidr>().expect_err(text);
         assert!(refused("10.1.2.3/8").to_string().contains("`10.0.0.0/8`"));
-        assert_eq!(refused("::ffff:10.0.0.0/104"), CidrError::Mapped);
+        for text in ["::ffff:10.0.0.0/104", "64:ff9b::10.0.0.0/104", "64:ff9b::/96", "64:ff9b::192.0.2.1"] {
+            assert_eq!(refused(text), CidrError::Mapped, "{text}");
+        }
+        assert!("64:ff9b:1::/48".parse::<Cidr>().is_ok());
         for text in [
             "",
             "10.0.0.0/33",

@@ -8,6 +8,24 @@ use crate::request::Request;
 /// So many requests in a row must look alike.
 const ENOUGH: u32 = 100;
 
+/// Why all clients arrive as one, from what the proxy in front says of them in `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The proxy behind it was not told to believe it.
+    Untold,
+    /// It writes addresses in a form that Envoy does not read, told or not: `192.0.2.1:4711`, or in brackets.
+    WithPort,
+}
+
+impl Cause {
+    /// Of what is said of one client.
+    fn of(entry: &[u8]) -> Self {
+        let has_port = Address::parse(entry) != Address::Unknown
+            && std::str::from_utf8(entry).is_ok_and(|entry| entry.parse::<IpAddr>().is_err());
+        if has_port || entry.starts_with(b"[") { Self::WithPort } else { Self::Untold }
+    }
+}
+
 /// Watches for a proxy in front of this one that it has not been told of: every request then comes from the
 /// one private address of that proxy, all clients share one counter, and the client's own address stands
 /// unused in `X-Forwarded-For`.
@@ -23,24 +41,24 @@ pub struct Funnel {
 }
 
 impl Funnel {
-    /// Looks at one more request from `address`. Returns true once, when a hundred in a row came from one
+    /// Looks at one more request from `address`. Returns the cause once, when a hundred in a row came from one
     /// private address and were forwarded for several clients.
-    pub fn notices(&mut self, address: Address, request: &Request) -> bool {
+    pub fn notices(&mut self, address: Address, request: &Request) -> Option<Cause> {
         if self.told {
-            return false;
+            return None;
         }
         if self.address != Some(address) || !is_private(address) {
             *self = Self { address: Some(address), requests: 1, ..Self::default() };
-            return false;
+            return None;
         }
         let Some(forwarded_for) = forwarded_for(address, request) else {
             *self = Self::default();
-            return false;
+            return None;
         };
         self.several |= *self.before.get_or_insert_with(|| forwarded_for.to_vec()) != forwarded_for;
         self.requests = self.requests.saturating_add(1);
         self.told = self.several && self.requests >= ENOUGH;
-        self.told
+        self.told.then(|| Cause::of(forwarded_for))
     }
 }
 
@@ -66,8 +84,14 @@ mod tests {
     use super::*;
     use crate::request::{Headers, NoProperties};
 
-    /// Which of these requests (address, `X-Forwarded-For`) it is noticed at.
     fn noticed(requests: impl Iterator<Item = (String, Option<String>)>) -> Vec<usize> {
+        let (indices, causes): (Vec<_>, Vec<_>) = caused(requests).into_iter().unzip();
+        assert!(causes.iter().all(|cause| *cause == Cause::Untold));
+        indices
+    }
+
+    /// Which of these requests (address, `X-Forwarded-For`) it is noticed at, and the cause.
+    fn caused(requests: impl Iterator<Item = (String, Option<String>)>) -> Vec<(usize, Cause)> {
         let mut funnel = Funnel::default();
         let mut notices = |(address, forwarded): (String, Option<String>)| {
             let headers: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", value)).collect();
@@ -75,7 +99,7 @@ mod tests {
             let request = Request::new(Headers::new(&block), &NoProperties);
             funnel.notices(Address::parse(address.as_bytes()), &request)
         };
-        requests.enumerate().filter_map(|(index, request)| notices(request).then_some(index)).collect()
+        requests.enumerate().filter_map(|(index, request)| Some((index, notices(request)?))).collect()
     }
 
     fn client(number: usize) -> String {
@@ -89,6 +113,23 @@ mod tests {
         assert_eq!(noticed((0..500).map(|number| ("[::1]:1".into(), Some(same_machine(number))))), [99]);
         let one_of_two = |number| format!("198.51.100.{}, 10.0.0.5, 10.0.0.6", number % 7);
         assert_eq!(noticed((0..500).map(|number| ("10.0.0.5:1".into(), Some(one_of_two(number))))), [99]);
+    }
+
+    #[test]
+    fn a_port_is_another_cause() {
+        for (form, cause) in [
+            ("198.51.100.7:4711", Cause::WithPort),
+            ("[2001:db8::7]:4711", Cause::WithPort),
+            ("[2001:db8::7]", Cause::WithPort),
+            ("198.51.100.7", Cause::Untold),
+            ("2001:db8::7", Cause::Untold),
+            ("unknown", Cause::Untold),
+        ] {
+            let turns = |number| if number % 2 == 0 { "192.0.2.1" } else { form };
+            let requests =
+                (0..500).map(|number| ("10.0.0.5:1".into(), Some(format!("{}, 10.0.0.5", turns(number)))));
+            assert_eq!(caused(requests), [(99, cause)], "{form}");
+        }
     }
 
     #[test]

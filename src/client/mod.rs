@@ -15,7 +15,7 @@ pub use address::{Address, Cidr, CidrError, Prefixes};
 pub use crawler::{CrawlerError, Crawlers};
 use credential::Presented;
 pub use credential::Source;
-pub use funnel::Funnel;
+pub use funnel::{Cause, Funnel};
 
 use crate::request::Request;
 

@@ -110,5 +110,15 @@ impl Mode {
 }
 
 fn parse_json(document: &[u8]) -> Result<Value, ConfigError> {
-    serde_json::from_slice(document).map_err(|error| ConfigError::new("", format!("not valid JSON: {error}")))
+    serde_json::from_slice(document).map_err(|error| {
+        let reason = if document.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) {
+            // Text has no such bytes. Every message that Envoy hands over has one: of a map's or list's entries, or a length.
+            "not JSON but a protobuf message, which is how Envoy hands over a google.protobuf.Struct; write the document as text, \
+             by `\"@type\": type.googleapis.com/google.protobuf.StringValue` and `value: '{ … }'`"
+                .to_owned()
+        } else {
+            format!("not valid JSON: {error}")
+        };
+        ConfigError::new("", reason)
+    })
 }

@@ -10,7 +10,7 @@ use super::passed::{Counters, Passed, Slot, State};
 use super::redirects::Redirects;
 use super::redis::{Link, Waiter};
 use super::shared::{HostData, SharedCells};
-use crate::client::{Client, Funnel};
+use crate::client::{Cause, Client, Funnel};
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::gate::{Gate, Passage, Pending};
@@ -325,12 +325,20 @@ impl Worker {
     /// Tells the log, once for all workers, when every client seems to arrive from one address.
     fn watch(&self, request: &Request, client: &Client) {
         let Some(address) = client.known_address() else { return };
-        if self.funnel.borrow_mut().notices(address, request) && self.gate.cells().is_first_to_tell() {
-            log::warn!(
+        let noticed = self.funnel.borrow_mut().notices(address, request);
+        let Some(cause) = noticed.filter(|_| self.gate.cells().is_first_to_tell()) else { return };
+        match cause {
+            Cause::Untold => log::warn!(
                 "all requests come from {address} and carry an X-Forwarded-For that the proxy does not trust, so all \
                  clients share one counter; if {address} is a proxy of yours, set xff_num_trusted_hops in Envoy's \
                  HTTP connection manager to the number of proxies in front of it"
-            );
+            ),
+            Cause::WithPort => log::warn!(
+                "all requests come from {address}, whose X-Forwarded-For names clients as `192.0.2.1:4711` or in brackets; \
+                 Envoy reads addresses without a port alone, so all clients share one counter; if {address} is a proxy of \
+                 yours, let it leave the port out, or cut it off in Envoy by early_header_mutation_extensions, as \
+                 docs/envoy.md shows"
+            ),
         }
     }
 }

@@ -43,10 +43,13 @@ LIMITED = {
     "in the network": ("/", "192.0.2.{n}"),
     "mapped into IPv6": ("/", "::ffff:192.0.2.{n}"),
     "mapped, in hexadecimal": ("/", "::FFFF:C000:2{n:02x}"),
+    "by NAT64": ("/", "64:ff9b::192.0.2.{n}"),
+    "by NAT64, in hexadecimal": ("/", "0064:FF9B:0::C000:2{n:02x}"),
     "in an IPv6 network": ("/", "2001:db8:5:{n:x}::1"),
     "in another one of a list": ("/", "2001:db8:6:0:{n:x}::1"),
     "not outside": ("/outside", "203.0.113.{n}"),
     "not outside, mapped": ("/outside", "::ffff:203.0.113.{n}"),
+    "not outside, by NAT64": ("/outside", "64:ff9b::203.0.113.{n}"),
     "not outside, IPv6": ("/outside", "2001:db8:77:{n:x}::1"),
 }
 
@@ -55,6 +58,7 @@ FREE = {
     "next to the network, mapped": ("/", "::ffff:192.0.3.{n}"),
     "exempt": ("/", "10.1.2.{n}"),
     "exempt, mapped": ("/", "::ffff:10.1.2.{n}"),
+    "exempt, by NAT64": ("/", "64:ff9b::10.1.2.{n}"),
     "exempt, in hexadecimal": ("/", "0:0:0:0:0:ffff:a01:2{n:02x}"),
     "exempt, IPv6": ("/", "2001:db8:f00:{n:x}::1"),
     "in no IPv6 network": ("/", "2001:db8:6:1:{n:x}::1"),
@@ -131,6 +135,16 @@ def test_so_is_one_of_two(open_gate):
     send(gate, requests(150, after=("10.1.2.3",)))
     [warning] = warnings(gate)
     assert "10.1.2.3" in warning
+
+
+@pytest.mark.parametrize("form", ["{}:4711", "[2001:db8::{}]:4711"])
+def test_a_port_is_named_as_the_cause(open_gate, form):
+    """Envoy was told of the proxy, and does not read what it writes."""
+    gate = open_gate(PLENTY, workers=1, trusted_hops=1)
+    send(gate, [http2.request("/", forwarded(form.format(client(number) if form[0] == "{" else number % 7))) for number in range(150)])
+    assert warnings(gate) == []
+    [warning] = [line for line in gate.log().splitlines() if "share one counter" in line]
+    assert PROXY in warning and "`192.0.2.1:4711`" in warning and "docs/envoy.md" in warning
 
 
 def test_it_takes_a_hundred_and_a_reload_says_nothing_new(open_gate):

@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+from harness import bootstrap
 from harness.client import Client
-from harness.envoy import try_start
+from harness.envoy import run_config, try_start
+from harness.places import wasm_path
 
 
 def scope(**fields) -> dict:
@@ -117,6 +119,24 @@ def test_envoy_does_not_start(tmp_path, name):
     code, log = try_start(tmp_path, policy)  # returns only because Envoy gives up
     assert code != 0
     assert any(re.search(f"{path}.*({reason})", line) for line in errors(log)), log[-4000:]
+
+
+@pytest.mark.parametrize("kind", ["google.protobuf.Struct", "xds.type.v3.TypedStruct"])
+def test_a_struct_is_told_from_bad_json(tmp_path, kind):
+    """Envoy hands it over as a protobuf message, and not as JSON. The refusal says what to write instead."""
+    policy = scope()
+    value = policy if kind.endswith("protobuf.Struct") else {"type_url": "type.googleapis.com/policy", "value": policy}
+    config = bootstrap.bootstrap(
+        listeners=[bootstrap.listener(wasm_path(), policy, upstream=False, trusted_hops=0)], lds=None, upstream_port=None, http2=False
+    )
+    [chain] = config["static_resources"]["listeners"][0]["filter_chains"]
+    filter = chain["filters"][0]["typed_config"]["http_filters"][0]["typed_config"]["config"]
+    kind = f"type.googleapis.com/{kind}"
+    filter["configuration"] = {"@type": kind, "value": value} if kind.endswith("protobuf.Struct") else {"@type": kind} | value
+    code, log = run_config(tmp_path, config, "--mode", "validate")
+    assert code != 0
+    [error] = errors(log)
+    assert "a protobuf message" in error and "google.protobuf.StringValue" in error, error
 
 
 def test_a_reason_stays_short(tmp_path):
