@@ -134,7 +134,7 @@ MATCHES = {
     "rest": ("/rest/a/b/c", [], "GET"),
     "header": ("/agent", [("user-agent", "like curl/8")], "GET"),
     "cookie": ("/theme", [("cookie", "theme=black")], "GET"),
-    "authenticated": ("/known", [("authorization", "Bearer somebody")], "GET"),
+    "authenticated": ("/known", [("authorization", "Token somebody")], "GET"),
     "address": ("/network", [], "GET"),
     "any, the first": ("/either?a=1", [], "GET"),
     "any, the second": ("/either?b=xyz", [], "GET"),

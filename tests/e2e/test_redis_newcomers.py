@@ -15,6 +15,7 @@ from harness.upstream import told
 
 ANON = 5
 POLICY = {
+    "client": {"credential": {"new_per_address": "1000/min"}},
     "scopes": {
         "anon": {"rate": f"{ANON}/min", "match": {"client": "anonymous"}, "key": "address"},
         "user": {"rate": "300/min", "key": ["credential", "address"]},
@@ -75,3 +76,20 @@ def test_as_many_at_once_as_the_address_has(gates):
         for counted in callers.map(call, range(ANON)):
             statuses += counted
     assert statuses == {200: 200 * ANON}
+
+
+def test_no_more_become_known_than_one_address_may_bring(redis, open_gate, application):
+    """Whichever Envoy they come to. And what they leave behind in Redis is gone after a few minutes."""
+    policy = POLICY | {"client": {"credential": {"new_per_address": "7/min"}}}
+    config = shipped.redis([redis.port], policy, upstream_port=application.port, timeout="5s", prefix="few:")
+    gates = [open_gate(config=config) for _ in range(2)]
+    address = fresh_address()
+    statuses: Counter[int] = Counter()
+    for number in range(100):
+        with Client(gates[number % 2].port, address) as caller:
+            statuses[caller.send("/", token(fresh_token())).status] += 1
+    assert statuses == {200: 7 + ANON, 429: 100 - 7 - ANON}
+    assert sum(gate.stat("wasmcustom.tollgate.credentials.held_back") for gate in gates) == ANON
+    keys = [key for key in redis.keys() if key.startswith("few:")]
+    assert len(keys) <= 1 + 7 + ANON
+    assert all(0 < redis.command("PTTL", key) <= 340_000 for key in keys)
