@@ -55,12 +55,12 @@ fn canonical(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The IPv4 client in an address of NAT64's well-known prefix 64:ff9b::/96 (RFC 6052). All of IPv4 shares one /64 there, and
+/// The IPv4 client in an address of NAT64's well-known prefix `64:ff9b::/96` (RFC 6052). All of IPv4 shares one /64 there, and
 /// would be one client. It is believed because only a network's own translator makes such an address.
 ///
-/// Other IPv6 addresses with an IPv4 address in them are not: those of 6to4 (2002::/16) and Teredo (2001::/32) are made at the
+/// Other IPv6 addresses with an IPv4 address in them are not: those of 6to4 (`2002::/16`) and Teredo (`2001::/32`) are made at the
 /// client's end of a tunnel, which could write an address that is exempt; IPv4-compatible ones (`::192.0.2.1`) nobody makes any
-/// more; and where the IPv4 address stands in NAT64's local prefix 64:ff9b:1::/48 is known to its network alone.
+/// more; and where the IPv4 address stands in NAT64's local prefix `64:ff9b:1::/48` is known to its network alone.
 fn translated(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     match ip.segments() {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((u32::from(high) << 16 | u32::from(low)).into()),
@@ -152,7 +152,7 @@ impl FromStr for Cidr {
         let prefix = prefix.ok_or(CidrError::Form)?;
         let network = match address {
             IpAddr::V4(ip) => masked_v4(ip, prefix).into(),
-            IpAddr::V6(ip) if prefix >= 96 && canonical(address).is_ipv4() => return Err(CidrError::Mapped),
+            IpAddr::V6(_) if prefix >= 96 && canonical(address).is_ipv4() => return Err(CidrError::Mapped),
             IpAddr::V6(ip) => masked_v6(ip, prefix).into(),
         };
         let cidr = Self { network, prefix };
