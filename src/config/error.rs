@@ -5,6 +5,7 @@ use std::fmt;
 /// What is wrong, and the path of the field that it is wrong with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
+    /// Such as `scopes.worker.rate` or `exempt[0]`; empty for the document itself.
     path: String,
     reason: String,
 }
@@ -12,12 +13,6 @@ pub struct ConfigError {
 impl ConfigError {
     pub(super) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { path: path.into(), reason: reason.into() }
-    }
-
-    /// The path of the field, such as `scopes.worker.rate` or `exempt[0]`; empty for the document itself.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
     }
 }
 

@@ -134,6 +134,7 @@ mod tests {
     fn every_cause_has_a_name_of_its_own() {
         for (index, (failure, name)) in Failure::ALL.iter().enumerate() {
             assert!(Failure::ALL[..index].iter().all(|(other, known)| other != failure && known != name));
+            assert_eq!(failure.name(), *name);
         }
     }
 }

@@ -265,3 +265,30 @@ impl<C: Cells> Cells for &C {
         (**self).write(cell, bytes, version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was taken of these clients' counters, in this order.
+    fn receipt(taken: &[(u8, u32)]) -> Receipt {
+        let taken = taken.iter().map(|(client, counter)| Taken {
+            client: Fingerprint::from_bytes([*client; Fingerprint::SIZE]),
+            counter: CounterId(*counter),
+            scope: 0,
+            mark: Time::default(),
+            cost: 1,
+            stays: Stays::Always,
+        });
+        Receipt(taken.collect())
+    }
+
+    #[test]
+    fn in_one_receipt_of_two_what_was_taken_of_one_client_stands_together() {
+        let one = receipt(&[(1, 10), (2, 20), (2, 21), (3, 30)]);
+        let more = receipt(&[(4, 40), (3, 31), (2, 22), (1, 11), (4, 41)]);
+        let both =
+            receipt(&[(1, 10), (1, 11), (2, 20), (2, 21), (2, 22), (3, 30), (3, 31), (4, 40), (4, 41)]);
+        assert_eq!(one.and(more).0, both.0);
+    }
+}

@@ -217,5 +217,10 @@ fn how_redis_is_reached() {
             ..default
         }
     );
+    for (name, on_failure) in
+        [("local", OnFailure::Local), ("allow", OnFailure::Allow), ("deny", OnFailure::Deny)]
+    {
+        assert_eq!(redis(&format!(r#", "on_failure": "{name}""#)).on_failure, on_failure);
+    }
     assert!(Config::parse(br#"{ "store": { "redis": null } }"#).expect("none").redis.is_none());
 }

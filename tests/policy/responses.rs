@@ -83,6 +83,22 @@ fn the_draft_fields_describe_the_limit_closest_to_its_end() {
 }
 
 #[test]
+fn a_buckets_quota_is_its_burst_and_its_window_the_time_in_which_that_flows_in() {
+    for (rate, burst, field) in [
+        ("60/min", 5, r#""only";q=5;w=5"#),
+        ("60/min", 90, r#""only";q=90;w=90"#),
+        ("7/min", 3, r#""only";q=3;w=26"#),
+        ("7/s", 15, r#""only";q=15;w=3"#),
+    ] {
+        let world = world(&format!(
+            r#"{{ "response": {{ "ratelimit_headers": "draft" }}, "scopes": {{ "only": {{ "rate": "{rate}", "burst": {burst}, "algorithm": "token_bucket", "key": "global" }} }} }}"#
+        ));
+        let outcome = world.send(&get("/"));
+        assert_eq!(header(&outcome.quota_headers, "ratelimit-policy"), Some(field));
+    }
+}
+
+#[test]
 fn the_older_fields() {
     let world = world(&format!(r#"{{ "response": {{ "ratelimit_headers": "x-ratelimit" }}, {TWO_RATES} }}"#));
     let outcome = world.send(&get("/"));
@@ -99,9 +115,10 @@ fn the_older_fields() {
 
 #[test]
 fn off_says_nothing_and_so_does_a_request_without_scopes() {
-    let silent = world("");
-    assert!(silent.send(&get("/")).quota_headers.is_empty());
-    assert!(!silent.gate.config().reply.tells_quota());
+    for silent in ["", r#"{ "response": { "ratelimit_headers": "off" } }"#].map(world) {
+        assert!(silent.send(&get("/")).quota_headers.is_empty());
+        assert!(!silent.gate.config().reply.tells_quota());
+    }
     let world =
         world(r#"{ "response": { "ratelimit_headers": "draft" }, "exempt": [{ "path": "/healthz" }] }"#);
     assert!(world.send(&get("/healthz")).quota_headers.is_empty());

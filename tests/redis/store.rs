@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate::config::Config;
 use tollgate::limit::Verdict;
-use tollgate::redis::{Asked, Lasting, Settings, Store};
+use tollgate::redis::{Asked, Failure, Lasting, Settings, Store};
 use tollgate::store::{Acceptance, Charge, Plan, Proof, Proves, Settlement};
 use tollgate::time::Time;
 
@@ -200,4 +200,16 @@ fn it_says_who_has_to_come_back() {
     store.dispatch(at(100)).expect("it is sent");
     store.answered(b"*8\r\n:1\r\n:0\r\n:0\r\n:0\r\n:1\r\n:4\r\n:9\r\n:1764\r\n+OK\r\n", at(100));
     assert!(store.gone(2), "it has to be given back");
+}
+
+#[test]
+fn whoever_waits_for_an_exchange_that_fails_is_told() {
+    let mut store = store(true);
+    let ask = store.ask(1, (), certain(vec![of_scope(0, 1)]), at(100));
+    assert!(matches!(ask, Asked::Waits { wake: true }));
+    store.dispatch(at(100)).expect("it is sent");
+    let report = store.failed(Failure::Connection, at(100));
+    assert_eq!((report.requests, report.has_failed), (1, true));
+    let decided = store.next_decided(at(100)).expect("what became of it");
+    assert_eq!(decided.outcome.err(), Some(Failure::Connection));
 }

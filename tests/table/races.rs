@@ -159,9 +159,11 @@ impl Cells for OneOnly {
 
 #[test]
 fn what_was_taken_before_an_error_is_given_back() {
-    for (otherwise, error) in
-        [(Ok(false), StoreError::Contended), (Err(Unavailable), StoreError::Unavailable)]
-    {
+    for (otherwise, error, text) in [
+        (Ok(false), StoreError::Contended, "other workers were faster too many times in a row"),
+        (Err(Unavailable), StoreError::Unavailable, "the counters cannot be reached"),
+    ] {
+        assert_eq!(error.to_string(), text);
         let capacity = Capacity::new(64).expect("a capacity");
         let cells = OneOnly { cells: MemoryCells::default(), first: Cell::default(), otherwise };
         let table = Table::new(cells, capacity);
