@@ -45,9 +45,11 @@ impl Source {
             Self::Cookie(name) => {
                 let headers = request.header("cookie");
                 let candidates = headers.flat_map(|header| cookie::candidates(header, name.as_bytes()));
-                for candidate in candidates.take(MOST) {
+                for (number, candidate) in candidates.take(MOST + 1).enumerate() {
                     let value = percent::text(candidate.value);
-                    found.add((!value.is_empty()).then(|| one_form(value)), candidate.is_clear);
+                    // Of more nobody looks at the rest, but the application may.
+                    let is_clear = candidate.is_clear && number < MOST;
+                    found.add((!value.is_empty()).then(|| one_form(value)), is_clear);
                 }
             }
         }
@@ -225,6 +227,18 @@ mod tests {
             (&[("cookie", "x=1,sid=a")], "a"),
             (&[("cookie", "sid=\"a\"")], "a"),
             (&[("cookie", "sid=1; sid=2; sid=3; sid=4; sid=5")], "1 2 3 4"),
+            (&[("cookie", "sid=1; sid=1; sid=1; sid=1; sid=1; sid=2")], "1"),
+            (
+                &[
+                    ("x-api-key", "1"),
+                    ("x-api-key", "1"),
+                    ("x-api-key", "1"),
+                    ("x-api-key", "1"),
+                    ("x-api-key", "1"),
+                    ("x-api-key", "2"),
+                ],
+                "1 2",
+            ),
         ] {
             assert_eq!(all(pairs), (secrets.to_owned(), false), "{pairs:?}");
         }
