@@ -71,13 +71,11 @@ def told_to_client(reply) -> dict[str, str]:
     return {name.lower(): value for name, value in reply.headers.items() if name.lower() not in EVERYDAY}
 
 
-def test_the_shipped_policy_is_the_default_one_and_a_limit_by_address():
+def test_the_shipped_policy_has_the_scopes_of_the_default_one():
     policy = shipped.authz_policy()
-    address = policy["scopes"].pop("address")
     default = json.loads(shipped.repo_path("src", "config", "default.json").read_text())
     del default["scopes"]["worker"]["count"]  # no response comes by
     assert policy["scopes"] == default["scopes"]
-    assert address == {"rate": "1200/min", "key": "address"}
 
 
 def test_30_polls_and_then_429_as_inline(deployment, inline, application):
