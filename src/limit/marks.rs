@@ -125,7 +125,8 @@ impl Marks {
     /// written that. The packed marks are not looked at: who stores them sees to it that they come back as they
     /// were.
     ///
-    /// In a log that drops what has expired whenever it grows, no mark is more than two windows before the newest.
+    /// In a log that drops what has expired whenever it grows, no mark is older than the newest by more than a window and
+    /// what the newest was rounded by. That is less than two windows.
     pub(crate) fn decode(reader: &mut Reader, step: u64, window: u64) -> Option<Self> {
         let units = reader.number()?;
         let base = reader.number()?;

@@ -33,7 +33,7 @@ impl Breaker {
     /// all try again at once.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { state: State::Closed, failures: 0, backoff: SHORTEST, random: seed | 1 }
+        Self { state: State::Closed, failures: 0, backoff: SHORTEST, random: seed }
     }
 
     /// Whether one more may ask at `now`. `idle` says that nobody is asking or about to.
@@ -76,12 +76,11 @@ impl Breaker {
 
     /// The backoff, give or take a quarter.
     fn jittered(&mut self) -> Duration {
-        // Marsaglia's xorshift.
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let eighths = u32::try_from(self.random % 1_000).unwrap_or(0);
-        self.backoff * 3 / 4 + self.backoff * eighths / 2_000
+        // Knuth's generator for MMIX.
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let thousandths = u32::try_from(self.random % 1_000).unwrap_or(0);
+        self.backoff * 3 / 4 + self.backoff * thousandths / 2_000
     }
 }
 
@@ -123,19 +122,35 @@ mod tests {
     }
 
     #[test]
+    fn it_is_open_until_its_time_is_over() {
+        let mut breaker = Breaker::new(1);
+        while !breaker.failed(at(0)) {}
+        let State::Open { until } = breaker.state else { panic!("open") };
+        assert!(!breaker.admits(Time::from_micros(until.micros() - 1), true));
+        assert!(breaker.admits(until, true));
+    }
+
+    #[test]
     fn the_time_between_is_bounded_and_differs() {
-        let mut times = Vec::new();
-        for seed in 0..50 {
-            let mut breaker = Breaker::new(2 * seed);
+        let open = |breaker: &mut Breaker| {
+            breaker.failed(at(0));
+            (0..3_000).find(|millis| breaker.admits(at(*millis), true)).expect("at last")
+        };
+        // From breaker to breaker, and each time anew.
+        let of_many = (0..50).map(|seed| {
+            let mut breaker = Breaker::new(seed);
             (0..40).for_each(|_| {
                 breaker.failed(at(0));
             });
-            let open = (0..3_000).find(|millis| breaker.admits(at(*millis), true)).expect("at last");
-            assert!((1_500..=2_500).contains(&open), "{open} ms");
-            times.push(open);
+            open(&mut breaker)
+        });
+        let mut breaker = Breaker::new(0);
+        let of_one = (0..70).map(|_| open(&mut breaker)).skip(20);
+        for times in [of_many.collect::<Vec<_>>(), of_one.collect()] {
+            assert!(times.iter().all(|open| (1_500..=2_500).contains(open)), "{times:?}");
+            assert!(times.iter().any(|open| *open < 1_750) && times.iter().any(|open| *open > 2_250));
+            let different: std::collections::HashSet<_> = times.iter().collect();
+            assert!(different.len() > 40, "{times:?}");
         }
-        times.sort_unstable();
-        times.dedup();
-        assert!(times.len() > 30);
     }
 }

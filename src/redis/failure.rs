@@ -62,7 +62,7 @@ impl Failure {
     /// word further back (`ERR Error running script …: -OOM …`, up to Redis 6).
     #[must_use]
     pub fn of_error(message: &[u8]) -> Self {
-        let mut words = message.split(|byte| !byte.is_ascii_uppercase()).filter(|word| word.len() > 2);
+        let mut words = message.split(|byte| !byte.is_ascii_uppercase());
         let first = words.next().unwrap_or_default();
         if first == b"ERR" { words.find_map(Self::of_word) } else { Self::of_word(first) }
             .unwrap_or(Self::Other)

@@ -126,8 +126,7 @@ fn put_head(out: &mut Vec<u8>, kind: u8, id: CounterId, rate: Rate) {
 }
 
 fn window(reader: &mut Reader, rate: Rate, step: u64) -> Option<Counter> {
-    // Marks in microseconds may lie beside rounded ones.
-    let marks = Marks::decode(reader, step, rate.window_micros() + Window::coarse_step(rate))?;
+    let marks = Marks::decode(reader, step, rate.window_micros())?;
     Some(Counter::Window { rate, window: Window::of(marks) })
 }
 
@@ -221,5 +220,10 @@ mod tests {
         let proved = Record { proved_until: Some(Time::from_micros(10)), ..Record::default() };
         assert_eq!(proved.fill(Time::from_micros(9)), 1);
         assert_eq!(proved.fill(Time::from_micros(10)), 0);
+        for (now, is_written) in [(9, true), (10, false)] {
+            let mut bytes = Vec::new();
+            proved.encode(Time::from_micros(now), &mut bytes);
+            assert_eq!(!bytes.is_empty(), is_written, "{now}");
+        }
     }
 }

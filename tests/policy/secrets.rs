@@ -212,5 +212,6 @@ fn a_policy_does_not_show_its_secrets() {
     let config = Config::parse(document.to_string().as_bytes()).expect("good");
     let shown = format!("{config:?}");
     assert!(!shown.contains(MARKER) && !shown.contains(SECRET), "{shown}");
+    assert!(shown.contains("Some(Login { username: None, .. })") && shown.contains("Secret(…)"), "{shown}");
     assert_ne!(Secret::of_text(SECRET), Secret::of_text("0123456789abcdef0123456789abcdeg"));
 }
