@@ -209,8 +209,11 @@ mod tests {
 
     #[test]
     fn additions_win_over_the_list() {
-        let additions: &[(&str, &[&str])] =
-            &[("Google", &["Googlebot", "AdsBot-Google"]), ("bingbot", &["our bing"]), ("acme", &["Acme/1"])];
+        let additions: &[(&str, &[&str])] = &[
+            ("Google", &["Googlebot", "AdsBot-Google"]),
+            ("bingbot", &["our bing"]),
+            ("acme", &["Acme/1", "acme bot/2"]),
+        ];
         let crawlers = crawlers(additions).expect("crawlers");
         for (user_agent, expected) in [
             ("Googlebot-Image/1.0", Some("google")),
@@ -219,6 +222,10 @@ mod tests {
             ("bingbot/2.0", Some("bingbot")),
             ("(acme/1.7)", Some("acme")),
             ("acme/17", None),
+            ("acme bot/2.0", Some("acme")),
+            ("acme bot/27", None),
+            ("acme-bot/2", None),
+            ("acme bot", None),
             ("ClaudeBot/1.0", Some("claudebot")),
         ] {
             assert_eq!(crawlers.family(user_agent.as_bytes()), expected, "{user_agent}");

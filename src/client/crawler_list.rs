@@ -98,32 +98,23 @@ struct Index {
     buckets: [u16; BUCKETS + 1],
     /// Where lines start in the list: bucket by bucket, and in each the last one first, so longer names before those
     /// that they begin with.
-    lines: [u16; NAMES],
+    lines: [u16; LINES],
     /// What else the keys of the same lines say: few names need to be read that are not in the text.
-    tags: [u8; NAMES],
+    tags: [u8; LINES],
 }
 
 /// About one for each name.
 const BUCKETS: usize = 1 << BUCKET_BITS;
 const BUCKET_BITS: u32 = 10;
 
-/// Behind the notes.
-const FIRST_LINE: usize = {
-    let mut at = 0;
-    while LIST.as_bytes()[at] == b'#' {
-        at = next_line(at);
-    }
-    at
-};
-
-/// How many names the list has.
-const NAMES: usize = {
-    let (mut at, mut names) = (FIRST_LINE, 0);
+/// How many lines the list has. The few that are notes count as names, too: no word begins with `#`.
+const LINES: usize = {
+    let (mut at, mut lines) = (0, 0);
     while at < LIST.len() {
         at = next_line(at);
-        names += 1;
+        lines += 1;
     }
-    names
+    lines
 };
 
 /// Made by the compiler: a worker has nothing to do when it starts.
@@ -133,8 +124,8 @@ impl Index {
     #[expect(clippy::cast_possible_truncation, reason = "asserted")]
     const fn new() -> Self {
         assert!(LIST.len() <= u16::MAX as usize, "the list has grown too long");
-        let mut index = Self { buckets: [0; BUCKETS + 1], lines: [0; NAMES], tags: [0; NAMES] };
-        let mut at = FIRST_LINE;
+        let mut index = Self { buckets: [0; BUCKETS + 1], lines: [0; LINES], tags: [0; LINES] };
+        let mut at = 0;
         while at < LIST.len() {
             index.buckets[bucket_of(key_of(name(at)))] += 1;
             at = next_line(at);
@@ -145,7 +136,7 @@ impl Index {
             bucket += 1;
         }
         // By now each bucket says where it ends. It is filled from there.
-        at = FIRST_LINE;
+        at = 0;
         while at < LIST.len() {
             let key = key_of(name(at));
             let bucket = bucket_of(key);

@@ -112,6 +112,7 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&redis(r#""timeout": "50min""#), "store.redis.timeout: expected a span from `2ms` to `10s`, such as `50ms`".into()),
         (&redis(r#""on_failure": "open""#), "store.redis.on_failure: expected `local`, `allow` or `deny`".into()),
         (&redis(r#""username": "u""#), "store.redis.username: needs a `password` beside it".into()),
+        (&redis(r#""password": """#), "store.redis.password: expected a string that is not empty".into()),
         (&redis(r#""password": 7"#), "store.redis.password: expected a string that is not empty".into()),
         (r#"{ "store": { "redis": { "cluster": "c", "secret": "short but secret" } } }"#, "store.redis.secret: has 16 characters; whoever guesses it can tell which clients the keys in Redis stand for: expected 32 or more, at random, such as `openssl rand -hex 32` makes".into()),
     ] {

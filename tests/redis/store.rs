@@ -212,4 +212,7 @@ fn whoever_waits_for_an_exchange_that_fails_is_told() {
     assert_eq!((report.requests, report.has_failed), (1, true));
     let decided = store.next_decided(at(100)).expect("what became of it");
     assert_eq!(decided.outcome.err(), Some(Failure::Connection));
+    // Whoever does not wait any longer is handed back, once.
+    store.ask(2, (), certain(vec![of_scope(0, 1)]), at(100));
+    assert!(store.withdraw(2).is_some() && store.withdraw(2).is_none());
 }
