@@ -1,9 +1,10 @@
 //! Which answers count, by their HTTP and gRPC statuses.
 
 use tollgate::config::Config;
+use tollgate::response::{Origin, Response};
 use tollgate::scope::Count;
 
-use super::{assert_accepted, one_scope, refused};
+use super::{assert_accepted, get, one_scope, refused, world};
 
 fn scope(count: &str) -> String {
     one_scope(&format!(r#""key": "address", "count": {count}"#))
@@ -218,6 +219,27 @@ fn grpc_calls_are_answered_with_200() {
         r#""not": { "header": { "content-type": "application/grpc" } }"#,
     ] {
         assert_accepted(&policy(rule, r#"{ "status": [401] }"#));
+    }
+}
+
+#[test]
+fn a_grpc_call_is_not_settled_before_its_status_is_known() {
+    for (listed, of_ok, of_others) in [
+        (r#"{ "grpc": "OK" }"#, 5, 20),
+        (r#"{ "not": { "grpc": "OK" } }"#, 20, 5),
+        (r#"{ "not": { "status": "5xx", "grpc": "OK" } }"#, 20, 5),
+    ] {
+        for (status, admitted) in [(0, of_ok), (16, of_others)] {
+            let world = world(&scope(listed));
+            let response = Response { status: 200, grpc: Some(status), origin: Origin::Application };
+            let call = || {
+                let outcome = world.send(&get("/"));
+                let allowed = outcome.decision.is_allowed();
+                world.settle(outcome, response);
+                allowed
+            };
+            assert_eq!((0..20).filter(|_| call()).count(), admitted, "{listed} {status}");
+        }
     }
 }
 

@@ -74,6 +74,16 @@ fn a_made_up_credential_buys_nothing() {
 }
 
 #[test]
+fn nor_does_it_as_part_of_a_combination() {
+    let world = world(
+        r#"{ "scopes": { "only": { "rate": "6/h", "key": [{ "all": ["credential", { "header": "x-app" }] }, "address"] } } }"#,
+    );
+    let sprayed = (0..20)
+        .filter(|number| world.exchange(&get("/").token(&format!("x{number}")).with("x-app", "one"), 401));
+    assert_eq!(sprayed.count(), 6, "the quota of the address");
+}
+
+#[test]
 fn many_new_clients_behind_one_address() {
     let world = world(&POLICY.replace("100/h", "1000/h"));
     for number in 0..100 {
