@@ -49,6 +49,15 @@ def unreachable_port() -> int:
     return ports.reserve()
 
 
+def pytest_terminal_summary(terminalreporter) -> None:
+    """What a test wants to be read even where it passes: `record_property("summary", …)`."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == "summary":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
     outcome = yield

@@ -1,0 +1,96 @@
+"""The corpus: requests, and what is unusual about each. It is the same in every run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from corpus import fields, paths
+from harness.client import Header
+
+# Of each change to a path so many results are in the corpus, or one in so many.
+_RESULTS, _ONE_IN = 6, 12
+_PAIRS = 200
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """`unusual`: the names of what was done to it; a request that is spelled plainly has none. `credential`: where it presents a
+    credential in another spelling, the usual one."""
+
+    unusual: tuple[str, ...]
+    target: bytes
+    method: str = "GET"
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+    credential: Header | None = None
+
+    def __str__(self) -> str:
+        fields = [f"{name}: {value}" if isinstance(name, str) else repr(name) for name, value in self.headers]
+        return " | ".join([f"{self.method} {self.target!r}", *fields, *([repr(self.body)] if self.body else [])])
+
+
+def corpus(users: dict[str, str]) -> list[Spelling]:
+    """All of it, for an application with these secrets."""
+    return [*_plain(users), *_paths(), *_pairs(), *_queries(), *_headers(), *_credentials(users)]
+
+
+def extract(spellings: Iterable[Spelling]) -> list[Spelling]:
+    """The plain ones, and one of each other kind."""
+    seen: set[tuple[str, ...]] = {("pair",)}
+    return [one for one in spellings if not one.unusual or not (_kind(one) in seen or seen.add(_kind(one)))]
+
+
+def _kind(spelling: Spelling) -> tuple[str, ...]:
+    return spelling.unusual if len(spelling.unusual) == 1 else ("pair",)
+
+
+def _plain(users: dict[str, str]) -> Iterator[Spelling]:
+    for target in paths.PLAIN + fields.PLAIN_QUERIES:
+        yield Spelling((), target)
+    for headers in fields.PLAIN_HEADERS:
+        yield Spelling((), b"/api/v2/jobs/", headers=headers)
+    for method, target in [("POST", b"/api/v2/jobs/"), ("PUT", b"/api/v2/jobs/7/"), ("DELETE", b"/api/v2/jobs/7/")]:
+        yield Spelling((), target, method=method)
+    for _, header in fields.plain_credentials(users):
+        yield Spelling((), b"/api/v2/jobs/", headers=(header,))
+
+
+def _paths() -> Iterator[Spelling]:
+    for change in paths.CHANGES:
+        results = list(dict.fromkeys(target for base in paths.PLAIN for target in change.of(base)))
+        wanted = min(len(results), max(_RESULTS, len(results) // _ONE_IN))
+        for target in random.Random(change.name).sample(results, wanted):
+            yield Spelling((change.name,), target)
+
+
+def _pairs() -> Iterator[Spelling]:
+    """Two changes to one path; a sample, since there are too many."""
+    rng = random.Random("pairs")
+    for _ in range(_PAIRS):
+        base = rng.choice(paths.PLAIN)
+        first, second = rng.sample(paths.CHANGES, 2)
+        found = [twice for once in first.of(base) if b"://" not in once for twice in second.of(once)]
+        if found:
+            yield Spelling((first.name, second.name), rng.choice(found))
+
+
+def _queries() -> Iterator[Spelling]:
+    for name, query, headers in fields.queries():
+        yield Spelling((name,), b"/api/v2/jobs/?" + query, headers=headers)
+
+
+def _headers() -> Iterator[Spelling]:
+    for name, headers in fields.HEADERS:
+        yield Spelling((name,), b"/api/v2/jobs/", headers=headers)
+    for name, target, headers in fields.TARGETS:
+        yield Spelling((name,), target, headers=headers)
+    for name, target, headers, body in fields.OVERRIDES:
+        yield Spelling((name,), target, method="POST", headers=headers, body=body)
+
+
+def _credentials(users: dict[str, str]) -> Iterator[Spelling]:
+    usual = dict(fields.plain_credentials(users))
+    for kind, name, headers in fields.credentials(users):
+        yield Spelling((name,), b"/api/v2/jobs/", headers=headers, credential=usual[kind])
