@@ -12,6 +12,7 @@ from harness.client import Header
 # Of each change to a path so many results are in the corpus, or one in so many.
 _RESULTS, _ONE_IN = 6, 12
 _PAIRS = 200
+_PATHS_WITH_QUERIES = 80
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Spelling:
 
 def corpus(users: dict[str, str]) -> list[Spelling]:
     """All of it, for an application with these secrets."""
-    return [*_plain(users), *_paths(), *_pairs(), *_queries(), *_headers(), *_credentials(users)]
+    return [*_plain(users), *_paths(), *_pairs(), *_queries(), *_paths_with_queries(), *_headers(), *_credentials(users)]
 
 
 def extract(spellings: Iterable[Spelling]) -> list[Spelling]:
@@ -79,6 +80,15 @@ def _pairs() -> Iterator[Spelling]:
 def _queries() -> Iterator[Spelling]:
     for name, query, headers in fields.queries():
         yield Spelling((name,), b"/api/v2/jobs/?" + query, headers=headers)
+
+
+def _paths_with_queries() -> Iterator[Spelling]:
+    """A poll by another path, with its parameter in another form; a sample, too."""
+    rng = random.Random("paths with queries")
+    queries = list(fields.queries())
+    for _ in range(_PATHS_WITH_QUERIES):
+        change, (name, query, headers) = rng.choice(paths.CHANGES), rng.choice(queries)
+        yield Spelling((change.name, name), rng.choice(list(change.of(b"/api/v2/jobs/"))) + b"?" + query, headers=headers)
 
 
 def _headers() -> Iterator[Spelling]:
