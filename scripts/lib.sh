@@ -98,14 +98,25 @@ envoy_version() { "$ENVOY" --version | sed -n 's#.*version: [0-9a-f]*/\([^/]*\)/
 # ensure_command COMMAND PACKAGE : the command is there, or Debian's package brings it.
 ensure_command() {
     if command -v "$1" >/dev/null; then return; fi
-    local hint="\`$1\` is missing: install it (Debian: apt-get install $2)"
+    _install_debian "\`$1\` is missing" "$2"
+}
+
+# ensure_sinatra : Debian's Ruby has Sinatra and Puma.
+ensure_sinatra() {
+    if /usr/bin/ruby -rsinatra/base -rpuma -e '' 2>/dev/null; then return; fi
+    _install_debian "Sinatra is missing" ruby-sinatra puma
+}
+
+# _install_debian WHAT-IS-WRONG PACKAGE… : installs Debian's packages, or says what to do.
+_install_debian() {
+    local hint="$1: install it (Debian: apt-get install ${*:2})"
     command -v apt-get >/dev/null || die "$hint"
     ((EUID == 0)) || die "$hint; installing packages takes root"
-    say "Installing Debian's package $2"
+    say "Installing Debian's packages ${*:2}"
     # Debian starts a server that it installs; this one is started here, on a port of its own, when it is needed.
-    RUNLEVEL=1 _install_packages "$2" || die "apt-get could not install $2: see its message above"
+    RUNLEVEL=1 _install_packages "${@:2}" || die "apt-get could not install ${*:2}: see its message above"
     # (Some packages do so all the same where systemd runs.)
-    if [[ -d /run/systemd/system ]]; then systemctl disable --quiet --now "$2" 2>/dev/null || true; fi
+    if [[ -d /run/systemd/system ]]; then systemctl disable --quiet --now "${@:2}" 2>/dev/null || true; fi
 }
 
 # ensure_wasm_target : after it, "${WASM_CARGO[@]}" SUBCOMMAND … "${WASM_FLAGS[@]}" compiles for wasm32.

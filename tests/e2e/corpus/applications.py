@@ -62,6 +62,10 @@ def _php(port: int) -> list[str]:
     return [program("php", "Debian's package php-cli"), *quiet, "-S", f"127.0.0.1:{port}", str(_APPS / "app.php")]
 
 
+def _sinatra(port: int) -> list[str]:
+    return ["/usr/bin/ruby", str(_APPS / "sinatra_app.rb"), str(port)]
+
+
 COMMANDS: dict[str, Callable[[int], list[str]]] = {
     "django": _gunicorn("django_app:wsgi"),
     "django-asgi": _uvicorn("django_app:asgi", "h11"),
@@ -72,6 +76,7 @@ COMMANDS: dict[str, Callable[[int], list[str]]] = {
     "aiohttp": _own("aiohttp_app.py"),
     "express": _express,
     "php": _php,
+    "sinatra": _sinatra,
 }
 
 
