@@ -19,7 +19,11 @@ _INLINE: dict[str, dict] = {
     "inline": {},
     "inline, %2F kept": {"path_with_escaped_slashes_action": "KEEP_UNCHANGED"},
     "inline, only %2F unescaped": {"normalize_path": False, "merge_slashes": False},
-    "inline, nothing normalised": {"normalize_path": False, "merge_slashes": False, "path_with_escaped_slashes_action": "KEEP_UNCHANGED"},
+    "inline, nothing normalised": {
+        "normalize_path": False,
+        "merge_slashes": False,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+    },
 }
 
 _ASKING = {"nginx": "nginx", "Caddy": "caddy", "Traefik": "traefik", "ext_authz": "envoy"}
@@ -38,7 +42,8 @@ def front(name: str, applications: dict[str, int], directory: Callable[[str], Pa
             gate = stack.enter_context(Gate(directory(name), config=_inline(_INLINE[name], applications)))
             yield {app: gate.port_of(app) for app in applications}.__getitem__
             return
-        service = stack.enter_context(Gate(directory("service"), config=shipped.authz(asking.policy_for(_ASKING[name], POLICY))))
+        config = shipped.authz(asking.policy_for(_ASKING[name], POLICY))
+        service = stack.enter_context(Gate(directory("service"), config=config))
         start, _, _ = asking.ASKING[_ASKING[name]]
         ports: dict[str, int] = {}
 

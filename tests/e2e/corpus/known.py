@@ -1,7 +1,7 @@
 """The disagreements that are known, each with its reason: `known.yaml`.
 
-An entry is about all spellings that have one of its names in `unusual`, sent to one of its `applications` through one of its `fronts`
-(where it names none: through any, to any). It must occur with each of these names.
+An entry is about all spellings that have one of its names in `unusual`, sent to one of its `applications` through one of its
+`fronts` (where it names none: to any, through any). It must occur with each name in it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Known:
 
 def load() -> list[Known]:
     entries = yaml.safe_load(Path(__file__).with_name("known.yaml").read_text()) or []
-    return [Known(**{name: value if name == "because" else tuple(value) for name, value in entry.items()}) for entry in entries]
+    return [Known(**{name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}) for one in entries]
 
 
 def unknown(found: list[Disagreement], front: str, application: str) -> list[Disagreement]:
@@ -43,8 +43,8 @@ def unknown(found: list[Disagreement], front: str, application: str) -> list[Dis
 
 
 def stale(found: dict[tuple[str, str], list[Disagreement]]) -> list[str]:
-    """What is listed and has not occurred, of all that was found through a front (the first name) in an application (the second).
-    An entry counts only if all that it names was tried."""
+    """What is listed and has not occurred, of all that was found. The names are those of front and application. An entry counts
+    only if all that it names was tried."""
     return [f"  {line}" for entry in load() for line in _stale(entry, found)]
 
 
@@ -63,6 +63,8 @@ def _stale(entry: Known, found: dict[tuple[str, str], list[Disagreement]]) -> It
         yield f"{entry}: not through {name}"
     for name in set(entry.applications) - {application for _, application, _ in occurred}:
         yield f"{entry}: not in {name}"
+    for name in set(entry.what) - {one.what for _, _, one in occurred}:
+        yield f"{entry}: never {name}"
     for name in set(entry.unusual) - {name for _, _, one in occurred for name in one.spelling.unusual}:
         yield f"{entry}: not with {name}"
 

@@ -82,6 +82,7 @@ def _upper(path: bytes) -> Iterable[bytes]:
 
 # From a page that nobody limits to the one that is meant.
 _UP = [b"..", b"%2e%2e", b".%2e", b"..;", b"..;x=y", b"..%00", b"..%20", b"..%09", b"%252e%252e", b"..%c0%af"]
+_UP_BY_BACKSLASH = [b"/..\\", b"\\..\\", b"/..%5c"]
 _ASIDE = [b"/static", b"/healthz", b"/static;x", b"/healthz;", b"/public"]
 
 CHANGES = [
@@ -111,7 +112,7 @@ CHANGES = [
     Change("above the root", _each(b"/..", b"/../..", b"/%2e%2e", of=_before)),
     Change("from elsewhere", lambda path: [aside + b"/" + up + path for aside in _ASIDE for up in _UP]),
     Change("from elsewhere by an encoded slash", lambda path: [a + b"/..%2f" + path[1:] for a in _ASIDE]),
-    Change("from elsewhere by a backslash", lambda path: [a + up + path[1:] for a in _ASIDE for up in [b"/..\\", b"\\..\\", b"/..%5c"]]),
+    Change("from elsewhere by a backslash", lambda path: [a + up + path[1:] for a in _ASIDE for up in _UP_BY_BACKSLASH]),
     Change("from elsewhere by an empty segment", lambda path: [a + b"//.." + path for a in _ASIDE]),
     Change("a parameter", _each(b";x", b";a=1", b";", b";x.json", b"%3bx", of=_behind_segment)),
     Change("a fragment", _each(b"#x", b"#", b"#/../../../healthz", b"#?ids_only=0", of=_at_end)),

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from corpus import fields, paths
+from corpus import credentials, headers, paths, queries
 from harness.client import Header
 
 # Of each change to a path so many results are in the corpus, or one in so many.
@@ -48,13 +48,13 @@ def _kind(spelling: Spelling) -> tuple[str, ...]:
 
 
 def _plain(users: dict[str, str]) -> Iterator[Spelling]:
-    for target in paths.PLAIN + fields.PLAIN_QUERIES:
+    for target in paths.PLAIN + queries.PLAIN:
         yield Spelling((), target)
-    for headers in fields.PLAIN_HEADERS:
-        yield Spelling((), b"/api/v2/jobs/", headers=headers)
+    for plain in headers.PLAIN:
+        yield Spelling((), b"/api/v2/jobs/", headers=plain)
     for method, target in [("POST", b"/api/v2/jobs/"), ("PUT", b"/api/v2/jobs/7/"), ("DELETE", b"/api/v2/jobs/7/")]:
         yield Spelling((), target, method=method)
-    for _, header in fields.plain_credentials(users):
+    for _, header in credentials.plain(users):
         yield Spelling((), b"/api/v2/jobs/", headers=(header,))
 
 
@@ -78,29 +78,30 @@ def _pairs() -> Iterator[Spelling]:
 
 
 def _queries() -> Iterator[Spelling]:
-    for name, query, headers in fields.queries():
-        yield Spelling((name,), b"/api/v2/jobs/?" + query, headers=headers)
+    for name, query, beside in queries.spelled():
+        yield Spelling((name,), b"/api/v2/jobs/?" + query, headers=beside)
 
 
 def _paths_with_queries() -> Iterator[Spelling]:
     """A poll by another path, with its parameter in another form; a sample, too."""
     rng = random.Random("paths with queries")
-    queries = list(fields.queries())
+    spelled = list(queries.spelled())
     for _ in range(_PATHS_WITH_QUERIES):
-        change, (name, query, headers) = rng.choice(paths.CHANGES), rng.choice(queries)
-        yield Spelling((change.name, name), rng.choice(list(change.of(b"/api/v2/jobs/"))) + b"?" + query, headers=headers)
+        change, (name, query, beside) = rng.choice(paths.CHANGES), rng.choice(spelled)
+        path = rng.choice(list(change.of(b"/api/v2/jobs/")))
+        yield Spelling((change.name, name), path + b"?" + query, headers=beside)
 
 
 def _headers() -> Iterator[Spelling]:
-    for name, headers in fields.HEADERS:
-        yield Spelling((name,), b"/api/v2/jobs/", headers=headers)
-    for name, target, headers in fields.TARGETS:
-        yield Spelling((name,), target, headers=headers)
-    for name, target, headers, body in fields.OVERRIDES:
-        yield Spelling((name,), target, method="POST", headers=headers, body=body)
+    for name, fields in headers.spelled():
+        yield Spelling((name,), b"/api/v2/jobs/", headers=fields)
+    for name, target, fields in headers.TARGETS:
+        yield Spelling((name,), target, headers=fields)
+    for name, target, fields, body in headers.OVERRIDES:
+        yield Spelling((name,), target, method="POST", headers=fields, body=body)
 
 
 def _credentials(users: dict[str, str]) -> Iterator[Spelling]:
-    usual = dict(fields.plain_credentials(users))
-    for kind, name, headers in fields.credentials(users):
-        yield Spelling((name,), b"/api/v2/jobs/", headers=headers, credential=usual[kind])
+    usual = dict(credentials.plain(users))
+    for kind, name, fields in credentials.spelled(users):
+        yield Spelling((name,), b"/api/v2/jobs/", headers=fields, credential=usual[kind])
