@@ -29,8 +29,6 @@ _INLINE: dict[str, dict] = {
 _ASKING = {"nginx": "nginx", "Caddy": "caddy", "Traefik": "traefik", "ext_authz": "envoy"}
 
 FRONTS = [*_INLINE, *_ASKING]
-# With no front that changes anything, the filter has to understand each application by itself.
-FILTER_ALONE = "inline, nothing normalised"
 Ports = Callable[[str], int]
 
 
