@@ -155,12 +155,12 @@ impl<C: Cells> Gate<C> {
     }
 
     /// What a request is to be charged that presents several credentials, or one that may be read in several ways: as the bearer's of
-    /// each, and where credentials have to prove themselves as an anonymous client's, too. It proves nothing: a success belongs
-    /// to the credential that the application has used, and nobody knows which.
+    /// each; and as an anonymous client's, if credentials have to prove themselves, or if it may be somebody else's. It proves
+    /// nothing: a success belongs to the credential that the application has used, and nobody knows which.
     fn plan_for_all(&self, client: &Client) -> Plan {
-        let minds =
-            self.config.minds_credentials && matches!(self.config.policy.trust, Trust::Upstream { .. });
-        let mut charges = if minds { self.charges(&client.anonymous(), None) } else { Vec::new() };
+        let must_prove = matches!(self.config.policy.trust, Trust::Upstream { .. });
+        let as_anonymous = self.config.minds_credentials && (must_prove || client.could_be_another());
+        let mut charges = if as_anonymous { self.charges(&client.anonymous(), None) } else { Vec::new() };
         for bearer in client.could_be() {
             for charge in self.charges(&client.with(bearer), None) {
                 if !charges.iter().any(|other| is_same(&charge, other)) {

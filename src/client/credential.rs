@@ -63,14 +63,19 @@ pub(super) enum Presented<'a> {
     Nothing,
     /// One secret, and nothing else that the application may use instead.
     One(Cow<'a, [u8]>),
-    /// These secrets, or one that may be read in several ways, or that stands beside something that is none.
-    Unclear(Vec<Cow<'a, [u8]>>),
+    /// Nobody can say which one the application will use.
+    Unclear {
+        /// One of these secrets, as far as they could be read.
+        secrets: Vec<Cow<'a, [u8]>>,
+        /// Or none of them: something stands there that may be read in several ways, or that is no credential here.
+        or_none: bool,
+    },
 }
 
 impl<'a> Presented<'a> {
     /// What stands in these places.
     pub(super) fn find(sources: &[Source], request: &Request<'a>) -> Self {
-        let mut found = Found { secrets: Vec::new(), is_clear: true };
+        let mut found = Found { secrets: Vec::new(), or_none: false };
         for source in sources {
             source.look(request, &mut found);
         }
@@ -81,11 +86,14 @@ impl<'a> Presented<'a> {
         let is_listed =
             |source: &Source| matches!(source, Source::Header { name, .. } if name == AUTHORIZATION);
         if !sources.iter().any(is_listed) && request.header(AUTHORIZATION).next().is_some() {
-            found.is_clear = false;
+            found.or_none = true;
         }
         match found.secrets.pop() {
-            Some(secret) if found.is_clear && found.secrets.is_empty() => Self::One(secret),
-            last => Self::Unclear(found.secrets.into_iter().chain(last).collect()),
+            Some(secret) if !found.or_none && found.secrets.is_empty() => Self::One(secret),
+            last => {
+                let secrets = found.secrets.into_iter().chain(last).collect();
+                Self::Unclear { secrets, or_none: found.or_none }
+            }
         }
     }
 }
@@ -97,18 +105,18 @@ const MOST: usize = 4;
 
 struct Found<'a> {
     secrets: Vec<Cow<'a, [u8]>>,
-    is_clear: bool,
+    or_none: bool,
 }
 
 impl<'a> Found<'a> {
     /// A place is filled, with this secret or something that is none.
     fn add(&mut self, secret: Option<Cow<'a, [u8]>>, is_clear: bool) {
-        self.is_clear &= is_clear && secret.is_some();
+        self.or_none |= !is_clear || secret.is_none();
         let new = secret.filter(|secret| !self.secrets.contains(secret));
         self.secrets.extend(new);
         if self.secrets.len() > MOST {
             self.secrets.truncate(MOST);
-            self.is_clear = false;
+            self.or_none = true;
         }
     }
 }
@@ -162,7 +170,7 @@ mod tests {
         match Presented::find(sources, &request) {
             Presented::Nothing => (vec![], true),
             Presented::One(secret) => (vec![text(&secret)], true),
-            Presented::Unclear(secrets) => (secrets.iter().map(text).collect(), false),
+            Presented::Unclear { secrets, .. } => (secrets.iter().map(text).collect(), false),
         }
     }
 

@@ -77,7 +77,7 @@ impl<'r, 'a> Client<'r, 'a> {
     pub fn credential(&self) -> Option<&[u8]> {
         match &self.presented {
             Presented::One(credential) => Some(credential),
-            Presented::Nothing | Presented::Unclear(_) => None,
+            Presented::Nothing | Presented::Unclear { .. } => None,
         }
     }
 
@@ -85,9 +85,15 @@ impl<'r, 'a> Client<'r, 'a> {
     #[must_use]
     pub fn could_be(&self) -> &[Cow<'a, [u8]>] {
         match &self.presented {
-            Presented::Unclear(secrets) => secrets,
+            Presented::Unclear { secrets, .. } => secrets,
             Presented::Nothing | Presented::One(_) => &[],
         }
+    }
+
+    /// Whether it could also be somebody else: its credentials may be read in several ways, or stand beside something else.
+    #[must_use]
+    pub const fn could_be_another(&self) -> bool {
+        matches!(self.presented, Presented::Unclear { or_none: true, .. })
     }
 
     /// Where the client is, as the proxy says it.

@@ -201,6 +201,10 @@ fn where_any_credential_counts_each_of_several_is_charged() {
     let both = |number: usize| get("/").token("t").with("cookie", &format!("sid=made-up{number}"));
     assert_eq!((0..100).filter(|number| world.exchange(&both(*number), 200)).count(), 9);
     assert_eq!(left(&world), 6, "nobody was anonymous");
+    let unclear =
+        |number: usize| get("/").with("cookie", &format!("sid=\"\\12{number}\"")).from("192.0.2.5:1");
+    let unread = (0..100).filter(|number| world.exchange(&unclear(*number), 200)).count();
+    assert_eq!(unread, 6, "what may be read in several ways is counted as anonymous");
 }
 
 #[test]
