@@ -7,12 +7,13 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from bench import authz, contention, cpu, memory, plot, redis, report
+from bench import authz, contention, cpu, hostile, memory, plot, redis, report
 
 _MODES = {
     "cpu": cpu.run,
     "contention": contention.run,
     "memory": memory.run,
+    "hostile": hostile.run,
     "authz": authz.run,
     "redis": redis.run,
     "plot": plot.run,

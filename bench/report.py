@@ -14,6 +14,7 @@ _TABLES: dict[str, Callable] = {
     "cpu": results.cpu_table,
     "contention": results.contention_table,
     "memory": results.memory_table,
+    "hostile": results.hostile_table,
     "authz": results.authz_table,
     "redis": results.redis_table,
 }

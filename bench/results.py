@@ -68,6 +68,17 @@ def cpu_table(rows: list[dict]) -> str:
     return table(head, [cells(row) for row in rows])
 
 
+def hostile_table(rows: list[dict]) -> str:
+    head = ["CPU per request, µs", "Envoy alone", "added", "quarters", "to Envoy", "to ordinary"]
+
+    def cells(row: dict) -> list[str]:
+        bare, added = row["bare"], row["added"]
+        cells = [row["title"], f"{bare['median']:.0f}", f"{added['median']:+.0f}", f"{added['low']:+.0f}–{added['high']:+.0f}"]
+        return [*cells, f"{row['share']['median']:.2f}×", f"{row['to_ordinary']:.1f}×"]
+
+    return table(head, [cells(row) for row in rows])
+
+
 def contention_table(rows: list[dict]) -> str:
     head = ["workers", "keys", "quota", "windows", "requests", "admitted / quota", "races lost", "gave up", "req/s"]
 

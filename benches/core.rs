@@ -137,6 +137,75 @@ fn crawler(c: &mut Criterion) {
     });
 }
 
+/// A policy that asks about everything.
+const CURIOUS: &str = r#"{
+    "exempt": [{ "path": ["/static/**", "/favicon.ico"] }, { "query": { "probe": true } }],
+    "scopes": {
+        "user": { "rate": "300/min", "key": ["credential", "address"] },
+        "login": { "rate": "5/min", "key": "address", "match": { "method": "POST", "path": ["/login", "/api/**/login"] } },
+        "search": { "rate": "5/min", "key": "address", "match": { "query": { "q": { "present": true }, "page": { "not": "1" } } } },
+        "export": { "rate": "5/min", "key": "address", "match": { "path": "/**/*.{csv,pdf}" } },
+        "all": { "rate": "5/min", "key": "address", "match": { "any": [
+            { "query": { "all": true } }, { "query": { "limit": "0" } }, { "cookie": { "beta": "1" } }, { "cookie": { "plan": "free" } }
+        ] } }
+    }
+}"#;
+
+/// What strangers may send to make it costly to judge it; and an ordinary request to compare it with.
+fn hostile(c: &mut Criterion) {
+    let mut group = c.benchmark_group("hostile");
+    let policies = [
+        ("default", config("/min").policy),
+        ("curious", Config::parse(CURIOUS.as_bytes()).expect("a policy").policy),
+    ];
+    let path = |text: &str| repeated(text, LONGEST);
+    let query = |text: &str| format!("/api/v2/jobs/?{}", repeated(text, LONGEST));
+    for (name, target, cookie) in [
+        ("an ordinary request", PAGE.to_owned(), "theme=dark".to_owned()),
+        ("slashes and letters", path("/a"), String::new()),
+        ("dot segments", path("/a/.."), String::new()),
+        ("encoded slashes", path("/a%2f"), String::new()),
+        ("slashes encoded twice", path("/a%252f"), String::new()),
+        ("4 KB with 16 readings", repeated("/a;b%2f../", 4_000), String::new()),
+        ("4 KB of dot segments", repeated("/..%2fa/%00", 4_000), String::new()),
+        ("suffixes", path(".pdf"), String::new()),
+        ("&", query("&"), String::new()),
+        ("parameters", query("a&"), String::new()),
+        ("parameters asked about", query("q=1&"), String::new()),
+        (
+            "1,000 long parameters",
+            query("%69ds_onl%00yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy&"),
+            String::new(),
+        ),
+        (
+            "1,000 values in several readings",
+            query("limit=+%ff%00yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy&"),
+            String::new(),
+        ),
+        (";", query("a;"), String::new()),
+        ("an encoded value", query("ids_only=%20"), String::new()),
+        ("cookies", PAGE.to_owned(), repeated("a=b;", LONGEST)),
+    ] {
+        let headers = [
+            (":method", "GET"),
+            (":path", &*target),
+            (":authority", "a.test"),
+            ("cookie", &*cookie),
+            ("user-agent", CHROME),
+        ];
+        let (block, peer) = (Headers::encode(&headers), peer(1));
+        for (policy_name, policy) in &policies {
+            group.bench_function(format!("{name}, {policy_name}"), |b| {
+                b.iter(|| {
+                    let request = Request::new(Headers::new(black_box(&block)), &peer);
+                    let client = Client::identify(&policy.client, &request);
+                    (policy.exempts(&client), policy.plan(&client, &SECRET, Counted::default()))
+                });
+            });
+        }
+    }
+}
+
 fn window(c: &mut Criterion) {
     let mut group = c.benchmark_group("window");
     for quota in [30_u32, 60, 300, 10_000] {
@@ -218,5 +287,5 @@ fn configuration(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, plan, crawler, window, bucket, table, configuration);
+criterion_group!(benches, plan, crawler, hostile, window, bucket, table, configuration);
 criterion_main!(benches);

@@ -7,6 +7,10 @@ use crate::request::Request;
 
 /// So many requests in a row must look alike.
 const ENOUGH: u32 = 100;
+/// So many entries of `X-Forwarded-For` are looked at, from its end, and at most so many bytes: more than those
+/// have.
+const ENTRIES: usize = 8;
+const END: usize = 512;
 
 /// Why all clients arrive as one, from what the proxy in front says of them in `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +68,14 @@ impl Funnel {
 
 /// Whom the proxy at `address` says it forwards for: in `X-Forwarded-For` the entry before its own. Envoy appends
 /// the address of its peer, or its own if the peer is on the same machine, so that the proxy's own may be missing.
+///
+/// A client can make the list long, so only its end is looked at: there stands what proxies have added.
 fn forwarded_for<'a>(address: Address, request: &Request<'a>) -> Option<&'a [u8]> {
     let list = request.header("x-forwarded-for").last()?;
-    let entries: Vec<&[u8]> = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
-    let own = entries.iter().rposition(|entry| Address::parse(entry) == address);
-    entries.get(own.unwrap_or(entries.len() - 1).checked_sub(1)?).copied()
+    let (_, end) = list.split_at(list.len().saturating_sub(END));
+    let entries = || end.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii).take(ENTRIES);
+    let own = entries().position(|entry| Address::parse(entry) == address);
+    entries().nth(own.unwrap_or(0) + 1)
 }
 
 fn is_private(address: Address) -> bool {
@@ -130,6 +137,26 @@ mod tests {
                 (0..500).map(|number| ("10.0.0.5:1".into(), Some(format!("{}, 10.0.0.5", turns(number)))));
             assert_eq!(caused(requests), [(99, cause)], "{form}");
         }
+    }
+
+    #[test]
+    fn only_the_end_of_a_list_is_looked_at() {
+        let looked_at = |list: &str| {
+            let block = Headers::encode(&[("x-forwarded-for", list)]);
+            let request = Request::new(Headers::new(&block), &NoProperties);
+            let proxy = Address::parse(b"10.0.0.5");
+            forwarded_for(proxy, &request).map(|entry| String::from_utf8_lossy(entry).into_owned())
+        };
+        for (behind, expected) in [(0, "c"), (6, "c"), (8, "x"), (50_000, "x")] {
+            let list = format!("c, 10.0.0.5{}", ",x".repeat(behind));
+            assert_eq!(looked_at(&list).as_deref(), Some(expected), "{behind} entries behind its own");
+            let spaces = format!("{},c, 10.0.0.5", " ".repeat(behind));
+            assert_eq!(looked_at(&spaces).as_deref(), Some("c"));
+        }
+        let far = format!("c, 10.0.0.5, {}x", " ".repeat(50_000));
+        assert_eq!(looked_at(&far), None, "behind more bytes than are looked at");
+        assert_eq!(looked_at(""), None);
+        assert_eq!(looked_at("10.0.0.5"), None);
     }
 
     #[test]

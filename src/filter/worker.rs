@@ -88,7 +88,10 @@ impl Worker {
             }
             Some(link) => self.ask(link, id, &client, before, now),
         };
-        self.watch(&request, &client);
+        // A flood that is denied is to cost as little as it can.
+        if !matches!(disposition, Disposition::Deny { .. }) {
+            self.watch(&request, &client);
+        }
         disposition
     }
 

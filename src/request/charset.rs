@@ -19,10 +19,16 @@ const KNOWN: [&str; 14] = [
     "cp819",
 ];
 
+/// The longest `Content-Type` that is looked into, in bytes.
+const LONGEST: usize = 256;
+
 /// Whether this `Content-Type` names a charset in which a parameter may be something else than what its bytes say. Django
 /// decodes the query by it: in UTF-7 `+AGk-ds` is `ids`.
 pub(super) fn is_strange(content_type: &[u8]) -> bool {
     const NAME: &[u8] = b"charset";
+    if content_type.len() > LONGEST {
+        return true;
+    }
     let mut rest = content_type;
     while let Some(start) = rest.windows(NAME.len()).position(|name| name.eq_ignore_ascii_case(NAME)) {
         rest = &rest[start + NAME.len()..];
@@ -83,6 +89,7 @@ mod tests {
             "text/plain; charset=",
             "charset=idna",
             "a=\";\"; charset=utf-7",
+            &" ".repeat(LONGEST + 1),
         ] {
             assert!(is_strange(content_type.as_bytes()), "{content_type}");
         }

@@ -59,6 +59,7 @@ pub struct Request<'a> {
     /// The same with what stands behind a `#`, if there is one.
     uncut: Option<Target<'a>>,
     paths: OnceCell<Paths<'a>>,
+    has_strange_charset: OnceCell<bool>,
     parameters: OnceCell<Option<Parameters<'a>>>,
     overrides: OnceCell<Vec<&'a [u8]>>,
     cookies: OnceCell<Option<Vec<Pair<'a>>>>,
@@ -116,6 +117,7 @@ impl<'a> Request<'a> {
             target: Target::of(cut),
             uncut: (cut.len() < target.len()).then(|| Target::of(target)),
             paths: OnceCell::new(),
+            has_strange_charset: OnceCell::new(),
             parameters: OnceCell::new(),
             overrides: OnceCell::new(),
             cookies: OnceCell::new(),
@@ -152,35 +154,35 @@ impl<'a> Request<'a> {
     /// The query's parameters in every reading. They may be anything if there are too many of them, or if the request names
     /// a charset in which they may say something else than what they seem to say.
     pub fn parameters(&self) -> Option<&Parameters<'a>> {
-        let read = || {
-            let uncut = self.uncut.map(|uncut| uncut.query);
-            if self.target.query.is_empty() && uncut.is_none_or(<[u8]>::is_empty) {
-                return Some(Parameters::default());
-            }
-            let is_strange = self.headers.all("content-type").any(charset::is_strange);
-            if is_strange { None } else { Parameters::read(self.target.query, uncut) }
-        };
+        let says = || self.headers.all("content-type").any(charset::is_strange);
+        let is_strange = self.has_query() && *self.has_strange_charset.get_or_init(says);
+        if is_strange { None } else { self.separated() }
+    }
+
+    fn has_query(&self) -> bool {
+        !self.target.query.is_empty() || self.uncut.is_some_and(|uncut| !uncut.query.is_empty())
+    }
+
+    fn separated(&self) -> Option<&Parameters<'a>> {
+        let read = || Parameters::read(self.target.query, self.uncut.map(|uncut| uncut.query));
         self.parameters.get_or_init(read).as_ref()
     }
 
     /// The methods by which the application may take the request in place of its own: many frameworks let a header or a
     /// parameter override it.
-    pub fn method_overrides(&self) -> Option<impl Iterator<Item = Values<'a>>> {
+    pub fn method_overrides(&self) -> Option<impl Iterator<Item = Option<Values<'a>>>> {
         const HEADERS: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
         let in_headers = self.overrides.get_or_init(|| {
             let named = self.headers.iter().filter(|(name, _)| HEADERS.contains(name));
             named.map(|(_, method)| method).collect()
         });
         let in_query = self.parameters()?.named(b"_method").flatten().map(|(values, _)| values);
-        Some(in_headers.iter().map(|method| Values::literal(method)).chain(in_query))
+        Some(in_headers.iter().map(|method| Some(Values::literal(method))).chain(in_query))
     }
 
-    /// All values of the query parameter `name`, as most servers read them, in order.
-    pub fn query<'q>(&self, name: &'q [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a, 'q> {
-        self.target.query.split(|byte| *byte == b'&').filter_map(move |pair| {
-            let (key, value) = split_at_byte(pair, b'=');
-            percent::decode_form(key).eq(name.iter().copied()).then(|| percent::form_text(value))
-        })
+    /// All values of the query parameter `name`, as most servers read them, in order; none if there are too many parameters.
+    pub fn query<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'_, 'a, 'n> {
+        self.separated().into_iter().flat_map(move |parameters| parameters.plain(name))
     }
 
     /// All values of the header `name` (in lower case), without surrounding white space, in order. The host that
@@ -242,7 +244,7 @@ fn unquoted(value: &[u8]) -> &[u8] {
 
 /// What stands before the first `byte` and after it; all and nothing if there is none.
 fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
-    match text.iter().position(|found| *found == byte) {
+    match memchr::memchr(byte, text) {
         Some(index) => (&text[..index], &text[index + 1..]),
         None => (text, b""),
     }
@@ -288,8 +290,8 @@ mod tests {
     fn what_stands_behind_a_hash_is_read_with_and_without() {
         let values = |request: &Request| -> Vec<Vec<String>> {
             let parameters = request.parameters().expect("not too many");
-            let values = |list: &mut dyn Iterator<Item = (Values, bool)>| {
-                list.flat_map(|(values, _)| texts(values.iter())).collect()
+            let values = |list: &mut dyn Iterator<Item = (Option<Values>, bool)>| {
+                list.flat_map(|(values, _)| texts(values.expect("not too much").iter())).collect()
             };
             parameters.named(b"b").map(|mut list| values(&mut list)).collect()
         };
@@ -332,7 +334,8 @@ mod tests {
         ] {
             with(&headers, |request| {
                 let overrides = request.method_overrides().expect("not too many");
-                let overrides: Vec<String> = overrides.flat_map(|values| texts(values.iter())).collect();
+                let overrides: Vec<String> =
+                    overrides.flatten().flat_map(|values| texts(values.iter())).collect();
                 assert_eq!(overrides, expected);
             });
         }

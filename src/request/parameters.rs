@@ -7,6 +7,11 @@ use super::{percent, utf8};
 /// The most pairs that are looked at: more than applications take. (Django refuses more than 1,000; PHP and Express leave
 /// out what comes behind so many.)
 const MOST: usize = 1024;
+/// How much of the values of one parameter is read in several ways: their bytes, and so many more for each.
+const MOST_WORK: usize = 8 * 1024;
+const WORK_OF_EACH: usize = 64;
+/// So many are there as a rule, at most.
+const USUAL: usize = 8;
 
 /// A name and a value, as they were sent.
 pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);
@@ -16,14 +21,31 @@ pub(super) fn pairs<'a>(
     lists: impl IntoIterator<Item = &'a [u8]>,
     is_separator: impl Fn(u8) -> bool,
 ) -> Option<Vec<Pair<'a>>> {
-    let mut pairs = Vec::new();
-    for list in lists {
-        for pair in list.split(|byte| is_separator(*byte)).filter(|pair| !pair.is_empty()) {
-            if pairs.len() == MOST {
-                return None;
-            }
-            pairs.push(super::split_at_byte(pair, b'='));
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut add = |pair: &'a [u8], equals: Option<usize>| {
+        if pair.is_empty() {
+            return Some(());
         }
+        match pairs.len() {
+            0 => pairs.reserve(USUAL),
+            MOST => return None,
+            _ => {}
+        }
+        pairs.push(equals.map_or((pair, b""), |index| (&pair[..index], &pair[index + 1..])));
+        Some(())
+    };
+    // Lists can be long, so they are read once.
+    for list in lists {
+        let (mut start, mut equals) = (0, None);
+        for (index, byte) in list.iter().enumerate() {
+            if is_separator(*byte) {
+                add(&list[start..index], equals)?;
+                (start, equals) = (index + 1, None);
+            } else if *byte == b'=' && equals.is_none() {
+                equals = Some(index - start);
+            }
+        }
+        add(&list[start..], equals)?;
     }
     Some(pairs)
 }
@@ -39,29 +61,44 @@ impl<'a> Parameters<'a> {
     /// Of a query, which is cut at a `#`; and `uncut`, if there is one. `None` if they are too many.
     pub(super) fn read(query: &'a [u8], uncut: Option<&'a [u8]>) -> Option<Self> {
         let mut parameters = Self { first: pairs([query], |byte| byte == b'&')?, others: Vec::new() };
-        for (query, is_first) in [(Some(query), true), (uncut, false)] {
-            let Some(query) = query else { continue };
-            if !is_first {
-                parameters.others.push(pairs([query], |byte| byte == b'&')?);
-            }
-            if query.contains(&b';') {
+        let uncut = uncut.filter(|uncut| *uncut != query);
+        if let Some(uncut) = uncut {
+            parameters.others.push(pairs([uncut], |byte| byte == b'&')?);
+        }
+        for query in [Some(query), uncut].into_iter().flatten() {
+            if memchr::memchr(b';', query).is_some() {
                 parameters.others.push(pairs([query], |byte| matches!(byte, b'&' | b';'))?);
             }
         }
         Some(parameters)
     }
 
-    /// Each way to separate them: a list of those that may be named so, in order; and whether they are named so for
-    /// certain.
+    /// The values of those that are named so as most servers read them, in order.
+    pub(super) fn plain<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'_, 'a, 'n> {
+        self.first
+            .iter()
+            .filter(move |(found, _)| is_named(found, name))
+            .map(|(_, value)| percent::form_text(value))
+    }
+
+    /// Each way to separate them: a list of the values that may be named so, in order; and whether they are named so for
+    /// certain. A value may be anything (`None`) if there is too much to read in several ways.
     pub fn named<'n>(
         &self,
         name: &'n [u8],
-    ) -> impl Iterator<Item = impl Iterator<Item = (Values<'a>, bool)> + use<'_, 'a, 'n>> + use<'_, 'a, 'n>
+    ) -> impl Iterator<Item = impl Iterator<Item = (Option<Values<'a>>, bool)> + use<'_, 'a, 'n>> + use<'_, 'a, 'n>
     {
         [&self.first].into_iter().chain(&self.others).map(move |list| {
-            list.iter().filter(|(found, _)| may_be_named(found, name)).map(move |(found, value)| {
-                (Values::of(value), *found == name || percent::decode_form(found).eq(name.iter().copied()))
-            })
+            let mut left = MOST_WORK;
+            let values = move |value: &'a [u8]| {
+                if !is_plain(value) {
+                    left = left.saturating_sub(value.len() + WORK_OF_EACH);
+                }
+                (left > 0).then(|| Values::of(value))
+            };
+            list.iter()
+                .filter(|(found, _)| may_be_named(found, name))
+                .scan(values, move |values, (found, value)| Some((values(value), is_named(found, name))))
         })
     }
 }
@@ -76,10 +113,9 @@ pub struct Values<'a> {
 impl<'a> Values<'a> {
     fn of(sent: &'a [u8]) -> Self {
         let plain = percent::form_text(sent);
-        let has_plus = sent.contains(&b'+');
         let mut others = Vec::new();
-        if has_plus || !plain.iter().all(u8::is_ascii_graphic) {
-            let with_plus = has_plus.then(|| percent::decode(sent).collect());
+        if !is_plain(sent) {
+            let with_plus = sent.contains(&b'+').then(|| percent::decode(sent).collect());
             for value in [&*plain].into_iter().chain(with_plus.as_deref()) {
                 others.extend(utf8::with_invalid(value, utf8::REPLACEMENT));
                 others.extend(cleaned(value));
@@ -98,6 +134,11 @@ impl<'a> Values<'a> {
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         [&*self.plain].into_iter().chain(self.others.iter().map(Vec::as_slice))
     }
+}
+
+/// Whether the value can be read in one way only.
+fn is_plain(sent: &[u8]) -> bool {
+    sent.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'+'))
 }
 
 /// Without what stands behind a NUL, bytes that are not UTF-8, and white space and control characters at its ends.
@@ -122,10 +163,21 @@ const fn is_blank(byte: u8) -> bool {
     byte.is_ascii_control() || byte == b' '
 }
 
+fn is_named(sent: &[u8], name: &[u8]) -> bool {
+    sent.len() >= name.len() && percent::decode_form(sent).eq(name.iter().copied())
+}
+
 /// Whether some server may read this name of a parameter as `name`. They fold case; trim; drop what is not UTF-8, and what
 /// stands behind a NUL; PHP makes `_` of a space, `.` and `[`, and takes `a[b]` for a part of `a`, as Express does, and as
 /// that does `[a]` for `a`. A byte outside of ASCII that does not fit is passed over, whatever it is.
 fn may_be_named(sent: &[u8], name: &[u8]) -> bool {
+    let is_other =
+        |first: &u8, wanted: &u8| first.is_ascii_alphabetic() && !first.eq_ignore_ascii_case(wanted);
+    if sent.len() < name.len()
+        || sent.first().zip(name.first()).is_some_and(|(first, wanted)| is_other(first, wanted))
+    {
+        return false;
+    }
     let mut name = name.iter().copied().peekable();
     let mut found = percent::decode_form(sent);
     let mut is_begun = false;
@@ -227,6 +279,20 @@ mod tests {
                 .collect();
             assert_eq!(texts, expected, "{sent}");
         }
+    }
+
+    #[test]
+    fn what_is_too_much_to_read_in_several_ways_may_be_anything() {
+        let known = |value: &str, count: usize| {
+            let query = format!("a={value}&b=1&").repeat(count);
+            let parameters = Parameters::read(query.as_bytes(), None).expect("not too many");
+            parameters.named(b"a").flatten().filter(|(values, _)| values.is_some()).count()
+        };
+        assert_eq!(known("1", MOST / 2), MOST / 2);
+        assert_eq!(known(&"1".repeat(50_000), 1), 1);
+        assert_eq!(known("%20", 122), 122);
+        assert_eq!(known("%20", MOST / 2), 122);
+        assert_eq!(known(&"+".repeat(MOST_WORK), 1), 0);
     }
 
     #[test]

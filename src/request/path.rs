@@ -8,10 +8,12 @@
 
 use super::{percent, utf8};
 
-/// The longest path that is read in several ways, in bytes. (gunicorn takes a request line of 4,094 bytes.)
+/// The longest path that is looked into, in bytes. (gunicorn takes a request line of 4,094 bytes, nginx and Apache of 8 KiB.)
 const LONGEST: usize = 4096;
 /// The most readings. Whoever has made a path that has more wants it to be misread.
 const MOST: usize = 16;
+/// The most bytes of all readings together.
+const MOST_BYTES: usize = 8 * 1024;
 
 /// What a path may be read as. A reading's segments are separated by `/`; empty ones mean nothing.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,12 +22,15 @@ pub(super) enum Paths<'a> {
     One(&'a [u8]),
     /// Each of these.
     Several(Vec<Vec<u8>>),
-    /// Anything: there are too many ways to read it.
+    /// Anything: it is too long, or there are too many ways to read it.
     Anything,
 }
 
 /// The readings of a path as it was sent; `uncut` is the path with what stands behind a `#`, if there is one.
 pub(super) fn readings<'a>(sent: &'a [u8], uncut: Option<&'a [u8]>) -> Paths<'a> {
+    if uncut.unwrap_or(sent).len() > LONGEST {
+        return Paths::Anything;
+    }
     let sent = without_slashes_behind(sent);
     if uncut.is_none() && is_plain(sent) {
         return Paths::One(sent);
@@ -59,14 +64,14 @@ const STEPS: [Step; 7] = [
 #[inline(never)]
 fn several(sent: &[u8], uncut: Option<&[u8]>) -> Option<Vec<Vec<u8>>> {
     let longest = uncut.unwrap_or(sent);
-    if longest.len() > LONGEST || mixes(longest, b';', b"%3b") || mixes(longest, b'\\', b"%5c") {
+    if mixes(longest, b';', b"%3b") || mixes(longest, b'\\', b"%5c") {
         return None;
     }
     let mut texts: Vec<Vec<u8>> = [Some(sent), uncut].into_iter().flatten().map(decoded).collect();
     for step in STEPS {
         let more: Vec<_> = texts.iter().filter_map(|text| step(text)).collect();
         texts.extend(more);
-        if texts.len() > MOST {
+        if texts.len() > MOST || texts.len() * longest.len() > MOST_BYTES {
             return None;
         }
     }
@@ -293,12 +298,45 @@ mod tests {
             "/a;b%3Bc",
             // Too much of everything.
             r"/a;b%2fc\d/%252e/../e%ff%20",
-            &format!("/{}%2f", "a".repeat(LONGEST)),
-            &format!("/{}/../b", "a".repeat(LONGEST)),
+            // Longer than a path is.
+            &format!("/{}", "a".repeat(LONGEST)),
+            &"/".repeat(LONGEST + 1),
+            &format!("/#{}", "a".repeat(LONGEST)),
+            // Together.
+            &format!("/a%2Fb;c/../{}", "a".repeat(LONGEST / 2)),
         ] {
             assert_eq!(read(sent), ["anything"], "{sent}");
         }
-        let long = format!("/{}", "a".repeat(60_000));
-        assert_eq!(read(&long), [long.as_str()], "a plain path may be as long as it likes");
+        let long = format!("/{}", "a".repeat(LONGEST - 1));
+        assert_eq!(read(&long), [long.as_str()]);
+    }
+
+    #[test]
+    fn no_path_has_much_to_read() {
+        let pieces = [
+            "/",
+            "/..",
+            "/../a",
+            "%2f",
+            "%5c..",
+            ";/..",
+            "%252e/",
+            "%ff",
+            "/a%00",
+            "/.;a%2f",
+            "a%20",
+            "/a;b%2fc%5cd%ffe/../",
+        ];
+        for piece in pieces {
+            for times in 0..600 {
+                let sent = format!("/{}", piece.repeat(times));
+                if let Paths::Several(readings) = readings(sent.as_bytes(), None) {
+                    assert!(readings.len() <= MOST, "{} readings of {times} times {piece}", readings.len());
+                    // As they are, and with dot segments resolved in two ways.
+                    let bytes: usize = readings.iter().map(Vec::len).sum();
+                    assert!(bytes <= 3 * MOST_BYTES, "{bytes} bytes for {times} times {piece}");
+                }
+            }
+        }
     }
 }

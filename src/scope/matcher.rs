@@ -148,7 +148,7 @@ impl Condition {
 fn method_holds(methods: &[MethodPattern], request: &Request, reading: Reading) -> bool {
     let covers = |method: &[u8]| methods.iter().any(|pattern| pattern.matches(method));
     let overrides = || request.method_overrides();
-    let holds = |values: Values| reading.holds(values.iter(), covers);
+    let holds = |values: Option<Values>| reading.holds_of(values.as_ref().map(Values::iter), covers);
     match reading {
         Reading::Possible => covers(request.method()) || reading.holds_of(overrides(), holds),
         Reading::Certain => {
@@ -161,18 +161,17 @@ fn method_holds(methods: &[MethodPattern], request: &Request, reading: Reading) 
 /// passes in each reading of its value.
 fn parameter_holds(name: &str, test: &ValueTest, request: &Request, reading: Reading) -> bool {
     let lists = request.parameters().map(|parameters| parameters.named(name.as_bytes()));
-    reading.holds_of(lists, |mut list| {
-        let passes = |values: &Values| reading.holds(values.iter(), |value| test.passes(value));
-        match reading {
-            Reading::Possible => list.any(|(values, _)| passes(&values)),
-            Reading::Certain => {
-                let mut is_there = false;
-                list.all(|(values, is_named_so)| {
-                    is_there |= is_named_so;
-                    passes(&values)
-                }) && is_there
+    reading.holds_of(lists, |list| {
+        let mut is_there = false;
+        for (values, is_named_so) in list {
+            let values = values.as_ref().map(Values::iter);
+            match (reading, reading.holds_of(values, |value| test.passes(value))) {
+                (Reading::Possible, true) => return true,
+                (Reading::Certain, false) => return false,
+                _ => is_there |= is_named_so,
             }
         }
+        is_there && reading == Reading::Certain
     })
 }
 

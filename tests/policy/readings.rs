@@ -341,6 +341,25 @@ fn a_method_that_is_overridden() {
 }
 
 #[test]
+fn too_many_values_may_be_any() {
+    let limited = world(&one_scope(r#""key": "global", "match": { "query": { "a": "1" } }"#));
+    let exempt = world(r#"{ "exempt": [{ "query": { "a": { "not": "0" } } }] }"#);
+    for (query, possible, certain) in [
+        ("a=2".to_owned(), false, true),
+        ("a=2&".repeat(1024), false, true),
+        ("a=2&".repeat(1025), true, false),
+        ("a=%202&".repeat(100), false, true),
+        ("a=%202&".repeat(200), true, false),
+        (format!("a={}", "2".repeat(50_000)), false, true),
+        (format!("a={}", "%20".repeat(17_000)), true, false),
+    ] {
+        let sent = get(&format!("/?{query}"));
+        assert_eq!(!limited.scopes(&sent).is_empty(), possible, "{} bytes", query.len());
+        assert_eq!(exempt.plan(&sent).is_empty(), certain, "{} bytes", query.len());
+    }
+}
+
+#[test]
 fn too_many_cookies_may_be_any() {
     let limited = world(&one_scope(r#""key": "global", "match": { "cookie": { "a": "1" } }"#));
     let exempt = world(r#"{ "exempt": [{ "cookie": { "a": "1" } }] }"#);
