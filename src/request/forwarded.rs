@@ -30,6 +30,8 @@ impl RequestFrom {
 pub(super) struct Line<'a> {
     pub(super) method: &'a [u8],
     pub(super) target: &'a [u8],
+    /// The same, if the proxy has another reading of it.
+    pub(super) also: Option<&'a [u8]>,
     pub(super) authority: Option<&'a [u8]>,
 }
 
@@ -126,7 +128,7 @@ fn line<'a>(
     if method.is_empty() || !method.iter().all(u8::is_ascii_graphic) {
         return Err(Unclear::NoMethod(names[1]));
     }
-    Ok(Line { method, target, authority })
+    Ok(Line { method, target, also: None, authority })
 }
 
 #[cfg(test)]

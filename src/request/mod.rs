@@ -56,8 +56,8 @@ pub struct Request<'a> {
     method: &'a [u8],
     authority: Option<&'a [u8]>,
     target: Target<'a>,
-    /// The same with what stands behind a `#`, if there is one.
-    uncut: Option<Target<'a>>,
+    /// The same as others read it: with what stands behind a `#`, without a further `?`; or as the proxy itself does.
+    others: Vec<Target<'a>>,
     paths: OnceCell<Paths<'a>>,
     has_strange_charset: OnceCell<bool>,
     parameters: OnceCell<Option<Parameters<'a>>>,
@@ -66,7 +66,7 @@ pub struct Request<'a> {
 }
 
 /// A target's path and query, as they were sent.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Target<'a> {
     path: &'a [u8],
     query: &'a [u8],
@@ -77,17 +77,35 @@ impl<'a> Target<'a> {
         let (path, query) = split_at_byte(target, b'?');
         Self { path, query }
     }
+
+    /// The readings of a target as it was sent. The first is that of most servers.
+    fn readings(sent: &'a [u8]) -> impl Iterator<Item = Self> {
+        // A fragment is not the server's business, but some servers do not know that.
+        let (cut, _fragment) = split_at_byte(sent, b'#');
+        let uncut = (cut.len() < sent.len()).then(|| Self::of(sent));
+        [Some(Self::of(cut)), uncut].into_iter().flatten().flat_map(|target| {
+            // PHP's own server takes `??` for one `?`.
+            let further = target.query.strip_prefix(b"?").map(|query| Self { query, ..target });
+            [Some(target), further].into_iter().flatten()
+        })
+    }
 }
 
 impl<'a> Request<'a> {
-    /// A view of `headers`, pseudo-headers included.
+    /// A view of `headers`, pseudo-headers included. Where a second `:path` follows the first, it is another reading of the target:
+    /// the proxy's own, which may be decoded or rewritten.
     #[must_use]
     pub fn new(headers: Headers<'a>, properties: &'a dyn Properties) -> Self {
         let method = headers.first(":method").unwrap_or_default();
-        let target = headers.first(":path").unwrap_or_default();
+        let mut targets = headers
+            .iter()
+            .skip_while(|(name, _)| *name != b":path")
+            .take_while(|(name, _)| *name == b":path");
+        let target = targets.next().map_or(&b""[..], |(_, target)| target);
+        let also = targets.next().map(|(_, target)| target);
         // Envoy has a client's Host as `:authority` alone. In nginx that is the server's name, and Host is Host.
         let authority = headers.first("host").or_else(|| headers.first(":authority"));
-        Self::of(headers, properties, &Line { method, target, authority })
+        Self::of(headers, properties, &Line { method, target, also, authority })
     }
 
     /// A view of the request that is to be judged, which stands where `from` says.
@@ -106,16 +124,17 @@ impl<'a> Request<'a> {
     }
 
     fn of(headers: Headers<'a>, properties: &'a dyn Properties, line: &Line<'a>) -> Self {
-        let Line { method, target, authority } = *line;
-        // A fragment is not the server's business, but some servers do not know that.
-        let (cut, _fragment) = split_at_byte(target, b'#');
+        let Line { method, target, also, authority } = *line;
+        let mut targets = Target::readings(target).chain(also.into_iter().flat_map(Target::readings));
+        let target = targets.next().unwrap_or_else(|| Target::of(b""));
+        let others = targets.filter(|other| *other != target).collect();
         Self {
             headers,
             properties,
             method,
             authority,
-            target: Target::of(cut),
-            uncut: (cut.len() < target.len()).then(|| Target::of(target)),
+            target,
+            others,
             paths: OnceCell::new(),
             has_strange_charset: OnceCell::new(),
             parameters: OnceCell::new(),
@@ -142,7 +161,8 @@ impl<'a> Request<'a> {
 
     /// The path in every reading. What stands between its slashes and is not empty are its segments.
     pub fn paths(&self) -> Option<impl Iterator<Item = &[u8]>> {
-        let read = || path::readings(self.target.path, self.uncut.map(|uncut| uncut.path));
+        let others = || self.others.iter().map(|target| target.path).filter(|path| *path != self.target.path);
+        let read = || path::readings(self.target.path, &others().collect::<Vec<_>>());
         let (one, several) = match self.paths.get_or_init(read) {
             Paths::One(path) => (Some(*path), &[][..]),
             Paths::Several(paths) => (None, paths.as_slice()),
@@ -160,11 +180,13 @@ impl<'a> Request<'a> {
     }
 
     fn has_query(&self) -> bool {
-        !self.target.query.is_empty() || self.uncut.is_some_and(|uncut| !uncut.query.is_empty())
+        [&self.target].into_iter().chain(&self.others).any(|target| !target.query.is_empty())
     }
 
     fn separated(&self) -> Option<&Parameters<'a>> {
-        let read = || Parameters::read(self.target.query, self.uncut.map(|uncut| uncut.query));
+        let others =
+            || self.others.iter().map(|target| target.query).filter(|query| *query != self.target.query);
+        let read = || Parameters::read(self.target.query, others());
         self.parameters.get_or_init(read).as_ref()
     }
 
@@ -339,6 +361,30 @@ mod tests {
                 assert_eq!(overrides, expected);
             });
         }
+    }
+
+    #[test]
+    fn a_second_target_is_another_reading() {
+        let has = |request: &Request, name: &[u8], value: &[u8]| {
+            let parameters = request.parameters().expect("not too many");
+            parameters.named(name).any(|mut list| {
+                list.any(|(values, _)| values.is_some_and(|values| values.iter().any(|found| found == value)))
+            })
+        };
+        with(&[(":path", "/a%3Fb?b=1"), (":path", "/a?b?b=1"), (":method", "GET")], |request| {
+            assert!(paths(request).contains(&"/a?b".into()) && paths(request).contains(&"/a".into()));
+            assert_eq!(texts(request.query(b"b")), ["1"]);
+        });
+        with(&[(":path", "/a?b=1"), (":path", "/x?b=1&c=2")], |request| {
+            assert_eq!(paths(request), ["/a", "/x"]);
+            assert!(has(request, b"c", b"2") && has(request, b"b", b"1"));
+        });
+        with(&[(":path", "/a"), (":method", "GET"), (":path", "/x")], |request| {
+            assert_eq!(paths(request), ["/a"], "it does not follow");
+        });
+        with(&[(":path", "/a??b=1")], |request| {
+            assert!(has(request, b"b", b"1") && has(request, b"?b", b"1"))
+        });
     }
 
     #[test]

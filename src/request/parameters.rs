@@ -58,14 +58,13 @@ pub struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    /// Of a query, which is cut at a `#`; and `uncut`, if there is one. `None` if they are too many.
-    pub(super) fn read(query: &'a [u8], uncut: Option<&'a [u8]>) -> Option<Self> {
+    /// Of a query, and of the same as others read it. `None` if they are too many.
+    pub(super) fn read(query: &'a [u8], others: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
         let mut parameters = Self { first: pairs([query], |byte| byte == b'&')?, others: Vec::new() };
-        let uncut = uncut.filter(|uncut| *uncut != query);
-        if let Some(uncut) = uncut {
-            parameters.others.push(pairs([uncut], |byte| byte == b'&')?);
+        for other in others.clone() {
+            parameters.others.push(pairs([other], |byte| byte == b'&')?);
         }
-        for query in [Some(query), uncut].into_iter().flatten() {
+        for query in [query].into_iter().chain(others) {
             if memchr::memchr(b';', query).is_some() {
                 parameters.others.push(pairs([query], |byte| matches!(byte, b'&' | b';'))?);
             }
@@ -285,7 +284,7 @@ mod tests {
     fn what_is_too_much_to_read_in_several_ways_may_be_anything() {
         let known = |value: &str, count: usize| {
             let query = format!("a={value}&b=1&").repeat(count);
-            let parameters = Parameters::read(query.as_bytes(), None).expect("not too many");
+            let parameters = Parameters::read(query.as_bytes(), std::iter::empty()).expect("not too many");
             parameters.named(b"a").flatten().filter(|(values, _)| values.is_some()).count()
         };
         assert_eq!(known("1", MOST / 2), MOST / 2);
@@ -298,8 +297,8 @@ mod tests {
     #[test]
     fn lists_are_separated_in_each_way() {
         let lists = |query: &str, uncut: Option<&str>| {
-            let parameters =
-                Parameters::read(query.as_bytes(), uncut.map(str::as_bytes)).expect("not too many");
+            let parameters = Parameters::read(query.as_bytes(), uncut.map(str::as_bytes).into_iter())
+                .expect("not too many");
             let lists: Vec<usize> = parameters.named(b"a").map(Iterator::count).collect();
             lists
         };
@@ -308,8 +307,11 @@ mod tests {
         assert_eq!(lists("", Some("a")), [0, 1]);
         assert_eq!(lists("a", Some("a#;a&a")), [1, 1, 2]);
         let many = |count: usize| "a&".repeat(count);
-        assert!(Parameters::read(many(MOST).as_bytes(), None).is_some());
-        assert!(Parameters::read(many(MOST + 1).as_bytes(), None).is_none());
-        assert!(Parameters::read("&".repeat(57_000).as_bytes(), None).is_some(), "nothing is no parameter");
+        assert!(Parameters::read(many(MOST).as_bytes(), std::iter::empty()).is_some());
+        assert!(Parameters::read(many(MOST + 1).as_bytes(), std::iter::empty()).is_none());
+        assert!(
+            Parameters::read("&".repeat(57_000).as_bytes(), std::iter::empty()).is_some(),
+            "nothing is no parameter"
+        );
     }
 }

@@ -26,16 +26,16 @@ pub(super) enum Paths<'a> {
     Anything,
 }
 
-/// The readings of a path as it was sent; `uncut` is the path with what stands behind a `#`, if there is one.
-pub(super) fn readings<'a>(sent: &'a [u8], uncut: Option<&'a [u8]>) -> Paths<'a> {
-    if uncut.unwrap_or(sent).len() > LONGEST {
+/// The readings of a path as it was sent; `others` is the path as others take it from the target.
+pub(super) fn readings<'a>(sent: &'a [u8], others: &[&'a [u8]]) -> Paths<'a> {
+    if [sent].iter().chain(others).any(|path| path.len() > LONGEST) {
         return Paths::Anything;
     }
     let sent = without_slashes_behind(sent);
-    if uncut.is_none() && is_plain(sent) {
+    if others.is_empty() && is_plain(sent) {
         return Paths::One(sent);
     }
-    several(sent, uncut).map_or(Paths::Anything, Paths::Several)
+    several(sent, others).map_or(Paths::Anything, Paths::Several)
 }
 
 /// Most paths are: then nothing is copied.
@@ -62,22 +62,23 @@ const STEPS: [Step; 7] = [
 ];
 
 #[inline(never)]
-fn several(sent: &[u8], uncut: Option<&[u8]>) -> Option<Vec<Vec<u8>>> {
-    let longest = uncut.unwrap_or(sent);
-    if mixes(longest, b';', b"%3b") || mixes(longest, b'\\', b"%5c") {
+fn several(sent: &[u8], others: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+    let all = || [sent].into_iter().chain(others.iter().copied());
+    if all().any(|path| mixes(path, b';', b"%3b") || mixes(path, b'\\', b"%5c")) {
         return None;
     }
-    let mut texts: Vec<Vec<u8>> = [Some(sent), uncut].into_iter().flatten().map(decoded).collect();
+    let longest = all().map(<[u8]>::len).max().unwrap_or(0);
+    let mut texts: Vec<Vec<u8>> = all().map(decoded).collect();
     for step in STEPS {
         let more: Vec<_> = texts.iter().filter_map(|text| step(text)).collect();
         texts.extend(more);
-        if texts.len() > MOST || texts.len() * longest.len() > MOST_BYTES {
+        if texts.len() > MOST || texts.len() * longest > MOST_BYTES {
             return None;
         }
     }
     // A proxy that resolves some dot segments in front of an application that resolves others is yet another reading.
     let dots = |text: &[u8]| segments(text).filter(|segment| is_dots(segment)).count();
-    let mut counts = texts.iter().map(|text| dots(text)).chain([dots(longest)]).filter(|count| *count > 0);
+    let mut counts = texts.iter().map(|text| dots(text)).chain(all().map(dots)).filter(|count| *count > 0);
     if counts.next().is_some_and(|first| counts.any(|other| other != first)) {
         return None;
     }
@@ -202,7 +203,7 @@ mod tests {
             None => (sent, None),
         };
         let text = |path: &[u8]| path.escape_ascii().to_string();
-        match readings(cut.as_bytes(), uncut) {
+        match readings(cut.as_bytes(), uncut.as_slice()) {
             Paths::One(path) => vec![text(path)],
             Paths::Several(paths) => {
                 let mut texts: Vec<_> = paths.iter().map(|path| text(path)).collect();
@@ -232,7 +233,7 @@ mod tests {
             assert_eq!(read(sent), [expected], "{sent}");
         }
         for sent in ["/api/v2/jobs", "//api//v2/jobs/", "/a.b/c..d", "/", ""] {
-            assert!(matches!(readings(sent.as_bytes(), None), Paths::One(_)), "nothing is copied of {sent}");
+            assert!(matches!(readings(sent.as_bytes(), &[]), Paths::One(_)), "nothing is copied of {sent}");
         }
     }
 
@@ -330,7 +331,7 @@ mod tests {
         for piece in pieces {
             for times in 0..600 {
                 let sent = format!("/{}", piece.repeat(times));
-                if let Paths::Several(readings) = readings(sent.as_bytes(), None) {
+                if let Paths::Several(readings) = readings(sent.as_bytes(), &[]) {
                     assert!(readings.len() <= MOST, "{} readings of {times} times {piece}", readings.len());
                     // As they are, and with dot segments resolved in two ways.
                     let bytes: usize = readings.iter().map(Vec::len).sum();
