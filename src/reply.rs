@@ -74,14 +74,25 @@ pub struct LocalReply {
 const DENIED: &str = "tollgate_denied";
 const MALFORMED: &str = "tollgate_malformed";
 const BAD_REQUEST: u16 = 400;
+const FIELDS_TOO_LARGE: u16 = 431;
 
 impl LocalReply {
     /// The answer to a proxy that asks without saying about which request: no denial, so there is no use in waiting.
     #[must_use]
     pub fn malformed(unclear: Unclear) -> Self {
+        Self::refusal(BAD_REQUEST, format!("{unclear}\n"))
+    }
+
+    /// The answer to a request of which the proxy shows some headers only: nobody knows what the others say. It is what Envoy
+    /// itself answers.
+    #[must_use]
+    pub fn too_many_headers() -> Self {
+        Self::refusal(FIELDS_TOO_LARGE, "there are too many headers\n".to_owned())
+    }
+
+    fn refusal(status: u16, body: String) -> Self {
         let headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
-        let body = format!("{unclear}\n");
-        Self { status: BAD_REQUEST, headers, body, details: MALFORMED, grpc_message: String::new() }
+        Self { status, headers, body, details: MALFORMED, grpc_message: String::new() }
     }
 }
 

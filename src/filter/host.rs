@@ -4,11 +4,15 @@
 //! into strings of their own. These return what there is, as bytes; a call that fails returns nothing.
 #![allow(unsafe_code, reason = "the proxy writes to memory by pointers")]
 
-use std::ptr::{null_mut, slice_from_raw_parts_mut};
+use std::ptr::null_mut;
+#[cfg(not(feature = "nginx"))]
+use std::ptr::slice_from_raw_parts_mut;
 use std::str::FromStr;
 
 use proxy_wasm::types::MapType;
 
+#[cfg(feature = "nginx")]
+use super::{nginx, slack};
 use crate::reply::LocalReply;
 use crate::request::Headers;
 use crate::response::{Origin, Response};
@@ -78,13 +82,18 @@ unsafe extern "C" {
     fn random_get(bytes: *mut u8, size: usize) -> u16;
 }
 
-/// The request's headers as one block, see [`Headers`].
-pub(super) fn request_headers() -> Vec<u8> {
-    returned(|data, size| {
+/// The request's headers as one block, see [`Headers`]. `None` if the host does not hand over all of them.
+#[cfg_attr(not(feature = "nginx"), allow(clippy::unnecessary_wraps, reason = "Envoy hands over all"))]
+pub(super) fn request_headers() -> Option<Vec<u8>> {
+    let block = returned(|data, size| {
         // SAFETY: the pointers are valid for the call.
         unsafe { proxy_get_header_map_pairs(MapType::HttpRequestHeaders as u32, data, size) }
     })
-    .unwrap_or_default()
+    .unwrap_or_default();
+    #[cfg(feature = "nginx")]
+    return nginx::headers(block, &property(nginx::TARGET).unwrap_or_default());
+    #[cfg(not(feature = "nginx"))]
+    Some(block)
 }
 
 /// Where the request comes from. Envoy's answer follows `use_remote_address` and `xff_num_trusted_hops`.
@@ -107,7 +116,7 @@ pub(super) fn response_status() -> u16 {
 
 /// What matters of the response with this status whose headers have come. `None` if that stands in its trailers.
 pub(super) fn response(status: u16, end_of_stream: bool) -> Option<Response> {
-    let origin = Origin::of_details(&code_details());
+    let origin = origin();
     let kind = response_header("content-type").unwrap_or_default();
     // What comes of these calls is said at their end: in trailers, or, by gRPC-Web and Connect, in the last of the body.
     let is_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect+");
@@ -120,6 +129,13 @@ pub(super) fn response(status: u16, end_of_stream: bool) -> Option<Response> {
         None if end_of_stream => Some(Response { status, grpc: Some(GRPC_UNKNOWN), origin }),
         None => None,
     }
+}
+
+fn origin() -> Origin {
+    #[cfg(feature = "nginx")]
+    return nginx::origin(property(nginx::ANSWER_TIMES).as_deref());
+    #[cfg(not(feature = "nginx"))]
+    Origin::of_details(&code_details())
 }
 
 /// What matters of a gRPC call's response whose trailers have come.
@@ -153,9 +169,10 @@ pub(super) fn connection() -> u64 {
     id.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// Why the response is what it is, as the proxy's access log shows it; empty if the proxy does not know.
+/// Why the response is what it is, as the proxy's access log shows it; empty if the proxy does not know. nginx does not, and writes
+/// an error to its log each time that it is asked.
 pub(super) fn code_details() -> Vec<u8> {
-    property(b"response\0code_details").unwrap_or_default()
+    if cfg!(feature = "nginx") { Vec::new() } else { property(b"response\0code_details").unwrap_or_default() }
 }
 
 /// Whether the response tells a gRPC status in its headers.
@@ -270,6 +287,13 @@ fn send(reply: &LocalReply, headers: &[(&str, String)], body: &str, grpc_status:
 fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, u32> {
     let mut data = null_mut();
     let mut size = 0;
+    #[cfg(feature = "nginx")]
+    return match slack::with_slack(|| call(&raw mut data, &raw mut size)) {
+        // SAFETY: the host asked the SDK's `malloc` for this memory, and has given it away.
+        OK => Ok(unsafe { slack::taken(data, size) }),
+        status => Err(status),
+    };
+    #[cfg(not(feature = "nginx"))]
     match call(&raw mut data, &raw mut size) {
         OK if data.is_null() => Ok(Vec::new()),
         // SAFETY: the proxy asked the SDK's `malloc` for this memory, which allocated exactly `size` bytes as a

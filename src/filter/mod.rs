@@ -2,10 +2,14 @@
 
 mod host;
 mod metrics;
+#[cfg(feature = "nginx")]
+mod nginx;
 mod passed;
 mod redirects;
 mod redis;
 mod shared;
+#[cfg(feature = "nginx")]
+mod slack;
 mod stream;
 mod worker;
 

@@ -8,6 +8,7 @@ use proxy_wasm::types::Action;
 use super::host;
 use super::passed::{Passed, Slot, State};
 use super::worker::{Disposition, Worker};
+use crate::reply::LocalReply;
 
 /// One request's way through the proxy.
 pub(super) struct Stream {
@@ -53,7 +54,11 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let Some(worker) = &self.worker else { return Action::Continue };
-        match worker.admit(self.id, &host::request_headers()) {
+        let Some(headers) = host::request_headers() else {
+            host::reply(&LocalReply::too_many_headers(), false);
+            return Action::Pause;
+        };
+        match worker.admit(self.id, &headers) {
             Disposition::Allow(passed) => {
                 self.passed = Some(passed);
                 Action::Continue

@@ -44,6 +44,8 @@ impl Worker {
     /// Takes a configuration into use; or says why not. `root` is the context that may call out.
     pub(super) fn new(document: &[u8], root: u32) -> Result<Self, String> {
         let config = Config::parse(document).map_err(|error| error.to_string())?;
+        #[cfg(feature = "nginx")]
+        super::nginx::check(&config)?;
         let cells = SharedCells::open(HostData)?;
         cells.agree_on_capacity(config.capacity)?;
         let link = config.redis.as_ref().map(|settings| Link::new(settings, &config.policy, root));

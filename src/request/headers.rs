@@ -3,8 +3,8 @@
 /// Headers as one block of bytes, in the proxy-wasm ABI's form: the number of pairs, then the lengths of
 /// each name and value, all `u32` little-endian, then every name and value followed by a NUL.
 ///
-/// Nothing is copied or decoded until it is asked for. Names and values are arbitrary bytes; the proxy
-/// hands names over in lower case. A block that is cut short ends where it is cut: what cannot be read is
+/// Nothing is copied or decoded until it is asked for. Names and values are arbitrary bytes; names are in lower case, by the proxy
+/// or by [`Headers::lower_names`]. A block that is cut short ends where it is cut: what cannot be read is
 /// not there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Headers<'a> {
@@ -36,6 +36,22 @@ impl<'a> Headers<'a> {
         let count = take_u32(&mut rest).unwrap_or(0) as usize;
         let (lengths, pairs) = rest.split_at_checked(count.saturating_mul(8)).unwrap_or_default();
         Iter { lengths, pairs }
+    }
+
+    /// Makes the names in a block lower case, for hosts that hand them over as the client has written them. A block that is cut
+    /// short ends where it is cut.
+    pub fn lower_names(block: &mut [u8]) {
+        let (Some(count), size) = (take_u32(&mut &*block), block.len()) else { return };
+        let table = (count as usize).saturating_mul(8).saturating_add(4).min(size);
+        let (lengths, mut pairs) = block.split_at_mut(table);
+        let mut lengths = &lengths[4..];
+        while let (Some(name), Some(value)) = (take_u32(&mut lengths), take_u32(&mut lengths)) {
+            let (name, size) =
+                (name as usize, (name as usize).saturating_add(value as usize).saturating_add(2));
+            let Some((pair, rest)) = std::mem::take(&mut pairs).split_at_mut_checked(size) else { return };
+            pair[..name].make_ascii_lowercase();
+            pairs = rest;
+        }
     }
 
     /// Writes pairs in the same form.
@@ -117,6 +133,28 @@ mod tests {
         assert_eq!(headers.all("cookie").collect::<Vec<_>>(), [b"a=1", b"b=\xff"]);
         assert_eq!(headers.first("x-empty"), Some(&b""[..]));
         assert_eq!(headers.first("Cookie"), None);
+    }
+
+    #[test]
+    fn names_become_lower_case() {
+        let mixed = [(":path", &b"/A"[..]), ("COOKIE", b"A=B"), ("X-Empty", b""), ("x-\u{c4}B", b"C\xff")];
+        let mut block = Headers::encode(&mixed);
+        Headers::lower_names(&mut block);
+        let lower = mixed.map(|(name, value)| (name.to_ascii_lowercase(), value));
+        assert_eq!(block, Headers::encode(&lower));
+        for length in 0..block.len() {
+            let mut cut = Headers::encode(&mixed)[..length].to_vec();
+            Headers::lower_names(&mut cut);
+            let (cut, whole) = (Headers::new(&cut), Headers::new(&block));
+            assert!(cut.iter().zip(whole.iter()).all(|(cut, whole)| cut == whole), "{length}");
+        }
+        for mut lies in
+            [vec![0xff; 64], vec![1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, b'A', 0, b'B', 0]]
+        {
+            let before = lies.clone();
+            Headers::lower_names(&mut lies);
+            assert_eq!(lies, before);
+        }
     }
 
     #[test]

@@ -86,3 +86,132 @@ def test_the_policy_that_is_shown_fits(wasm):
     capacity = json.loads(policy)["store"]["capacity"]
     [size] = re.findall(r"shm_kv \* (\d+)m;", conf)
     assert int(size) * 1000 >= 0.95 * capacity, "1 MB for each 1,000 clients"
+
+
+# -- the host's habits -------------------------------------------------------------------------------------------------
+
+
+def spelled(name: str) -> tuple[str, ...]:
+    return (name, name.upper(), name.title())
+
+
+@pytest.mark.parametrize("name", [*spelled("authorization"), *spelled("x-api-key"), *spelled("cookie"), *spelled("user-agent")])
+def test_a_header_has_any_spelling(wasm, name):
+    key, value = {
+        "authorization": ("credential", "Token secret"),
+        "cookie": ({"cookie": "shop"}, "shop=one"),
+    }.get(name.lower(), ({"header": name.lower()}, "one"))
+    policy = {"scopes": {"all": {"rate": "2/h", "key": key}}, "client": {"credential": {"trust": "any"}}}
+    if key != "credential":
+        policy.pop("client")
+    worker = Worker(wasm, json.dumps(policy), Zone())
+    statuses = [worker.request("/", (name, value), address=f"192.0.2.{n}").status for n in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+TARGETS = {
+    "/files/a%3Fb/download": "/files/*/download",
+    "/open/..%2fhealthz": "/open/**",
+    "/a/../limited": "/limited",
+    "/%6cimited": "/limited",
+    "//limited": "/limited",
+    "/limited?x=1": "/limited",
+}
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+def test_the_target_is_the_one_that_was_sent(wasm, target):
+    """nginx's own is decoded, and the application gets the one that was sent."""
+    match = {"path": TARGETS[target]}
+    worker = Worker(wasm, json.dumps({"scopes": {"all": {"rate": "2/h", "key": "address", "match": match}}}), Zone())
+    assert [worker.request(target, address="192.0.2.1").status for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("limited", ["/v1/jobs", "/api/jobs"])
+def test_a_rewritten_target_is_judged_by_both(wasm, limited):
+    scope = {"rate": "2/h", "key": "address", "match": {"path": limited, "query": {"all": "1"}}}
+    worker = Worker(wasm, json.dumps({"scopes": {"all": scope}}), Zone())
+    statuses = [worker.request("/v1/jobs?all=1", address="192.0.2.1", rewritten="/api/jobs?all=1").status for _ in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+def test_an_exemption_is_by_what_was_sent(wasm):
+    policy = {"exempt": [{"path": "/healthz"}], "scopes": {"all": {"rate": "2/h", "key": "address"}}}
+    worker = Worker(wasm, json.dumps(policy), Zone())
+    assert [worker.request("/healthz", address="192.0.2.1").status for _ in range(3)] == [200] * 3
+    assert [worker.request("/open/..%2fhealthz", address="192.0.2.1").status for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("number", [90, 95, 96, 99, 100, 101, 300])
+@pytest.mark.parametrize("length", [1, 7_000])
+def test_too_many_headers_are_refused(wasm, number, length):
+    """The host leaves out those behind the hundredth, and writes over the end of the buffer."""
+    worker = Worker(wasm, "", Zone())
+    many = [(f"X-{index}", "") for index in range(number - 5)]  # and four of nginx's own, and Host
+    for _ in range(20):
+        answer = worker.request("/" + "x" * length, *many, address="192.0.2.1")
+        assert answer.status == (200 if number < 100 else 431)
+    assert worker.request("/", address="192.0.2.2").status == 200
+    assert worker.panics == 0
+
+
+@pytest.mark.parametrize("copied", [-8, -1, 0, 1, 300, 5_000])
+@pytest.mark.parametrize("told", [-1_000, -8, -1, 0, 1, 300, 5_000, 1_000_000])
+def test_an_entry_may_change_its_length_while_it_is_read(wasm, copied, told):
+    zone = Zone()
+    worker = Worker(wasm, "", zone)
+    statuses = []
+    for number in range(90):
+        # One read in three; a charge that is decided on such bytes cannot be written.
+        zone.grows = (copied, told) if number % 3 == 2 else (0, 0)
+        statuses.append(worker.request("/", address="192.0.2.1").status)
+    zone.grows = (0, 0)
+    assert worker.panics == 0
+    assert set(statuses) <= {200, 429}
+    assert worker.request("/", address="192.0.2.1").status in (200, 429)
+
+
+def test_it_logs_no_errors(wasm):
+    worker = Worker(wasm, "", Zone())
+    for status in (200, 201, 301, 404, 500):
+        worker.request(POLL, ("authorization", "Token secret"), address="192.0.2.1", status=status)
+    assert worker.errors == []
+
+
+@pytest.mark.parametrize(("answered", "proves"), [("0.001", True), ("-, 0.002", True), (None, False), ("-", False), ("0.001, -", False)])
+def test_an_answer_of_nginx_itself_proves_nothing(wasm, answered, proves):
+    """A file, a `return`, a page for an error."""
+    worker = Worker(wasm, "", Zone())
+    token = ("Authorization", "Token secret")
+    assert worker.request("/", token, address="192.0.2.1", answered=answered).status == 200
+    # A proved credential has quota of its own, and its first request has cost the address nothing.
+    statuses = [worker.request("/", address="192.0.2.1").status for _ in range(60)]
+    assert statuses == ([200] * 60 if proves else [200] * 59 + [429])
+    assert worker.request("/", token, address="192.0.2.1", answered=answered).status == (200 if proves else 429)
+
+
+REFUSED = {
+    "redis": ('{ "store": { "redis": { "cluster": "redis", "secret": "%s" } } }' % ("0123456789abcdef" * 4), "store.redis", "auth_request"),
+    "a claim": ('{ "scopes": { "x": { "rate": "1/s", "key": { "jwt_claim": "sub" } } } }', "scopes.x.key", "credential"),
+    "a claim within": (
+        '{ "scopes": { "x": { "rate": "1/s", "key": { "all": ["address", { "jwt_claim": "sub" }] } } } }',
+        "scopes.x.key",
+        "credential",
+    ),
+}
+
+
+@pytest.mark.parametrize(("policy", "field", "instead"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_work_is_refused(wasm, policy, field, instead):
+    worker = Worker(wasm, policy, Zone())
+    assert not worker.accepted
+    [said] = worker.log
+    assert said.startswith(f"the configuration is refused: {field}: ")
+    assert instead in said
+
+
+def test_a_full_zone_evicts_and_nothing_breaks(wasm):
+    worker = Worker(wasm, "", Zone(room=8))
+    for number in range(200):
+        assert worker.request("/", address=f"192.0.2.{number}").status == 200
+    assert worker.panics == 0
