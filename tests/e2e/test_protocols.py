@@ -93,7 +93,7 @@ def echo() -> Iterator[int]:
 def call(gate, secret: str) -> bytes:
     with grpc.insecure_channel(f"127.0.0.1:{gate.port}") as channel:
         method = channel.unary_unary("/jobs.Jobs/Poll")
-        return method(b"ping", metadata=[("authorization", f"Bearer {secret}")], timeout=30)
+        return method(b"ping", metadata=[("authorization", f"Token {secret}")], timeout=30)
 
 
 @pytest.mark.parametrize("body", ["drf", "problem", {"text": "later"}], ids=["drf", "problem", "text"])
