@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::cookie;
 use super::spelling::{basic, one_form};
 use crate::request::{Request, percent};
 
@@ -43,9 +42,7 @@ impl Source {
                 }
             }
             Self::Cookie(name) => {
-                let headers = request.header("cookie");
-                let candidates = headers.flat_map(|header| cookie::candidates(header, name.as_bytes()));
-                for (number, candidate) in candidates.take(MOST + 1).enumerate() {
+                for (number, candidate) in request.cookies(name.as_bytes()).take(MOST + 1).enumerate() {
                     let value = percent::text(candidate.value);
                     // Of more nobody looks at the rest, but the application may.
                     let is_clear = candidate.is_clear && number < MOST;

@@ -1,7 +1,6 @@
 //! Who is calling: an address and perhaps a credential.
 
 mod address;
-mod cookie;
 mod crawler;
 mod crawler_list;
 mod credential;

@@ -1,6 +1,7 @@
 //! A borrowed view of one request. Bytes, not strings: a client may send anything.
 
 mod charset;
+mod cookie;
 mod forwarded;
 mod headers;
 mod parameters;
@@ -11,13 +12,13 @@ mod utf8;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+pub use cookie::Candidate;
 pub use forwarded::{RequestFrom, Unclear};
 pub use headers::{Headers, Iter};
 pub use parameters::{Parameters, Values};
 
 use crate::response::Asked;
 use forwarded::Line;
-use parameters::Pair;
 use path::Paths;
 
 /// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
@@ -62,7 +63,8 @@ pub struct Request<'a> {
     has_strange_charset: OnceCell<bool>,
     parameters: OnceCell<Option<Parameters<'a>>>,
     overrides: OnceCell<Vec<&'a [u8]>>,
-    cookies: OnceCell<Option<Vec<Pair<'a>>>>,
+    /// Whether the proxy that asks has written `!` for bytes that are not UTF-8.
+    is_rewritten: bool,
 }
 
 /// A target's path and query, as they were sent.
@@ -118,7 +120,8 @@ impl<'a> Request<'a> {
         properties: &'a dyn Properties,
     ) -> Result<Self, Unclear> {
         match from {
-            RequestFrom::Direct | RequestFrom::ExtAuthz => Ok(Self::new(headers, properties)),
+            RequestFrom::Direct => Ok(Self::new(headers, properties)),
+            RequestFrom::ExtAuthz => Ok(Self { is_rewritten: true, ..Self::new(headers, properties) }),
             RequestFrom::Forwarded => Ok(Self::of(headers, properties, &forwarded::read(&headers)?)),
         }
     }
@@ -139,7 +142,7 @@ impl<'a> Request<'a> {
             has_strange_charset: OnceCell::new(),
             parameters: OnceCell::new(),
             overrides: OnceCell::new(),
-            cookies: OnceCell::new(),
+            is_rewritten: false,
         }
     }
 
@@ -149,14 +152,11 @@ impl<'a> Request<'a> {
         self.method
     }
 
-    /// The host that was asked for, without port and trailing dot; empty if there is none.
-    #[must_use]
-    pub fn host(&self) -> &'a [u8] {
+    /// The host that was asked for, without port and trailing dot; empty if there is none. There are several if some proxy has
+    /// joined them by a comma.
+    pub fn hosts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let authority = self.authority.unwrap_or_default();
-        let end_of_v6 = authority.iter().rposition(|byte| *byte == b']').unwrap_or(0);
-        let port = authority[end_of_v6..].iter().rposition(|byte| *byte == b':');
-        let host = port.map_or(authority, |port| &authority[..end_of_v6 + port]);
-        host.strip_suffix(b".").unwrap_or(host)
+        authority.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).map(host)
     }
 
     /// The path in every reading. What stands between its slashes and is not empty are its segments.
@@ -199,7 +199,8 @@ impl<'a> Request<'a> {
             named.map(|(_, method)| method).collect()
         });
         let in_query = self.parameters()?.named(b"_method").flatten().map(|(values, _)| values);
-        Some(in_headers.iter().map(|method| Some(Values::literal(method))).chain(in_query))
+        let in_headers = in_headers.iter().flat_map(|methods| methods.split(|byte| *byte == b','));
+        Some(in_headers.map(|method| Some(Values::literal(method))).chain(in_query))
     }
 
     /// All values of the query parameter `name`, as most servers read them, in order; none if there are too many parameters.
@@ -216,21 +217,20 @@ impl<'a> Request<'a> {
         host.into_iter().chain(listed.all(name)).map(<[u8]>::trim_ascii)
     }
 
-    /// All values of the cookie `name`, without surrounding white space and quotes, percent-decoded (most
-    /// frameworks encode what they set, not all decode it), in order. They may be anything if there are too many cookies.
-    pub fn cookies<'n>(
-        &self,
-        name: &'n [u8],
-    ) -> Option<impl Iterator<Item = Cow<'a, [u8]>> + use<'_, 'a, 'n>> {
-        let read = || parameters::pairs(self.headers.all("cookie"), |byte| byte == b';');
-        let named =
-            self.cookies.get_or_init(read).as_ref()?.iter().filter(move |(key, _)| key.trim_ascii() == name);
-        Some(named.map(|(_, value)| percent::text(unquoted(value.trim_ascii()))))
+    /// Every place that some framework takes for the cookie `name`, in order. What comes behind sixteen of them is one more, and
+    /// unclear.
+    pub fn cookies<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Candidate<'a>> + use<'_, 'a, 'n> {
+        let places = self.headers.all("cookie").flat_map(move |header| cookie::candidates(header, name));
+        places.take(cookie::MOST + 1).enumerate().map(|(number, place)| {
+            let is_rewritten = self.is_rewritten && place.value.contains(&b'!');
+            Candidate { is_clear: place.is_clear && !is_rewritten && number < cookie::MOST, ..place }
+        })
     }
 
-    /// The same; none if there are too many cookies.
+    /// All values of the cookie `name`, without surrounding white space and quotes, percent-decoded (most
+    /// frameworks encode what they set, not all decode it), in order.
     pub fn cookie<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'_, 'a, 'n> {
-        self.cookies(name).into_iter().flatten()
+        self.cookies(name).map(|place| percent::text(place.value))
     }
 
     /// Where the request comes from, as the proxy says it. See [`Properties::source_address`].
@@ -260,8 +260,15 @@ impl<'a> Request<'a> {
     }
 }
 
-fn unquoted(value: &[u8]) -> &[u8] {
-    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+/// The host in `host:port`, without a dot at its end. What is no number is no port.
+fn host(authority: &[u8]) -> &[u8] {
+    let end_of_v6 = authority.iter().rposition(|byte| *byte == b']').unwrap_or(0);
+    let colon = authority[end_of_v6..].iter().rposition(|byte| *byte == b':').map(|colon| end_of_v6 + colon);
+    let host = match colon {
+        Some(colon) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => &authority[..colon],
+        _ => authority,
+    };
+    host.strip_suffix(b".").unwrap_or(host)
 }
 
 /// What stands before the first `byte` and after it; all and nothing if there is none.
@@ -383,7 +390,7 @@ mod tests {
             assert_eq!(paths(request), ["/a"], "it does not follow");
         });
         with(&[(":path", "/a??b=1")], |request| {
-            assert!(has(request, b"b", b"1") && has(request, b"?b", b"1"))
+            assert!(has(request, b"b", b"1") && has(request, b"?b", b"1"));
         });
     }
 
@@ -395,9 +402,11 @@ mod tests {
             ("example.com.:80", "example.com"),
             ("[2001:db8::1]:80", "[2001:db8::1]"),
             ("[2001:db8::1]", "[2001:db8::1]"),
+            ("example.com:", "example.com"),
+            ("example.com:x", "example.com:x"),
             ("", ""),
         ] {
-            with(&[(":authority", authority)], |request| assert_eq!(request.host(), host.as_bytes()));
+            with(&[(":authority", authority)], |request| assert_eq!(texts(request.hosts()), [host]));
         }
     }
 
@@ -405,7 +414,7 @@ mod tests {
     fn the_host_is_what_the_client_asked_for() {
         let nginx = [(":authority", "server.internal"), ("host", "example.com:80")];
         with(&nginx, |request| {
-            assert_eq!(request.host(), b"example.com");
+            assert_eq!(texts(request.hosts()), ["example.com"]);
             assert_eq!(texts(request.header(":authority")), ["example.com:80"]);
         });
         with(&[(":authority", "a.test")], |request| {
@@ -429,11 +438,14 @@ mod tests {
         assert_eq!(request.method(), b"PUT");
         assert_eq!(paths(&request), ["/c", "/a./../c"]);
         assert_eq!(texts(request.query(b"b")), ["1"]);
-        assert_eq!(request.host(), b"a.test");
+        assert_eq!(texts(request.hosts()), ["a.test"]);
         assert_eq!(texts(request.header(":authority")), ["a.test:80"]);
         for from in [RequestFrom::Direct, RequestFrom::ExtAuthz] {
             let request = read(from).expect("nothing to be told");
-            assert_eq!((request.method(), request.host()), (&b"GET"[..], &b"gate.internal"[..]));
+            assert_eq!(
+                (request.method(), texts(request.hosts())),
+                (&b"GET"[..], vec!["gate.internal".into()])
+            );
             assert_eq!(texts(request.query(b"b")), ["9"]);
         }
     }
@@ -446,10 +458,9 @@ mod tests {
             assert_eq!(texts(request.cookie(b"b")), [""]);
             assert_eq!(texts(request.cookie(b"none")), [""; 0]);
         });
-        with(&[("cookie", &"a=1;".repeat(1024))], |request| assert!(request.cookies(b"a").is_some()));
-        with(&[("cookie", &"a=1;".repeat(1025))], |request| {
-            assert!(request.cookies(b"a").is_none(), "more than are looked at");
-            assert_eq!(texts(request.cookie(b"a")), [""; 0]);
+        with(&[("cookie", &"a=1;".repeat(17))], |request| {
+            let clear: Vec<_> = request.cookies(b"a").map(|place| place.is_clear).collect();
+            assert_eq!(clear, [vec![true; 16], vec![false]].concat());
         });
     }
 

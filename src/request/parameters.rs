@@ -95,9 +95,15 @@ impl<'a> Parameters<'a> {
                 }
                 (left > 0).then(|| Values::of(value))
             };
-            list.iter()
-                .filter(|(found, _)| may_be_named(found, name))
-                .scan(values, move |values, (found, value)| Some((values(value), is_named(found, name))))
+            list.iter().filter(|(found, _)| may_be_named(found, name)).scan(
+                values,
+                move |values, (found, value)| {
+                    let is_named_so = is_named(found, name);
+                    // A part of a list or an object.
+                    let is_part = !is_named_so && percent::decode_form(found).any(|byte| byte == b'[');
+                    Some((values(value).filter(|_| !is_part), is_named_so))
+                },
+            )
         })
     }
 }
@@ -118,6 +124,12 @@ impl<'a> Values<'a> {
             for value in [&*plain].into_iter().chain(with_plus.as_deref()) {
                 others.extend(utf8::with_invalid(value, utf8::REPLACEMENT));
                 others.extend(cleaned(value));
+                // Some trim what is in front before anybody looks for a NUL.
+                let behind = value.iter().take_while(|byte| is_blank(**byte)).count();
+                if value[..behind].contains(&0) {
+                    let rest = &value[behind..];
+                    others.push(cleaned(rest).unwrap_or_else(|| rest.to_vec()));
+                }
             }
             others.extend(with_plus);
         }
@@ -144,18 +156,14 @@ fn is_plain(sent: &[u8]) -> bool {
 fn cleaned(value: &[u8]) -> Option<Vec<u8>> {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     let valid = utf8::with_invalid(&value[..end], b"");
-    let mut rest = valid.as_deref().unwrap_or(&value[..end]);
-    while let [first, inner @ ..] = rest
-        && is_blank(*first)
-    {
-        rest = inner;
-    }
-    while let [inner @ .., last] = rest
-        && is_blank(*last)
-    {
-        rest = inner;
-    }
+    let rest = trimmed(valid.as_deref().unwrap_or(&value[..end]));
     (rest != value).then(|| rest.to_vec())
+}
+
+/// Without Unicode's white space and control characters at the ends of what is UTF-8.
+fn trimmed(value: &[u8]) -> &[u8] {
+    let is_cut = |character: char| character.is_whitespace() || character.is_control();
+    std::str::from_utf8(value).map_or(value, |text| text.trim_matches(is_cut).as_bytes())
 }
 
 const fn is_blank(byte: u8) -> bool {

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::{HostPattern, MethodPattern, PathPattern};
 use crate::client::{Cidr, Client};
-use crate::request::{Request, Values};
+use crate::request::{Request, Values, percent};
 
 /// How a request that can be read in several ways is read.
 ///
@@ -124,15 +124,17 @@ impl Condition {
         let request = client.request();
         match self {
             Self::Method(methods) => method_holds(methods, request, reading),
-            Self::Host(hosts) => hosts.iter().any(|host| host.matches(request.host())),
+            Self::Host(hosts) => {
+                reading.holds(request.hosts(), |found| hosts.iter().any(|host| host.matches(found)))
+            }
             Self::Path(patterns) => reading.holds_of(request.paths(), |path| {
                 patterns.iter().any(|pattern| pattern.matches(path, reading))
             }),
             Self::Query(name, test) => parameter_holds(name, test, request, reading),
-            Self::Header(name, test) => reading.holds(request.header(name), |value| test.passes(value)),
-            Self::Cookie(name, test) => {
-                reading.holds_of(request.cookies(name.as_bytes()), |value| test.passes(&value))
-            }
+            Self::Header(name, test) => reading.holds(request.header(name), |value| {
+                test.passes(value) || reading == Reading::Possible && any_part_passes(value, test)
+            }),
+            Self::Cookie(name, test) => cookie_holds(name, test, request, reading),
             Self::Client(kinds) => kinds.iter().any(|kind| kind.is(client)),
             Self::Address(networks) => {
                 let address = client.address();
@@ -155,6 +157,18 @@ fn method_holds(methods: &[MethodPattern], request: &Request, reading: Reading) 
             covers(request.method()) && overrides().is_some_and(|mut overrides| overrides.all(holds))
         }
     }
+}
+
+/// Some proxies join headers of one name by a comma.
+fn any_part_passes(value: &[u8], test: &ValueTest) -> bool {
+    value.contains(&b',') && value.split(|byte| *byte == b',').any(|part| test.passes(part.trim_ascii()))
+}
+
+/// One that frameworks read in different ways may be anything.
+fn cookie_holds(name: &str, test: &ValueTest, request: &Request, reading: Reading) -> bool {
+    reading.holds(request.cookies(name.as_bytes()), |place| {
+        if place.is_clear { test.passes(&percent::text(place.value)) } else { reading == Reading::Possible }
+    })
 }
 
 /// In each way to separate parameters: for certain if there is one that has this name for certain, and each that may have it

@@ -360,17 +360,69 @@ fn too_many_values_may_be_any() {
 }
 
 #[test]
-fn too_many_cookies_may_be_any() {
+fn a_cookie_that_frameworks_read_in_different_ways_may_be_anything() {
     let limited = world(&one_scope(r#""key": "global", "match": { "cookie": { "a": "1" } }"#));
     let exempt = world(r#"{ "exempt": [{ "cookie": { "a": "1" } }] }"#);
     for (cookies, possible, certain) in [
         ("a=1".to_owned(), true, true),
         ("b=1".into(), false, false),
-        (format!("a=1{}", ";b".repeat(1024)), true, false),
+        ("x=a; ab=1; ba=1; b=\"1\"".into(), false, false),
+        (format!("a=1{}", ";b=2".repeat(1024)), true, true),
+        ("a=2;".repeat(17), true, false),
+        (format!("a={}", "2".repeat(5_000)), true, false),
+        // By octal numbers, by backslashes, at white space, by a comma that a proxy has put there.
+        (r#"a="\061""#.into(), true, false),
+        (r#"a="\1""#.into(), true, false),
+        ("a=\u{85}1".into(), true, false),
+        ("x=y a=1".into(), true, false),
+        ("a=2,a=1".into(), true, false),
+        ("a".into(), true, false),
     ] {
         let sent = get("/").with("cookie", &cookies);
         assert_eq!(!limited.scopes(&sent).is_empty(), possible, "{} bytes", cookies.len());
         assert_eq!(exempt.plan(&sent).is_empty(), certain, "{} bytes", cookies.len());
+    }
+}
+
+#[test]
+fn what_proxies_join_by_a_comma_is_read_in_parts_too() {
+    let limited = |rule: &str| world(&one_scope(&format!(r#""key": "global", "match": {rule}"#)));
+    let header = limited(r#"{ "header": { "x-plan": "free" } }"#);
+    for (value, is_limited) in
+        [("free", true), ("free,paid", true), ("paid, free", true), ("paid", false), ("freedom,x", false)]
+    {
+        assert_eq!(!header.scopes(&get("/").with("x-plan", value)).is_empty(), is_limited, "{value}");
+    }
+    let method = limited(r#"{ "method": "DELETE" }"#);
+    for value in ["DELETE, PUT", "PUT,delete"] {
+        assert_eq!(method.scopes(&get("/").with("x-http-method-override", value)), ["only"], "{value}");
+    }
+    let host = |host: &str| get("/").with("host", host);
+    let limited = limited(r#"{ "host": "api.test" }"#);
+    let exempt = world(r#"{ "exempt": [{ "host": "cheap.test" }] }"#);
+    for (name, is_limited, is_exempt) in [
+        ("api.test", true, false),
+        ("cheap.test:80", false, true),
+        ("cheap.test:x", false, false),
+        ("cheap.test,api.test", true, false),
+        ("api.test:1, cheap.test", true, false),
+    ] {
+        assert_eq!(!limited.scopes(&host(name)).is_empty(), is_limited, "{name}");
+        assert_eq!(exempt.plan(&host(name)).is_empty(), is_exempt, "{name}");
+    }
+}
+
+#[test]
+fn parts_of_lists_and_what_is_trimmed_in_front() {
+    let truth =
+        world(&one_scope(r#""key": "global", "match": { "query": { "a": { "not": ["false", "0"] } } }"#));
+    for query in ["a[]=0", "a[x][y]=0", "a%5B%5D=false", "[a]=0", "?a=1"] {
+        assert_eq!(truth.scopes(&get(&format!("/?{query}"))), ["only"], "{query}");
+    }
+    assert!(truth.scopes(&get("/?a=0")).is_empty());
+    let kind = world(&one_scope(r#""key": "global", "match": { "query": { "kind": "export" } }"#));
+    for value in ["export", "%00export", "%c2%a0export", "%e2%80%83export%1f", "%20%00export"] {
+        assert_eq!(kind.scopes(&get(&format!("/?kind={value}"))), ["only"], "{value}");
     }
 }
 

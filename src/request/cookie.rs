@@ -7,14 +7,20 @@
 
 use memchr::memmem;
 
-use crate::request::percent;
+use super::percent;
+
+/// So many places are looked at that may be one cookie.
+pub(super) const MOST: usize = 16;
+
+/// Browsers send no cookie that is longer (RFC 6265, 6.1).
+const LONGEST: usize = 4096;
 
 /// A place in a `Cookie` header that may be read as a certain cookie.
-pub(super) struct Candidate<'a> {
+pub struct Candidate<'a> {
     /// Its value, as it stands there, without white space and quotes around it.
-    pub(super) value: &'a [u8],
+    pub value: &'a [u8],
     /// Whether every framework reads it so.
-    pub(super) is_clear: bool,
+    pub is_clear: bool,
 }
 
 /// All places in one `Cookie` header that may be read as the cookie `name`.
@@ -27,7 +33,16 @@ pub(super) fn candidates<'a, 'n>(
         let after = &header[start + name.len()..];
         let is_whole = before.last().is_none_or(|byte| !is_of_name(*byte));
         let gap = after.iter().take_while(|byte| !is_of_name(**byte) && !matches!(byte, b'=' | b';')).count();
-        let value = after.get(gap..)?.strip_prefix(b"=").filter(|_| is_whole)?;
+        let behind = after.get(gap..).filter(|_| is_whole)?;
+        let Some(value) = behind.strip_prefix(b"=") else {
+            // A name without a value, for those who take that for an empty one.
+            let ends = behind.first().is_none_or(|byte| *byte == b';');
+            let begins = before
+                .iter()
+                .rfind(|byte| byte.is_ascii_graphic())
+                .is_none_or(|byte| matches!(byte, b';' | b','));
+            return (begins && ends).then_some(Candidate { value: b"", is_clear: false });
+        };
         let begins_clearly = before.is_empty() || before.ends_with(b";") || before.ends_with(b"; ");
         Some(candidate(value, begins_clearly && gap == 0))
     });
@@ -44,10 +59,8 @@ pub(super) fn candidates<'a, 'n>(
 fn candidate(from: &[u8], begins_clearly: bool) -> Candidate<'_> {
     let end = memchr::memchr(b';', from).unwrap_or(from.len());
     let value = &from[..end];
-    Candidate {
-        value: trimmed(value),
-        is_clear: begins_clearly && value.iter().all(|byte| is_of_value(*byte)),
-    }
+    let is_plain = || value.len() <= LONGEST && value.iter().all(|byte| is_of_value(*byte));
+    Candidate { value: trimmed(value), is_clear: begins_clearly && is_plain() }
 }
 
 /// Whether PHP, or whoever decodes names, reads this name as the cookie's.
@@ -104,10 +117,13 @@ mod tests {
         ] {
             assert_eq!(found(header.as_bytes(), "sid"), [("x".to_owned(), true)], "{header}");
         }
-        for header in ["", "a=1", "sid", "sid;x=1", "SID=x", "a=sid", "xsid=1", "sidx=1", "a=1; sid; b=2"] {
+        for header in ["", "a=1", "SID=x", "a=sid", "a=sid;", "xsid=1", "sidx=1", "sid x=1"] {
             assert_eq!(found(header.as_bytes(), "sid"), [], "{header}");
         }
         assert_eq!(found(b"sid=x; sid=", "sid"), [("x".to_owned(), true), (String::new(), true)]);
+        for header in ["sid", "sid;x=1", "a=1; sid; b=2", " sid "] {
+            assert_eq!(found(header.as_bytes(), "sid"), [(String::new(), false)], "{header}");
+        }
         assert_eq!(found(b"sid=a%3Ab", "sid"), [("a%3Ab".to_owned(), true)]);
     }
 
