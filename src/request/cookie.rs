@@ -23,16 +23,19 @@ pub struct Candidate<'a> {
     pub is_clear: bool,
 }
 
-/// All places in one `Cookie` header that may be read as the cookie `name`.
+/// All places in one `Cookie` header that may be read as the cookie `name`. If it `is_rewritten`, a `!` may be any byte that is not
+/// UTF-8.
 pub(super) fn candidates<'a, 'n>(
     header: &'a [u8],
     name: &'n [u8],
+    is_rewritten: bool,
 ) -> impl Iterator<Item = Candidate<'a>> + use<'a, 'n> {
+    let is_of_name = move |byte: &u8| is_of_name(*byte) && !(is_rewritten && *byte == b'!');
     let by_name = memmem::find_iter(header, name).filter_map(move |start| {
         let before = &header[..start];
         let after = &header[start + name.len()..];
-        let is_whole = before.last().is_none_or(|byte| !is_of_name(*byte));
-        let gap = after.iter().take_while(|byte| !is_of_name(**byte) && !matches!(byte, b'=' | b';')).count();
+        let is_whole = before.last().is_none_or(|byte| !is_of_name(byte));
+        let gap = after.iter().take_while(|byte| !is_of_name(byte) && !matches!(byte, b'=' | b';')).count();
         let behind = after.get(gap..).filter(|_| is_whole)?;
         let Some(value) = behind.strip_prefix(b"=") else {
             // A name without a value, for those who take that for an empty one.
@@ -44,7 +47,9 @@ pub(super) fn candidates<'a, 'n>(
             return (begins && ends).then_some(Candidate { value: b"", is_clear: false });
         };
         let begins_clearly = before.is_empty() || before.ends_with(b";") || before.ends_with(b"; ");
-        Some(candidate(value, begins_clearly && gap == 0))
+        let candidate = candidate(value, begins_clearly && gap == 0);
+        let is_clear = candidate.is_clear && !(is_rewritten && candidate.value.contains(&b'!'));
+        Some(Candidate { is_clear, ..candidate })
     });
     // As others spell it; the same bytes were found above.
     let by_other_spelling = header.split(|byte| *byte == b';').filter_map(move |pair| {
@@ -101,7 +106,7 @@ mod tests {
     use super::*;
 
     fn found(header: &[u8], name: &str) -> Vec<(String, bool)> {
-        let candidates = candidates(header, name.as_bytes());
+        let candidates = candidates(header, name.as_bytes(), false);
         candidates.map(|found| (String::from_utf8_lossy(found.value).into_owned(), found.is_clear)).collect()
     }
 
@@ -160,5 +165,17 @@ mod tests {
         for header in ["my.sid=x", "my%5Fsid=x", "my%2esid=x", "a=1; my[sid=x", "my sid=x", "%6dy_sid=x"] {
             assert!(found(header.as_bytes(), "my_sid").contains(&("x".to_owned(), false)), "{header}");
         }
+    }
+
+    #[test]
+    fn where_a_proxy_has_rewritten_bytes_a_mark_may_be_any() {
+        for (header, is_clear) in
+            [(&b"sid=x"[..], true), (b"sid=x!", false), (b"!sid=x", false), (b"a=!; sid=x", true)]
+        {
+            let clear: Vec<_> = candidates(header, b"sid", true).map(|found| found.is_clear).collect();
+            assert_eq!(clear, [is_clear], "{}", String::from_utf8_lossy(header));
+        }
+        assert_eq!(found(b"sid=x!", "sid"), [("x!".to_owned(), true)]);
+        assert_eq!(found(b"!sid=x", "sid"), []);
     }
 }

@@ -86,8 +86,9 @@ impl<'a> Target<'a> {
         let (cut, _fragment) = split_at_byte(sent, b'#');
         let uncut = (cut.len() < sent.len()).then(|| Self::of(sent));
         [Some(Self::of(cut)), uncut].into_iter().flatten().flat_map(|target| {
-            // PHP's own server takes `??` for one `?`.
-            let further = target.query.strip_prefix(b"?").map(|query| Self { query, ..target });
+            // PHP's own server takes several `?` for one.
+            let further = without_marks(target.query);
+            let further = (further.len() < target.query.len()).then_some(Self { query: further, ..target });
             [Some(target), further].into_iter().flatten()
         })
     }
@@ -220,11 +221,14 @@ impl<'a> Request<'a> {
     /// Every place that some framework takes for the cookie `name`, in order. What comes behind sixteen of them is one more, and
     /// unclear.
     pub fn cookies<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Candidate<'a>> + use<'_, 'a, 'n> {
-        let places = self.headers.all("cookie").flat_map(move |header| cookie::candidates(header, name));
-        places.take(cookie::MOST + 1).enumerate().map(|(number, place)| {
-            let is_rewritten = self.is_rewritten && place.value.contains(&b'!');
-            Candidate { is_clear: place.is_clear && !is_rewritten && number < cookie::MOST, ..place }
-        })
+        let places = self
+            .headers
+            .all("cookie")
+            .flat_map(move |header| cookie::candidates(header, name, self.is_rewritten));
+        places
+            .take(cookie::MOST + 1)
+            .enumerate()
+            .map(|(number, place)| Candidate { is_clear: place.is_clear && number < cookie::MOST, ..place })
     }
 
     /// All values of the cookie `name`, without surrounding white space and quotes, percent-decoded (most
@@ -258,6 +262,14 @@ impl<'a> Request<'a> {
         let kind = self.headers.first("content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
         kind.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     }
+}
+
+/// Without the `?`s in front.
+fn without_marks(mut query: &[u8]) -> &[u8] {
+    while let Some(rest) = query.strip_prefix(b"?") {
+        query = rest;
+    }
+    query
 }
 
 /// The host in `host:port`, without a dot at its end. What is no number is no port.
