@@ -198,3 +198,18 @@ fn steps(count: usize) {
 thread_local! {
     pub(super) static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn almost_every_name_is_the_only_one_with_its_key() {
+        let keys = LIST.lines().map(|line| key_of(line.split('\t').next().unwrap_or(line).as_bytes()));
+        let different: std::collections::HashSet<u32> = keys.collect();
+        assert!(LINES - different.len() < 8, "{} of {LINES}", different.len());
+        let longest = INDEX.buckets.windows(2).map(|ends| ends[1] - ends[0]).max();
+        // Of those that begin with `google`.
+        assert!(longest < Some(25), "{longest:?}");
+    }
+}
