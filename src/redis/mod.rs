@@ -27,4 +27,4 @@ pub use settings::{OnFailure, Settings};
 pub use store::{Asked, Lasting, Store};
 
 /// No answer is larger, in bytes: a thousand times what the script answers to a request under three scopes.
-pub const MAX_ANSWER: usize = 1 << 20;
+pub const MAX_ANSWER: usize = 1_048_576;

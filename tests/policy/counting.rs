@@ -62,6 +62,9 @@ fn which_answers_count() {
             vec![(301, None), (308, OK)],
         ),
         (r#"{ "not": { "grpc": "OK" } }"#, vec![(200, None), (200, UNAUTHENTICATED)], vec![(200, OK)]),
+        // Whoever names one twice means it.
+        (r#"{ "grpc": ["OK", 0, "Ok"] }"#, vec![(200, OK)], vec![(200, UNAUTHENTICATED)]),
+        (r#"{ "grpc": ["OK", 0] }"#, vec![(200, OK)], vec![(200, UNAUTHENTICATED)]),
         (
             r#"{ "not": { "status": "2xx", "grpc": ["NOT_FOUND"] } }"#,
             vec![(404, None), (404, OK)],
