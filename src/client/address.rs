@@ -62,8 +62,8 @@ fn canonical(ip: IpAddr) -> IpAddr {
 /// client's end of a tunnel, which could write an address that is exempt; IPv4-compatible ones (`::192.0.2.1`) nobody makes any
 /// more; and where the IPv4 address stands in NAT64's local prefix `64:ff9b:1::/48` is known to its network alone.
 fn translated(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    match ip.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((u32::from(high) << 16 | u32::from(low)).into()),
+    match ip.octets() {
+        [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d)),
         _ => None,
     }
 }
@@ -215,6 +215,8 @@ mod tests {
             assert_eq!(address(text), Address::Unknown, "{text}");
         }
         assert_eq!(Address::parse(b"\xff\xfe"), Address::Unknown);
+        assert_eq!(address("[2001:DB8::1]:80").to_string(), "2001:db8::1");
+        assert_eq!(address("").to_string(), "an unknown address");
     }
 
     #[test]
@@ -239,6 +241,8 @@ mod tests {
             ("10.0.0.1", "10.0.0.1", "10.0.0.2"),
             ("0.0.0.0/0", "1.2.3.4", "::1"),
             ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
+            ("2001:db8::/96", "2001:db8::ffff:ffff", "2001:db8::1:0:0"),
+            ("2001:db8::1", "2001:db8::1", "2001:db8::2"),
             ("::/0", "::1", "1.2.3.4"),
         ] {
             let cidr: Cidr = cidr.parse().expect(cidr);

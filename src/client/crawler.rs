@@ -156,7 +156,7 @@ impl std::error::Error for CrawlerError {}
 mod tests {
     use super::*;
     use crate::client::crawler_list::{LIST, STEPS};
-    use crate::client::{Client, ClientRules};
+    use crate::client::{Address, Client, ClientRules};
     use crate::request::{Headers, NoProperties, Request};
 
     fn family(user_agent: &str) -> Option<String> {
@@ -311,5 +311,10 @@ mod tests {
         assert_ne!(cost(|| client.crawler()), 0);
         assert_eq!(cost(|| client.crawler()) + cost(|| client.anonymous().crawler()), 0);
         assert_eq!(client.anonymous().crawler(), Some("googlebot"));
+        // As is where it comes from, if anybody asks.
+        assert_eq!(client.known_address(), None);
+        assert_eq!(client.address(), Address::Unknown);
+        assert_eq!(client.known_address(), Some(Address::Unknown));
+        assert_eq!(request.jwt_claim("sub"), None);
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn basic(encoded: &[u8]) -> Option<Vec<u8>> {
 fn uuid(secret: &[u8]) -> Option<Vec<u8>> {
     const SIZE: usize = 32;
     // As long as one can be in the longest spelling that means anything.
-    if secret.len() < SIZE || secret.len() > 2 * SIZE {
+    if secret.len() > 2 * SIZE {
         return None;
     }
     let mut digits = Vec::with_capacity(SIZE);
@@ -142,6 +142,8 @@ mod tests {
         const JWS: &str =
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         const FERNET: &str = "gAAAAABh-x1Yk_2aZQ8vTz0C9cB3rLm7Hn5pEw==";
+        // Of whole bytes: one more digit stands for none.
+        const WHOLE: &str = "gAAAAABhx1Yk2aZQ8vTz0C9c";
         const HEX: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
         const UUID: &str = "550e8400e29b41d4a716446655440000";
         for (spellings, one) in [
@@ -162,6 +164,7 @@ mod tests {
                 vec![FERNET.to_owned(), FERNET.replace('=', ""), FERNET.replace("Ew==", "Ex")],
                 "gAAAAABh-x1Yk_2aZQ8vTz0C9cB3rLm7Hn5pEw",
             ),
+            (vec![WHOLE.to_owned(), format!("{WHOLE}A"), format!("{WHOLE}=A")], WHOLE),
             (vec![HEX.to_owned(), HEX.to_uppercase(), HEX.replace("bb", "bB")], HEX),
             (
                 vec![
@@ -202,6 +205,7 @@ mod tests {
             ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"),
             ("9944b09199c62bcf", "9944b09199c62bce"),
             ("ABC", "abc"),
+            ("ZbcdefghijklmnopqrstvwxyzABCDEFG", "zbcdefghijklmnopqrstvwxyzabcdefG"),
             ("a=", "a"),
             ("550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440001"),
         ] {

@@ -284,6 +284,14 @@ mod tests {
     }
 
     #[test]
+    fn events_add_up() {
+        let mut sum = Events { lost_races: 1, evicted: 2, corrupt: 3, held_back: 4, unsettled: 5 };
+        sum += Events { lost_races: 10, evicted: 20, corrupt: 30, held_back: 40, unsettled: 50 };
+        let both = Events { lost_races: 11, evicted: 22, corrupt: 33, held_back: 44, unsettled: 55 };
+        assert_eq!(sum, both);
+    }
+
+    #[test]
     fn in_one_receipt_of_two_what_was_taken_of_one_client_stands_together() {
         let one = receipt(&[(1, 10), (2, 20), (2, 21), (3, 30)]);
         let more = receipt(&[(4, 40), (3, 31), (2, 22), (1, 11), (4, 41)]);

@@ -167,7 +167,9 @@ fn a_long_value_is_shown_short() {
 
 #[test]
 fn documents_without_end_are_refused() {
-    for document in ["[".repeat(100_000), r#"{"mode":"#.repeat(100_000), "\u{feff}{}".into()] {
+    for document in
+        ["[".repeat(100_000), r#"{"mode":"#.repeat(100_000), "\u{feff}{}".into(), "{\r\n\t".into()]
+    {
         assert!(refused(&document).starts_with("not valid JSON: "));
     }
 }

@@ -74,13 +74,19 @@ fn a_made_up_credential_buys_nothing() {
 }
 
 #[test]
-fn nor_does_it_as_part_of_a_combination() {
-    let world = world(
-        r#"{ "scopes": { "only": { "rate": "6/h", "key": [{ "all": ["credential", { "header": "x-app" }] }, "address"] } } }"#,
-    );
-    let sprayed = (0..20)
-        .filter(|number| world.exchange(&get("/").token(&format!("x{number}")).with("x-app", "one"), 401));
-    assert_eq!(sprayed.count(), 6, "the quota of the address");
+fn nor_does_it_wherever_a_scope_asks_for_one() {
+    for fields in [
+        r#""key": [{ "all": ["credential", { "header": "x-app" }] }, "address"]"#,
+        r#""key": "address", "match": { "client": "anonymous" }"#,
+        r#""key": "address", "match": { "any": [{ "path": "/other" }, { "client": "anonymous" }] }"#,
+        r#""key": "address", "match": { "not": { "client": "authenticated" } }"#,
+    ] {
+        let world = world(&format!(r#"{{ "scopes": {{ "only": {{ "rate": "6/h", {fields} }} }} }}"#));
+        let sprayed = (0..20).filter(|number| {
+            world.exchange(&get("/").token(&format!("x{number}")).with("x-app", "one"), 401)
+        });
+        assert_eq!(sprayed.count(), 6, "the quota of the address: {fields}");
+    }
 }
 
 #[test]
