@@ -179,6 +179,7 @@ fn masked_v6(ip: Ipv6Addr, prefix: u8) -> Ipv6Addr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::{NoProperties, Properties};
 
     fn address(text: &str) -> Address {
         Address::parse(text.as_bytes())
@@ -217,6 +218,7 @@ mod tests {
         assert_eq!(Address::parse(b"\xff\xfe"), Address::Unknown);
         assert_eq!(address("[2001:DB8::1]:80").to_string(), "2001:db8::1");
         assert_eq!(address("").to_string(), "an unknown address");
+        assert_eq!((NoProperties.source_address(), NoProperties.jwt_claim("sub")), (Vec::new(), None));
     }
 
     #[test]

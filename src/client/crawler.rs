@@ -315,6 +315,5 @@ mod tests {
         assert_eq!(client.known_address(), None);
         assert_eq!(client.address(), Address::Unknown);
         assert_eq!(client.known_address(), Some(Address::Unknown));
-        assert_eq!(request.jwt_claim("sub"), None);
     }
 }

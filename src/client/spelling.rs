@@ -50,7 +50,7 @@ pub(super) fn basic(encoded: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let (mut bits, mut count) = (0_u32, 0);
     for digit in encoded.iter().filter_map(|byte| digit(*byte)) {
-        bits = bits << 6 | u32::from(digit);
+        bits = (bits << 6) + u32::from(digit);
         count += 6;
         if count >= 8 {
             count -= 8;
@@ -64,17 +64,13 @@ pub(super) fn basic(encoded: &[u8]) -> Option<Vec<u8>> {
 /// The digits of a UUID, in lower case.
 fn uuid(secret: &[u8]) -> Option<Vec<u8>> {
     const SIZE: usize = 32;
-    // As long as one can be in the longest spelling that means anything.
-    if secret.len() > 2 * SIZE {
-        return None;
-    }
     let mut digits = Vec::with_capacity(SIZE);
     let mut rest = secret;
     while let [first, after @ ..] = rest {
         rest = match first {
             b'{' | b'}' | b'-' => after,
             b'u' => rest.strip_prefix(b"urn:").or_else(|| rest.strip_prefix(b"uuid:"))?,
-            digit if digit.is_ascii_hexdigit() => {
+            digit if digit.is_ascii_hexdigit() && digits.len() < SIZE => {
                 digits.push(digit.to_ascii_lowercase());
                 after
             }
@@ -173,6 +169,7 @@ mod tests {
                     "{550e8400-e29b-41d4-a716-446655440000}".to_owned(),
                     "urn:uuid:550e8400-e29b-41d4-a716-446655440000".to_owned(),
                     format!("{UUID}----"),
+                    format!("{}{UUID}{}", "urn:{".repeat(20), "-".repeat(1_000)),
                 ],
                 UUID,
             ),

@@ -58,8 +58,7 @@ impl<'a> Headers<'a> {
     #[must_use]
     pub fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
         let pairs = pairs.iter().map(|(name, value)| [name.as_ref(), value.as_ref()]);
-        let size = pairs.clone().flatten().fold(4, |size, text| size + 4 + text.len() + 1);
-        let mut block = Vec::with_capacity(size);
+        let mut block = Vec::new();
         put_length(&mut block, pairs.len());
         for text in pairs.clone().flatten() {
             put_length(&mut block, text.len());

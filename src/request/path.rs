@@ -89,10 +89,8 @@ fn several(sent: &[u8], others: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
         }
     };
     for text in texts {
-        if dots(&text) > 0 {
-            add(with_dots_resolved(&text, false));
-            add(with_dots_resolved(&text, true));
-        }
+        add(with_dots_resolved(&text, false));
+        add(with_dots_resolved(&text, true));
         add(joined(segments(&text)));
     }
     (readings.len() <= MOST).then_some(readings)
@@ -339,5 +337,9 @@ mod tests {
                 }
             }
         }
+        // As much as is read, and a little more.
+        let most = r"/a;b/%2541\c%20";
+        assert_eq!(read(most).len(), MOST);
+        assert_eq!(read(&format!("/%2f{most}")), ["anything"]);
     }
 }

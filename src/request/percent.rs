@@ -42,7 +42,7 @@ impl Iterator for Decode<'_> {
         self.text = rest;
         match (byte, rest) {
             (b'%', [high, low, after @ ..]) => {
-                let decoded = hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low);
+                let decoded = hex(*high).zip(hex(*low)).map(|(high, low)| 16 * high + low);
                 match decoded.filter(|decoded| !(self.keep)(*decoded)) {
                     Some(decoded) => {
                         self.text = after;
@@ -90,6 +90,12 @@ mod tests {
             assert_eq!(decode(text.as_bytes()).collect::<Vec<_>>(), decoded.as_bytes(), "{text}");
         }
         assert_eq!(decode(b"%00%ff").collect::<Vec<_>>(), [0, 0xff]);
+        for text in ["", "plain", "%61%62%63", "%61b%", "%%%"] {
+            let (least, most) = decode(text.as_bytes()).size_hint();
+            assert_eq!(most, Some(text.len()));
+            assert!((least..=text.len()).contains(&decode(text.as_bytes()).count()), "{text}");
+        }
+        assert_eq!(decode(b"%61%62%63").size_hint().0, 3);
         assert_eq!(decode_form(b"a+b%2Bc").collect::<Vec<_>>(), b"a b+c");
         assert_eq!(decode_except(b"%61%2f%5C", |byte| byte == b'/').collect::<Vec<_>>(), b"a%2f\\");
     }

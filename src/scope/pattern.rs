@@ -406,6 +406,8 @@ mod tests {
             ("/{jobs,tasks}/*", &["/jobs/7", "/Tasks/7"], &["/job/7", "/jobs,tasks/7", "/jobs"]),
             ("/v{1,2}{,-beta}/x", &["/v1/x", "/v2-beta/x"], &["/v3/x", "/v1-/x", "/v/x"]),
             ("/{a,b}*.{c,d}", &["/a.c", "/bxx.d"], &["/a.e", "/c.c"]),
+            ("/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", &["/aaaaaa", "/bababa"], &["/aaaaac", "/aaaaa"]),
+            ("/x*a*a*", &["/xaa", "/xbaba"], &["/xa", "/xba", "/xbba"]),
             ("/{a%2Cb,c%7D}", &["/a,b", "/c}"], &["/a", "/c"]),
         ]);
     }
@@ -449,6 +451,7 @@ mod tests {
             ("/{,a}", PatternError::PathAlternatives),
             ("/{a,..}", PatternError::PathAlternatives),
             ("/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", PatternError::PathAlternatives),
+            ("/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b,c}", PatternError::PathAlternatives),
         ] {
             assert_eq!(PathPattern::new(pattern), Err(error), "{pattern}");
         }

@@ -181,6 +181,14 @@ impl World {
         allowed
     }
 
+    /// How many of one request it counts as held back.
+    fn held_back(&self, sent: &Sent) -> u32 {
+        let block = Headers::encode(&sent.headers);
+        let request = Request::new(Headers::new(&block), sent);
+        let client = Client::identify(&self.gate.config().policy.client, &request);
+        self.gate.admit(&client, Pending::default(), self.now).events.held_back
+    }
+
     /// How often in a row the request is let through, up to 1,000 times, and answered with a success.
     fn admitted(&self, sent: &Sent) -> usize {
         (0..1_000).take_while(|_| self.exchange(sent, 200)).count()

@@ -133,6 +133,22 @@ fn who_is_held_back_is_counted_for_all_that_it_could_be() {
 }
 
 #[test]
+fn who_is_held_back_and_nobody_else_is_counted_as_such() {
+    let policy =
+        POLICY.replace(r#""trust_for": "10min""#, r#""new_per_address": "1/h", "proof": { "path": "/api" }"#);
+    let world = world(&policy);
+    assert!(world.exchange(&get("/api").token("first"), 200));
+    for (sent, held_back) in [
+        (get("/api").token("second"), 1),
+        (get("/other").token("second"), 0),
+        (get("/api").token("first"), 0),
+        (get("/api"), 0),
+    ] {
+        assert_eq!(world.held_back(&sent), held_back, "{:?}", sent.headers);
+    }
+}
+
+#[test]
 fn parallel_requests_with_one_new_credential_are_one_new_credential() {
     let world = world(&POLICY.replace(r#""trust_for": "10min""#, r#""new_per_address": "4/h""#));
     let at_once: Vec<_> = (0..4).map(|_| world.send(&get("/").token("t"))).collect();
