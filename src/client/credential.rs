@@ -208,6 +208,17 @@ mod tests {
     }
 
     #[test]
+    fn more_than_are_counted_may_hide_another() {
+        for (count, hides) in [(1, false), (2, false), (MOST, false), (MOST + 1, true)] {
+            let values: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+            let block = Headers::encode(&values.iter().map(|value| ("x-api-key", value)).collect::<Vec<_>>());
+            let presented =
+                Presented::find(&[header("x-api-key")], &Request::new(Headers::new(&block), &NoProperties));
+            assert_eq!(matches!(presented, Presented::Unclear { or_none: true, .. }), hides, "{count}");
+        }
+    }
+
+    #[test]
     fn of_several_nobody_knows_which_is_used() {
         let sources = [authorization(&["Token"]), header("x-api-key"), Source::Cookie("sid".into())];
         let all = |pairs: &[(&str, &str)]| {

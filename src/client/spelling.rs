@@ -70,7 +70,7 @@ fn uuid(secret: &[u8]) -> Option<Vec<u8>> {
         rest = match first {
             b'{' | b'}' | b'-' => after,
             b'u' => rest.strip_prefix(b"urn:").or_else(|| rest.strip_prefix(b"uuid:"))?,
-            digit if digit.is_ascii_hexdigit() && digits.len() < SIZE => {
+            digit if digit.is_ascii_hexdigit() && digits.len() != SIZE => {
                 digits.push(digit.to_ascii_lowercase());
                 after
             }
