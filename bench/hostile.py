@@ -54,8 +54,8 @@ REQUESTS = {
     "forwarded-for": ("57 KB of commas in X-Forwarded-For", _get(_PAGE, f"X-Forwarded-For: {_long(',')}")),
     "segments": ("a path of 57 KB, /a/a/a…", _get(_long("/a"))),
     "encoded-twice": ("a path of 57 KB, /a%252f…", _get(_long("/a%252f"))),
-    "readings": ("a path of 1 KB with 16 readings", _get(_long("/a;b%2fc%5cd%ffe", 1_000))),
-    "long-readings": ("a path of 4 KB with 4 readings", _get(_long("/a;b%2fc", 4_000))),
+    "readings": ("a path of 1 KB with 8 readings", _get(_long("/a;b%2fc%5cd", 1_000))),
+    "long-readings": ("a path of 2 KB with 4 readings", _get(_long("/a;b%2fc", 2_000))),
     "separators": ("a query of 57 KB, &&&…", _get(f"/?{_long('&')}")),
     "parameters": ("a query of 57 KB, a&a&…", _get(f"/?{_long('a&')}")),
     "long-parameters": ("1,000 parameters of 57 bytes", _get(f"/?{_long('%6cimi' + 'y' * 50 + '&')}")),
@@ -112,7 +112,7 @@ def summary(samples: dict[str, list[float]]) -> list[dict]:
 
 def run(options: Namespace) -> None:
     options.rounds = options.rounds or (3 if options.quick else 40)
-    options.seconds = options.seconds or 0.1
+    options.seconds = options.seconds or 0.3
     options.connections = min(options.connections, 16)
     rows = summary(measure(places.OUT / "hostile", options))
     results.save("hostile", options, {"rounds": options.rounds, "seconds": options.seconds}, rows)
