@@ -15,12 +15,11 @@ DEFAULT_POLICY: dict = {}
 TRUSTING = {
     "client": {
         "credential": {
-            "from": [{"header": "authorization", "schemes": ["Token", "Bearer"]}, {"cookie": "sessionid"}],
+            "from": [{"header": "authorization", "schemes": ["Token"]}],
             "trust": "any",
         }
     }
 }
-
 
 
 def _redirects_count() -> dict:

@@ -183,11 +183,11 @@ def test_an_answer_of_nginx_itself_proves_nothing(wasm, answered, proves):
     """A file, a `return`, a page for an error."""
     worker = Worker(wasm, "", Zone())
     token = ("Authorization", "Token secret")
-    assert worker.request("/", token, address="192.0.2.1", answered=answered).status == 200
+    assert worker.request("/api/", token, address="192.0.2.1", answered=answered).status == 200
     # A proved credential has quota of its own, and its first request has cost the address nothing.
     statuses = [worker.request("/", address="192.0.2.1").status for _ in range(60)]
     assert statuses == ([200] * 60 if proves else [200] * 59 + [429])
-    assert worker.request("/", token, address="192.0.2.1", answered=answered).status == (200 if proves else 429)
+    assert worker.request("/api/", token, address="192.0.2.1", answered=answered).status == (200 if proves else 429)
 
 
 REFUSED = {
