@@ -15,11 +15,11 @@ _PATIENCE = 60.0  # seconds
 class Envoy(processes.Child):
     """`with Envoy(directory, [listener, …], workers=1) as envoy:` – ready on entry."""
 
-    def __init__(self, directory: Path, served: list[dict], *, workers: int, bridge: dict | None = None) -> None:
-        """`bridge`: the way to a Redis, see `bench.redis.bridge`."""
+    def __init__(self, directory: Path, served: list[dict], *, workers: int, clusters: list[dict] | None = None) -> None:
+        """`clusters`: where its filters call, such as `bench.redis.cluster`."""
         directory.mkdir(parents=True, exist_ok=True)
         config, self._admin_file = directory / "envoy.json", directory / "admin"
-        config.write_text(json.dumps(listeners.bootstrap(served, bridge)))
+        config.write_text(json.dumps(listeners.bootstrap(served, clusters)))
         command = [places.envoy(), "-c", str(config), "--concurrency", str(workers), "--disable-hot-restart"]
         command += ["--admin-address-path", str(self._admin_file), "--log-level", "warning"]
         self._served = len(served)

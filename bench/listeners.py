@@ -13,12 +13,9 @@ _ANY_PORT = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
 _LOCAL_DESCRIPTORS = 65_536
 
 
-def bootstrap(listeners: list[dict], bridge: dict | None = None) -> dict:
-    config = {"admin": {"address": _ANY_PORT}, "static_resources": {"listeners": listeners}}
-    if bridge:
-        config["bootstrap_extensions"] = bridge["bootstrap_extensions"]
-        config["static_resources"] = {"listeners": listeners + bridge["listeners"], "clusters": bridge["clusters"]}
-    return config
+def bootstrap(listeners: list[dict], clusters: list[dict] | None = None) -> dict:
+    resources = {"listeners": listeners, "clusters": clusters or []}
+    return {"admin": {"address": _ANY_PORT}, "static_resources": resources}
 
 
 def listener(name: str, filters: list[dict], *, echo: str | None = None) -> dict:

@@ -10,7 +10,6 @@ OUT = ROOT / "target/bench"
 SCRIPTS = ROOT / "bench"
 EMPTY_WASM = OUT / "empty-filter.wasm"
 FLOOR_WASM = OUT / "floor.wasm"
-ONE_BY_ONE_WASM = OUT / "one-by-one.wasm"
 DJANGO_PYTHON = OUT / "venv/bin/python"
 
 

@@ -1,8 +1,7 @@
 """`redis`: what a request costs whose counters are in Redis.
 
-One Envoy with one worker, and one Redis. Contenders: no filter; Tollgate with counters in Envoy; Tollgate with counters in Redis;
-and a build of it that sends each request in an exchange of its own. For each number of connections, round by round, each is
-loaded for a moment. CPU is that of Envoy's worker and, apart, that of Redis; latencies are wrk's. The median of the rounds counts.
+One Envoy with one worker, and one Redis. Contenders: no filter; Tollgate with counters in Envoy; Tollgate with counters in Redis.
+For each number of connections, round by round, each is loaded for a moment. CPU is that of Envoy's worker and, apart, that of Redis; latencies are wrk's. The median of the rounds counts.
 """
 
 from __future__ import annotations
@@ -36,40 +35,29 @@ _SCOPES = {
 }
 _POLICY = {"client": {"credential": {"trust": "any"}}, "scopes": _SCOPES}
 # So long a wait that nobody is decided without Redis, even where each request is alone in its exchange.
-_REDIS = {"cluster": "tollgate_redis", "timeout": "10s", "secret": "0123456789abcdef0123456789abcdef"}
+_REDIS = {"cluster": "redis", "timeout": "10s", "secret": "0123456789abcdef0123456789abcdef"}
 
 
 def contenders() -> list[Contender]:
     shared = _POLICY | {"store": {"redis": _REDIS}}
-    one_by_one = _POLICY | {"store": {"redis": _REDIS | {"prefix": "one-by-one:"}}}
     wasm = places.tollgate_wasm()
     return [
         Contender("none", "no filter", "poll", baseline=None),
         Contender("local", "counters in Envoy", "poll", [listeners.tollgate("local", wasm, _POLICY)], baseline="none"),
         Contender("redis", "in Redis", "poll", [listeners.tollgate("redis", wasm, shared)], baseline="none"),
-        Contender(
-            "one-by-one",
-            "in Redis, one exchange per request",
-            "poll",
-            [listeners.tollgate("one-by-one", places.ONE_BY_ONE_WASM, one_by_one)],
-            baseline="none",
-        ),
     ]
 
 
-def bridge(port: int) -> dict:
+def cluster(port: int) -> dict:
     """What `envoy/redis.yaml` has besides the filter: the way to Redis."""
     shipped = yaml.safe_load((places.ROOT / "envoy/redis.yaml").read_text())
-    resources = shipped["static_resources"]
-    clusters = [cluster for cluster in resources["clusters"] if cluster["name"] in ("tollgate_redis", "redis")]
-    [redis] = [cluster for cluster in clusters if cluster["name"] == "redis"]
-    [endpoint] = redis["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    [found] = [cluster for cluster in shipped["static_resources"]["clusters"] if cluster["name"] == "redis"]
+    [endpoint] = found["load_assignment"]["endpoints"][0]["lb_endpoints"]
     endpoint["endpoint"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": port}
-    return {
-        "bootstrap_extensions": shipped["bootstrap_extensions"],
-        "listeners": [listener for listener in resources["listeners"] if "internal_listener" in listener],
-        "clusters": clusters,
-    }
+    options = found["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
+    frames = options["http_filters"][0]["typed_config"]["config"]["vm_config"]
+    frames["code"]["local"]["filename"] = str(places.ROOT / "target/tollgate-frames.wasm")
+    return found
 
 
 class Redis(processes.Child):
@@ -102,7 +90,7 @@ def moment(envoy: Envoy, redis: Redis, one: Contender, clients: load.Clients, co
         "redis_micros": redis_cpu / counted.requests / 1e3,
         "p50": counted.p50,
         "p99": counted.p99,
-        "batch": counted.requests / max(1, more.get(f"{_STORE}.exchanges", 0)),
+        "batch": counted.requests / max(1, more.get(f"{_STORE}.batches", 0)),
         "per_second": counted.per_second,
     }
 
@@ -116,7 +104,7 @@ def run(options: Namespace) -> None:
     rows = []
     clients = load.Clients(requests.template(directory, "poll"), _CLIENTS)
     served = [listeners.listener(one.name, one.filters) for one in everyone]
-    with Redis(directory) as redis, Envoy(directory, served, workers=1, bridge=bridge(redis.port)) as envoy:
+    with Redis(directory) as redis, Envoy(directory, served, workers=1, clusters=[cluster(redis.port)]) as envoy:
         for connections in _CONNECTIONS:
             samples: dict[str, list[dict]] = {one.name: [] for one in everyone}
             for number in range(rounds + 1):

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 SHIPPED_WASM = "/etc/envoy/tollgate.wasm"
+SHIPPED_FRAMES = "/etc/envoy/tollgate-frames.wasm"
 SHIPPED_SECRET = "CHANGE"
 REPLY = "Tollgate let this request through. Put your own API behind it: scripts/run --upstream HOST:PORT\n"
 
@@ -62,17 +63,21 @@ def the(document, what, test):
 
 
 def set_wasm(document, path):
-    """The filter's code is the file at `path`. (An Envoy that asks another one has no filter.)"""
+    """The filter's code is the file at `path`, and beside it stands what it needs for Redis. (An Envoy that asks another one has no
+    filter.)"""
     places = [node for node in every_map(document) if node.get("filename") == SHIPPED_WASM]
     if not places and any("vm_config" in node for node in every_map(document)):
         raise Mistake(f"this configuration does not load {SHIPPED_WASM}")
     for place in places:
         place["filename"] = str(path)
+    for node in every_map(document):
+        if node.get("filename") == SHIPPED_FRAMES:
+            node["filename"] = str(Path(path).with_name(Path(SHIPPED_FRAMES).name))
 
 
 def filter_configuration(document):
     """Where the filter's policy stands."""
-    return the(document, "Wasm filter", lambda node: "vm_config" in node)["configuration"]
+    return the(document, "Wasm filter", lambda node: "vm_config" in node and "configuration" in node)["configuration"]
 
 
 def set_policy(document, text):

@@ -8,6 +8,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/target/venv
 WASM=$ROOT/target/tollgate.wasm
+FRAMES_WASM=$ROOT/target/tollgate-frames.wasm
 WASM_TARGET=wasm32-unknown-unknown
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use tollgate::limit::Limit;
-use tollgate::redis::{Breaker, Commands, Login, Queue, RespError, read_reply};
+use tollgate::redis::{Asked, Failure, Login, OnFailure, RespError, Settings, Step, Store, read_reply};
 use tollgate::store::{Charge, CounterId, Fingerprinter, Plan, Proof, Proves, Secret, Settlement, Stays};
 use tollgate::time::Time;
 
@@ -19,9 +19,16 @@ fuzz_target!(|input: (bool, &[u8], &[u8])| {
             Err(RespError::CutShort | RespError::Malformed) => break,
         }
     }
-    let login = logs_in.then(|| Login { username: None, password: "p".into() });
     let timeout = Duration::from_secs(1);
-    let mut queue = Queue::new(Commands::new("p:".into(), login), timeout, Breaker::new(1));
+    let settings = Settings {
+        cluster: "redis".into(),
+        prefix: "p:".into(),
+        timeout,
+        on_failure: OnFailure::Deny,
+        login: logs_in.then(|| Login { username: None, password: "p".into() }),
+        secret: Secret::new([0; 16]),
+    };
+    let mut store = Store::new(&settings, 1);
     let client = Fingerprinter::new(&Secret::new([0; 16])).finish();
     let limit = Limit::sliding_window("5/min".parse().expect("a rate"));
     let (counter, stays) = (CounterId(1), Stays::Always);
@@ -33,19 +40,27 @@ fuzz_target!(|input: (bool, &[u8], &[u8])| {
     ];
     let now = Time::default();
     for (ticket, plan) in (0..).zip(plans) {
-        queue.arrive(ticket, ticket, plan, now).expect("there is room");
+        assert!(matches!(store.ask(ticket, ticket, plan, now), Asked::Waits));
     }
-    queue.settle(Settlement { proof: Some(proof), ..Settlement::default() }).expect("there is room");
-    queue.dispatch(now).expect("there is something to send");
-    queue.answered(answer, now);
-    if queue.dispatch(now).is_some() {
-        queue.answered(other, now);
+    store.settle(Settlement { proof: Some(proof), ..Settlement::default() });
+    // The answers come to whatever was sent last, and then the connections break.
+    let mut answers = [answer, other].into_iter();
+    let mut steps = 0;
+    while let Some(step) = store.next_step(now) {
+        steps += 1;
+        assert!(steps < 100, "it comes to an end");
+        match step {
+            Step::Open => store.opened(now),
+            Step::Send { .. } => match answers.next() {
+                Some(bytes) => store.received(bytes, now),
+                None => store.closed(Failure::Connection, now),
+            },
+            Step::Close => {}
+        }
     }
-    if queue.dispatch(now).is_some() {
-        queue.answered(b"", now);
-    }
+    store.tick(now.after(timeout));
     let mut decided: Vec<u32> =
-        std::iter::from_fn(|| queue.next_decided()).map(|decided| decided.ticket).collect();
+        std::iter::from_fn(|| store.next_decided(now)).map(|decided| decided.ticket).collect();
     decided.sort_unstable();
     assert_eq!(decided, [0, 1]);
 });

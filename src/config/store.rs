@@ -34,7 +34,7 @@ fn redis_settings(node: &Node) -> Result<Settings, ConfigError> {
         node.fields(&["cluster", "prefix", "timeout", "on_failure", "username", "password", "secret"])?;
     let cluster = cluster(&fields.require("cluster", "name the proxy's cluster that leads to Redis")?)?;
     let prefix = fields.get("prefix").map_or_else(|| Ok("tollgate:".to_owned()), |node| prefix(&node))?;
-    let timeout = fields.get("timeout").map_or(Ok(Duration::from_millis(50)), |node| timeout(&node))?;
+    let timeout = fields.get("timeout").map_or(Ok(Duration::from_millis(250)), |node| timeout(&node))?;
     let on_failure = fields.get("on_failure").map(|node| on_failure(&node)).transpose()?.unwrap_or_default();
     let secret = fields
         .require("secret", "make one by `openssl rand -hex 32`, the same for all that share counters")?;
@@ -106,7 +106,7 @@ fn read_secret(node: &Node) -> Result<Secret, ConfigError> {
 }
 
 fn timeout(node: &Node) -> Result<Duration, ConfigError> {
-    const EXPECTED: &str = "a span from `2ms` to `10s`, such as `50ms`";
+    const EXPECTED: &str = "a span from `10ms` to `10s`, such as `250ms`";
     let text = node.text(EXPECTED)?;
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
@@ -117,7 +117,7 @@ fn timeout(node: &Node) -> Result<Duration, ConfigError> {
         _ => None,
     });
     match millis {
-        Some(millis @ 2..=10_000) => Ok(Duration::from_millis(millis)),
+        Some(millis @ 10..=10_000) => Ok(Duration::from_millis(millis)),
         _ => Err(node.error(format_args!("expected {EXPECTED}"))),
     }
 }

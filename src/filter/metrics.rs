@@ -32,10 +32,12 @@ pub(super) struct Metrics {
 
 /// What there is only with counters in Redis.
 struct RedisMetrics {
-    exchanges: u32,
+    batches: u32,
     batch: u32,
     unsettled: u32,
+    /// How many workers are without Redis.
     degraded: u32,
+    evicts: u32,
     failures: Vec<(Failure, u32)>,
 }
 
@@ -97,29 +99,38 @@ impl Metrics {
         self.count_events(events);
     }
 
-    /// Counts an exchange with Redis.
-    pub(super) fn count_exchange(&self, report: &Report) {
+    /// Counts what was sent to Redis, about so many requests each time, and what else has happened there.
+    pub(super) fn count_redis(&self, report: &Report, sent: &[usize]) {
         let Some(redis) = &self.redis else { return };
-        increment(redis.exchanges, 1);
-        record(redis.batch, report.requests as u64);
+        for requests in sent {
+            increment(redis.batches, 1);
+            record(redis.batch, *requests as u64);
+        }
         increment(redis.unsettled, report.unsettled);
-        record(redis.degraded, report.has_failed.into());
+        if report.gave_up.is_some() {
+            add(redis.degraded, 1);
+        }
+        if report.has_recovered {
+            add(redis.degraded, -1);
+        }
+        if let Some(evicts) = report.evicts {
+            record(redis.evicts, evicts.into());
+        }
         self.count_events(report.events);
     }
 
     /// Counts a request about which Redis did not decide.
     pub(super) fn count_failure(&self, failure: Failure) {
         let Some(redis) = &self.redis else { return };
-        record(redis.degraded, 1);
         if let Some((_, metric)) = redis.failures.iter().find(|(known, _)| *known == failure) {
             increment(*metric, 1);
         }
     }
 
-    /// Counts a settlement that Redis will not hear of.
-    pub(super) fn count_unsettled(&self) {
+    /// A worker that was without Redis is no more.
+    pub(super) fn is_gone(&self) {
         if let Some(redis) = &self.redis {
-            increment(redis.unsettled, 1);
+            add(redis.degraded, -1);
         }
     }
 
@@ -159,10 +170,11 @@ impl RedisMetrics {
     fn define() -> Self {
         let failures = Failure::ALL.iter();
         Self {
-            exchanges: counter("store.redis.exchanges"),
+            batches: counter("store.redis.batches"),
             batch: metric(MetricType::Histogram, "store.redis.batch"),
             unsettled: counter("store.redis.unsettled"),
             degraded: metric(MetricType::Gauge, "store.redis.degraded"),
+            evicts: metric(MetricType::Gauge, "store.redis.evicts"),
             failures: failures
                 .map(|(failure, name)| (*failure, counter(&format!("store.redis.failures.cause.{name}"))))
                 .collect(),
@@ -184,7 +196,11 @@ fn record(metric: u32, value: u64) {
 
 fn increment(metric: u32, by: u32) {
     if by > 0 {
-        // An unknown metric is nothing that a request should fail for.
-        let _ = hostcalls::increment_metric(metric, by.into());
+        add(metric, by.into());
     }
+}
+
+fn add(metric: u32, by: i64) {
+    // An unknown metric is nothing that a request should fail for.
+    let _ = hostcalls::increment_metric(metric, by);
 }

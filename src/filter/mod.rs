@@ -33,11 +33,17 @@ struct Plugin {
     worker: Option<Rc<Worker>>,
 }
 
+/// The connection to Redis, which to the proxy is a gRPC stream.
 impl Context for Plugin {
-    /// The answer to an exchange with Redis.
-    fn on_http_call_response(&mut self, _call: u32, headers: usize, body_size: usize, _trailers: usize) {
+    fn on_grpc_stream_message(&mut self, connection: u32, size: usize) {
         if let Some(worker) = &self.worker {
-            worker.on_answer(redis::answer(headers, body_size));
+            worker.on_received(connection, size);
+        }
+    }
+
+    fn on_grpc_stream_close(&mut self, connection: u32, _status: u32) {
+        if let Some(worker) = &self.worker {
+            worker.on_closed(connection);
         }
     }
 }
@@ -59,11 +65,15 @@ impl RootContext for Plugin {
         }
     }
 
-    /// A request waits for Redis.
     fn on_queue_ready(&mut self, queue: u32) {
         if let Some(worker) = &self.worker {
-            redis::is_awake(queue);
-            worker.on_wake();
+            worker.on_wake(queue);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.on_tick();
         }
     }
 

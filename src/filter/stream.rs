@@ -44,7 +44,7 @@ impl Drop for Stream {
             self.stop_waiting();
         }
         if let (Some(worker), Some(passed)) = (&self.worker, self.passed.take()) {
-            worker.on_unanswered(passed);
+            worker.on_unanswered(self.id, passed);
         }
     }
 }
@@ -83,14 +83,14 @@ impl HttpContext for Stream {
         let Some(worker) = &self.worker else { return Action::Continue };
         worker.put_status_right();
         if let Some(passed) = self.passed.take() {
-            self.passed = worker.on_response(passed, end_of_stream);
+            self.passed = worker.on_response(self.id, passed, end_of_stream);
         }
         Action::Continue
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         if let (Some(worker), Some(passed)) = (&self.worker, self.passed.take()) {
-            worker.on_trailers(passed);
+            worker.on_trailers(self.id, passed);
         }
         Action::Continue
     }

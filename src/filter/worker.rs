@@ -3,22 +3,26 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::host;
 use super::metrics::Metrics;
 use super::passed::{Counters, Passed, Slot, State};
 use super::redirects::Redirects;
-use super::redis::{Link, Waiter};
+use super::redis::{self, Link, Sent, Waiter};
 use super::shared::{HostData, SharedCells};
 use crate::client::{Cause, Client, Funnel};
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::gate::{Gate, Passage, Pending};
-use crate::redis::{AT_ONCE, Asked, Decided, Failure, OnFailure, Report};
+use crate::redis::{AT_ONCE, Asked, Decided, Failure, OnFailure, Refusal, Report, Store};
 use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
 use crate::store::{Events, Plan, Settlement};
 use crate::time::Time;
+
+/// How often the log is told the same about Redis.
+const EACH: Duration = Duration::from_mins(1);
 
 /// One accepted configuration at work.
 pub(super) struct Worker {
@@ -28,6 +32,8 @@ pub(super) struct Worker {
     redirects: Redirects,
     /// The way to Redis, if the counters are there.
     link: Option<Link>,
+    /// When the log was told last what Redis refuses, by kind.
+    told: RefCell<Vec<(Failure, Time)>>,
 }
 
 /// What happens to a request.
@@ -48,14 +54,21 @@ impl Worker {
         super::nginx::check(&config)?;
         let cells = SharedCells::open(HostData)?;
         cells.agree_on_capacity(config.capacity)?;
-        let link = config.redis.as_ref().map(|settings| Link::new(settings, &config.policy, root));
+        let link = config.redis.as_ref().map(|settings| Link::new(settings, root));
         let secret = match &config.redis {
             Some(settings) => settings.secret,
             None => cells.agree_on_secret(host::random)?,
         };
         let metrics = Metrics::define(&config.policy, link.is_some());
         let gate = Gate::new(config, secret, cells);
-        Ok(Self { gate, metrics, funnel: RefCell::default(), redirects: Redirects::default(), link })
+        Ok(Self {
+            gate,
+            metrics,
+            funnel: RefCell::default(),
+            redirects: Redirects::default(),
+            link,
+            told: RefCell::default(),
+        })
     }
 
     /// Of our reply to a gRPC call Envoy makes a 200, which to a proxy that asks would mean yes.
@@ -86,7 +99,7 @@ impl Worker {
             None => {
                 let passage =
                     self.gate.admit(&client, before.map(|passed| passed.pending).unwrap_or_default(), now);
-                self.go_on_with(passage, Counters::Here, &|| request.is_grpc())
+                self.go_on_with(id, passage, Counters::Here, &|| request.is_grpc())
             }
             Some(link) => self.ask(link, id, &client, before, now),
         };
@@ -99,7 +112,7 @@ impl Worker {
 
     /// A request that was let through is answered: settles what can be settled now. Returns the request if what is
     /// left to know stands in the trailers.
-    pub(super) fn on_response(&self, passed: Passed, end_of_stream: bool) -> Option<Passed> {
+    pub(super) fn on_response(&self, id: u32, passed: Passed, end_of_stream: bool) -> Option<Passed> {
         let status = if self.gate.awaits(&passed.pending) { host::response_status() } else { 200 };
         if !self.gate.matters(&passed.pending, status) {
             self.tell_quota(passed.told);
@@ -111,32 +124,32 @@ impl Worker {
         };
         let Passed { pending, counters, told } = passed;
         self.tell_quota(told.map(|decision| self.gate.settled(decision, &pending, response)));
-        self.settle(self.gate.settlement(pending, response), counters);
+        self.settle(id, self.gate.settlement(pending, response), counters);
         None
     }
 
     /// The answer to a gRPC call is complete.
-    pub(super) fn on_trailers(&self, passed: Passed) {
+    pub(super) fn on_trailers(&self, id: u32, passed: Passed) {
         let Passed { pending, counters, .. } = passed;
-        self.settle(self.gate.settlement(pending, host::response_in_trailers()), counters);
+        self.settle(id, self.gate.settlement(pending, host::response_in_trailers()), counters);
     }
 
     /// A stream has ended before its request was answered, or before its answer was complete.
-    pub(super) fn on_unanswered(&self, passed: Passed) {
+    pub(super) fn on_unanswered(&self, id: u32, passed: Passed) {
         if host::is_redirected() {
             if let Some(Passed { pending, counters, .. }) = self.redirects.put(passed) {
-                self.abandon(pending, counters);
+                self.abandon(id, pending, counters);
             }
         } else {
-            self.abandon(passed.pending, passed.counters);
+            self.abandon(id, passed.pending, passed.counters);
         }
     }
 
-    fn abandon(&self, pending: Pending, counters: Counters) {
-        self.settle(self.gate.abandoned(pending), counters);
+    fn abandon(&self, id: u32, pending: Pending, counters: Counters) {
+        self.settle(id, self.gate.abandoned(pending), counters);
     }
 
-    fn settle(&self, settlement: Settlement, counters: Counters) {
+    fn settle(&self, id: u32, settlement: Settlement, counters: Counters) {
         if settlement.is_empty() {
             return;
         }
@@ -149,7 +162,7 @@ impl Worker {
             },
             Counters::InRedis => {
                 self.metrics.count_settled(proved, Events::default());
-                self.settle_in_redis(settlement);
+                self.settle_in_redis(id, settlement);
             }
         }
     }
@@ -161,68 +174,76 @@ impl Worker {
         }
     }
 
-    /// A request waits, or there is something else to do.
-    pub(super) fn on_wake(&self) {
+    /// The root context was woken: there are requests that can go on, or a connection is to be opened.
+    pub(super) fn on_wake(&self, queue: u32) {
         let Some(link) = &self.link else { return };
-        self.dispatch(link);
+        link.is_awake(queue);
         self.release(link);
     }
 
-    /// Redis has answered, or has not.
-    pub(super) fn on_answer(&self, answer: Result<Vec<u8>, Failure>) {
+    /// Time has passed.
+    pub(super) fn on_tick(&self) {
         let Some(link) = &self.link else { return };
-        let now = host::now();
-        let report = match answer {
-            Ok(bytes) => link.store().answered(&bytes, now),
-            Err(failure) => link.store().failed(failure, now),
-        };
-        self.tell(&report);
-        // First the next exchange: Redis can think about it while this worker goes on with those of the last.
-        self.dispatch(link);
+        link.ticked();
+        self.with(link, link.root(), |store| store.tick(host::now()));
+        self.release(link);
+    }
+
+    /// So many bytes have come from Redis.
+    pub(super) fn on_received(&self, connection: u32, size: usize) {
+        let Some(link) = self.link.as_ref().filter(|link| link.is_open(connection)) else { return };
+        let bytes = redis::received(size);
+        // First the next batch: Redis can think about it while this worker goes on with those of the last.
+        self.with(link, link.root(), |store| store.received(&bytes, host::now()));
+        self.release(link);
+    }
+
+    /// The connection to Redis is no more.
+    pub(super) fn on_closed(&self, connection: u32) {
+        let Some(link) = self.link.as_ref().filter(|link| link.is_open(connection)) else { return };
+        link.is_closed();
+        self.with(link, link.root(), |store| store.closed(Failure::Connection, host::now()));
         self.release(link);
     }
 
     /// The stream is no more, and its request was waiting.
     pub(super) fn on_gone(&self, id: u32) {
         let Some(link) = &self.link else { return };
-        if link.store().gone(id) {
-            link.wake();
-        }
+        self.with(link, id, |store| store.gone(id));
+    }
+
+    /// Does this with the store, sees to the connection, and counts and tells what has come of it. `here` is the context that is
+    /// being served.
+    fn with<T>(&self, link: &Link, here: u32, act: impl FnOnce(&mut Store<Waiter>) -> T) -> T {
+        let (result, report, sent) = link.with(here, act);
+        self.tell(&report, &sent);
+        result
     }
 
     fn ask(&self, link: &Link, id: u32, client: &Client, before: Option<Passed>, now: Time) -> Disposition {
-        let acceptance = link.store().acceptance(self.gate.proof(client), now);
+        let acceptance = link.look(|store| store.acceptance(self.gate.proof(client), now));
         let mut plan = self.gate.plan(client, acceptance);
-        let before = self.in_redis(before);
+        let before = self.in_redis(id, before);
         plan.leave_out(before.receipt());
         let is_grpc = client.request().is_grpc();
         let slot = Rc::<Slot>::default();
         let waiter = Waiter { is_grpc, slot: slot.clone(), before };
-        let asked = link.store().ask(id, waiter, plan, now);
-        match asked {
-            Asked::Waits { wake: false } => Disposition::Wait(slot),
-            Asked::Waits { wake: true } if link.wake() => Disposition::Wait(slot),
-            Asked::Waits { .. } => {
-                let withdrawn = link.store().withdraw(id);
-                match withdrawn {
-                    Some((waiter, plan)) => self.admit_without(plan, Failure::Connection, waiter, now),
-                    None => Disposition::Wait(slot),
-                }
-            }
+        match self.with(link, id, |store| store.ask(id, waiter, plan, now)) {
+            Asked::Waits => Disposition::Wait(slot),
             Asked::Known(Waiter { before, .. }, plan, proved_for, outcome) => {
                 let passage = self.gate.conclude(&plan, proved_for, outcome, before);
-                self.go_on_with(passage, Counters::InRedis, &|| is_grpc)
+                self.go_on_with(id, passage, Counters::InRedis, &|| is_grpc)
             }
-            Asked::Refused(waiter, plan, failure) => self.admit_without(plan, failure, waiter, now),
+            Asked::Refused(waiter, plan, failure) => self.admit_without(id, plan, failure, waiter, now),
         }
     }
 
     /// What a redirected request was charged in Redis. Charges here, made while Redis was away, cannot be carried over.
-    fn in_redis(&self, before: Option<Passed>) -> Pending {
+    fn in_redis(&self, id: u32, before: Option<Passed>) -> Pending {
         match before {
             Some(Passed { pending, counters: Counters::InRedis, .. }) => pending,
             Some(Passed { pending, counters: Counters::Here, .. }) => {
-                self.abandon(pending, Counters::Here);
+                self.abandon(id, pending, Counters::Here);
                 Pending::default()
             }
             None => Pending::default(),
@@ -231,74 +252,69 @@ impl Worker {
 
     /// Called from several places, and not small.
     #[inline(never)]
-    fn go_on_with(&self, passage: Passage, counters: Counters, is_grpc: &dyn Fn() -> bool) -> Disposition {
+    fn go_on_with(
+        &self,
+        here: u32,
+        passage: Passage,
+        counters: Counters,
+        is_grpc: &dyn Fn() -> bool,
+    ) -> Disposition {
         self.metrics.count_passage(&passage);
         let Passage { decision, pending, .. } = passage;
         if let Some(reply) = self.gate.reply(&decision) {
             // What it was charged before it was redirected.
-            self.abandon(pending, counters);
+            self.abandon(here, pending, counters);
             return Disposition::Deny { reply, is_grpc: is_grpc() };
         }
         let told = self.gate.config().reply.tells_quota().then_some(decision);
         Disposition::Allow(Passed { pending, counters, told })
     }
 
-    fn admit_without(&self, plan: Plan, failure: Failure, waiter: Waiter, now: Time) -> Disposition {
+    fn admit_without(
+        &self,
+        here: u32,
+        plan: Plan,
+        failure: Failure,
+        waiter: Waiter,
+        now: Time,
+    ) -> Disposition {
         self.metrics.count_failure(failure);
-        self.abandon(waiter.before, Counters::InRedis);
+        self.abandon(here, waiter.before, Counters::InRedis);
         let redis = self.gate.config().redis.as_ref();
         let on_failure = redis.map_or(OnFailure::default(), |settings| settings.on_failure);
         let passage = self.gate.admit_without(plan, on_failure, now);
-        self.go_on_with(passage, Counters::Here, &|| waiter.is_grpc)
+        self.go_on_with(here, passage, Counters::Here, &|| waiter.is_grpc)
     }
 
-    fn settle_in_redis(&self, settlement: Settlement) {
-        let Some(link) = self.link.as_ref().filter(|_| !settlement.is_empty()) else { return };
-        let queued = link.store().settle(settlement);
-        match queued {
-            Ok(true) => {
-                link.wake();
-            }
-            Ok(false) => {}
-            Err(_) => self.metrics.count_unsettled(),
+    fn settle_in_redis(&self, here: u32, settlement: Settlement) {
+        if let Some(link) = &self.link {
+            self.with(link, here, |store| store.settle(settlement));
         }
     }
 
-    /// Sends the next exchange, if none is under way.
-    fn dispatch(&self, link: &Link) {
-        loop {
-            let exchange = link.store().dispatch(host::now());
-            let Some(exchange) = exchange else { return };
-            let Err(failure) = link.send(&exchange) else { return };
-            let report = link.store().failed(failure, host::now());
-            self.tell(&report);
-        }
-    }
-
-    /// Goes on with requests that are decided.
+    /// Goes on with requests that are decided. Only the root context can do this.
     fn release(&self, link: &Link) {
-        let now = host::now();
+        let (root, now) = (link.root(), host::now());
         for _ in 0..AT_ONCE {
-            let decided = link.store().next_decided(now);
-            let Some(decided) = decided else { break };
-            self.go_on(decided, now);
+            let Some(decided) = link.next_decided(now) else { break };
+            self.go_on(root, decided, now);
         }
-        link.back_to_root();
-        if link.store().must_come_back() {
-            link.wake();
-        }
+        Link::enter(root);
+        // Whoever is left over comes next time.
+        self.with(link, root, |_| ());
     }
 
-    fn go_on(&self, decided: Decided<Waiter>, now: Time) {
+    fn go_on(&self, root: u32, decided: Decided<Waiter>, now: Time) {
         let Decided { ticket, waiter, plan, outcome } = decided;
         let slot = waiter.slot.clone();
+        Link::enter(root);
         let disposition = match outcome {
             Ok(answer) => {
                 let Waiter { is_grpc, before, .. } = waiter;
                 let passage = self.gate.conclude(&plan, answer.proved_for, answer.outcome, before);
-                self.go_on_with(passage, Counters::InRedis, &|| is_grpc)
+                self.go_on_with(root, passage, Counters::InRedis, &|| is_grpc)
             }
-            Err(failure) => self.admit_without(plan, failure, waiter, now),
+            Err(failure) => self.admit_without(root, plan, failure, waiter, now),
         };
         match disposition {
             Disposition::Allow(passed) => {
@@ -314,8 +330,11 @@ impl Worker {
         }
     }
 
-    fn tell(&self, report: &Report) {
-        self.metrics.count_exchange(report);
+    fn tell(&self, report: &Report, sent: &Sent) {
+        self.metrics.count_redis(report, &sent.0);
+        for refusal in &report.refusals {
+            self.tell_refusal(refusal);
+        }
         if let Some(failure) = report.gave_up {
             log::warn!(
                 "Redis is not asked for the moment ({}); `store.redis.on_failure` decides",
@@ -325,6 +344,24 @@ impl Worker {
         if report.has_recovered {
             log::warn!("Redis is asked again");
         }
+        if report.evicts == Some(true) {
+            log::warn!(
+                "Redis drops keys when its memory is full, and with them what clients have used up: set its `maxmemory-policy` to \
+                 `noeviction`, or give it more `maxmemory`"
+            );
+        }
+    }
+
+    /// Tells the log what Redis said, for each kind of refusal once a minute.
+    fn tell_refusal(&self, refusal: &Refusal) {
+        let now = host::now();
+        let mut told = self.told.borrow_mut();
+        if told.iter().any(|(failure, at)| *failure == refusal.failure && now.since(*at) < EACH) {
+            return;
+        }
+        told.retain(|(failure, _)| *failure != refusal.failure);
+        told.push((refusal.failure, now));
+        log::warn!("Redis refuses ({}): {}", refusal.failure.name(), refusal.text);
     }
 
     /// Tells the log, once for all workers, when every client seems to arrive from one address.
@@ -344,6 +381,15 @@ impl Worker {
                  yours, let it leave the port out, or cut it off in Envoy by early_header_mutation_extensions, as \
                  docs/envoy.md shows"
             ),
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// A configuration that is gone is not without Redis any more.
+    fn drop(&mut self) {
+        if self.link.as_ref().is_some_and(|link| !link.look(Store::is_asked)) {
+            self.metrics.is_gone();
         }
     }
 }

@@ -10,8 +10,8 @@ const ENOUGH: u32 = 3;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A circuit breaker. Closed, everybody may ask. Open, nobody may, until its time is over; then one may, and
-/// that decides.
+/// A circuit breaker. Closed, everybody may ask. Open, nobody may, until its time is over; then one tries, and that decides: those
+/// that come meanwhile wait for it.
 #[derive(Debug)]
 pub struct Breaker {
     state: State,
@@ -36,18 +36,23 @@ impl Breaker {
         Self { state: State::Closed, failures: 0, backoff: SHORTEST, random: seed }
     }
 
-    /// Whether one more may ask at `now`. `idle` says that nobody is asking or about to.
-    pub fn admits(&mut self, now: Time, idle: bool) -> bool {
-        match self.state {
-            State::Closed => true,
-            State::Open { until } if now < until => false,
-            State::Open { .. } => {
-                self.state = State::Probing;
-                true
-            }
-            // The one that was to try may have gone away before it could.
-            State::Probing => idle,
+    /// Whether a request may ask at `now`: at once, or once it is known what has come of the one that tries.
+    pub fn admits(&mut self, now: Time) -> bool {
+        self.tries(now);
+        !matches!(self.state, State::Open { .. })
+    }
+
+    /// If it is open and its time is over, one may try now.
+    pub fn tries(&mut self, now: Time) {
+        if matches!(self.state, State::Open { until } if now >= until) {
+            self.state = State::Probing;
         }
+    }
+
+    /// Whether one tries.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        self.state == State::Probing
     }
 
     /// Whether everybody may ask.
@@ -100,25 +105,28 @@ mod tests {
             breaker.succeeded();
         }
         assert!(!breaker.failed(at(0)) && !breaker.failed(at(0)));
-        assert!(breaker.admits(at(0), false));
+        assert!(breaker.admits(at(0)));
         assert!(breaker.failed(at(0)));
-        assert!(!breaker.admits(at(0), true));
+        assert!(!breaker.admits(at(0)));
     }
 
     #[test]
     fn one_tries_again_and_decides() {
         let mut breaker = Breaker::new(1);
         while !breaker.failed(at(0)) {}
-        assert!(!breaker.admits(at(74), true), "too early");
-        assert!(breaker.admits(at(126), true));
-        assert!(!breaker.admits(at(126), false), "one at a time");
-        assert!(breaker.admits(at(127), true), "unless that one is gone");
+        assert!(!breaker.admits(at(74)) && !breaker.is_probing(), "too early");
+        assert!(breaker.admits(at(126)) && breaker.is_probing());
+        assert!(breaker.admits(at(126)), "others wait for it");
         assert!(breaker.failed(at(150)), "it takes but one failure now");
-        assert!(!breaker.admits(at(150 + 149), true), "and twice the time");
-        assert!(breaker.admits(at(150 + 251), true));
+        assert!(!breaker.admits(at(150 + 149)), "and twice the time");
+        breaker.tries(at(150 + 251));
+        assert!(breaker.is_probing() && !breaker.is_closed());
         assert!(breaker.succeeded() && !breaker.succeeded());
-        assert!(breaker.admits(at(402), false) && breaker.is_closed());
+        assert!(breaker.admits(at(402)) && breaker.is_closed());
         assert!(!breaker.failed(at(402)), "everything is as it was");
+        assert!(!breaker.failed(at(402)) && breaker.failed(at(402)));
+        assert!(!breaker.admits(at(402 + 74)), "the first time again");
+        assert!(breaker.admits(at(402 + 126)));
     }
 
     #[test]
@@ -126,15 +134,15 @@ mod tests {
         let mut breaker = Breaker::new(1);
         while !breaker.failed(at(0)) {}
         let State::Open { until } = breaker.state else { panic!("open") };
-        assert!(!breaker.admits(Time::from_micros(until.micros() - 1), true));
-        assert!(breaker.admits(until, true));
+        assert!(!breaker.admits(Time::from_micros(until.micros() - 1)));
+        assert!(breaker.admits(until));
     }
 
     #[test]
     fn the_time_between_is_bounded_and_differs() {
         let open = |breaker: &mut Breaker| {
             breaker.failed(at(0));
-            (0..3_000).find(|millis| breaker.admits(at(*millis), true)).expect("at last")
+            (0..3_000).find(|millis| breaker.admits(at(*millis))).expect("at last")
         };
         // From breaker to breaker, and each time anew.
         let of_many = (0..50).map(|seed| {

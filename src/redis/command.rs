@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::resp::{put_argument, put_command, put_count};
 use crate::limit::Algorithm;
-use crate::store::{Charge, Fingerprint, Plan, Receipt, Settlement, Stays, Taken};
+use crate::store::{Charge, Fingerprint, Plan, Proof, Receipt, Settlement, Stays, Taken};
 use crate::text::put_hex;
 
 /// What charges and settles, once Redis has loaded it. Its head says how the arguments below are to be read.
@@ -14,7 +14,7 @@ pub const SCRIPT: &str = include_str!("script.lua");
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
 pub const SCRIPT_SHA1: &str = "c5f1a557b25f6fc5790d0449da77c79777053ad8";
 
-/// Writes the commands of an exchange, for keys with one prefix.
+/// Writes commands for keys with one prefix.
 #[derive(Clone)]
 pub struct Commands {
     prefix: String,
@@ -61,32 +61,31 @@ impl Commands {
         Self { prefix, login }
     }
 
-    /// What an exchange begins with: the login, which has a reply if [`Self::begins_with_login`] says so, and, if
-    /// wanted, the script, which has one too.
-    #[must_use]
-    pub fn begin(&self, load_script: bool) -> Vec<u8> {
-        let mut out = Vec::with_capacity(4_096);
-        if let Some(Login { username, password }) = &self.login {
-            match username {
-                Some(username) => put_command(&mut out, &[b"AUTH", username.as_bytes(), password.as_bytes()]),
-                None => put_command(&mut out, &[b"AUTH", password.as_bytes()]),
-            }
+    /// Appends the login, if there is one. Returns whether there is.
+    pub fn login(&self, out: &mut Vec<u8>) -> bool {
+        let Some(Login { username, password }) = &self.login else { return false };
+        match username {
+            Some(username) => put_command(out, &[b"AUTH", username.as_bytes(), password.as_bytes()]),
+            None => put_command(out, &[b"AUTH", password.as_bytes()]),
         }
-        if load_script {
-            put_command(&mut out, &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()]);
-        }
-        out
+        true
     }
 
-    /// Whether the first reply to an exchange is that to a login.
-    #[must_use]
-    pub const fn begins_with_login(&self) -> bool {
-        self.login.is_some()
+    /// Appends the command that loads the script.
+    pub fn script(&self, out: &mut Vec<u8>) {
+        put_command(out, &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()]);
     }
 
-    /// Appends what an exchange ends with: Redis closes the connection, by which the end of its answer is known.
-    pub fn end(&self, out: &mut Vec<u8>) {
-        put_command(out, &[b"QUIT"]);
+    /// Appends the question what happens when its memory is full.
+    pub fn memory(&self, out: &mut Vec<u8>) {
+        put_command(out, &[b"INFO", b"memory"]);
+    }
+
+    /// Appends a command that says whether all that a request needs works: it writes a key that lasts a second.
+    pub fn probe(&self, out: &mut Vec<u8>) {
+        let nobody = Fingerprint::from_bytes([0; Fingerprint::SIZE]);
+        let proof = Proof { client: nobody, lasts: Duration::from_secs(1) };
+        self.settle(&Settlement { proof: Some(proof), ..Settlement::default() }, out);
     }
 
     /// The key with all of a client's counters. It tells nothing about the client.

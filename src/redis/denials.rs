@@ -9,10 +9,11 @@ use crate::time::Time;
 /// How many denials are remembered. Each has one place, where a later one takes it.
 const PLACES: u32 = 4_096;
 
-/// Remembers charges that were denied, for as long as they were told to wait: until then the counters need not be asked.
-///
-/// That is right for counters to which nothing is given back meanwhile. Where something can be, whoever remembers denies
-/// longer than the counters would.
+/// How long a denial is remembered at most. Something may be given back to the counter meanwhile, by another worker or proxy, or by
+/// whoever unblocks a client: it shows within this time.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Remembers charges that were denied: for a second, or for as long as they were told to wait, the counters need not be asked.
 #[derive(Debug, Default)]
 pub(super) struct Denials(Vec<Option<Denial>>);
 
@@ -23,6 +24,8 @@ struct Denial {
     limit: Limit,
     cost: u32,
     until: Time,
+    /// Until when it is remembered.
+    asked_again: Time,
 }
 
 impl Denials {
@@ -32,23 +35,37 @@ impl Denials {
             self.0 = vec![None; PLACES as usize];
         }
         let Charge { client, counter, limit, cost, .. } = *charge;
-        self.0[place(charge)] = Some(Denial { client, counter, limit, cost, until: now.after(wait) });
+        self.0[place(client, counter)] = Some(Denial {
+            client,
+            counter,
+            limit,
+            cost,
+            until: now.after(wait),
+            asked_again: now.after(wait.min(LONGEST)),
+        });
+    }
+
+    /// Something is given back to this counter.
+    pub(super) fn forget(&mut self, client: Fingerprint, counter: CounterId) {
+        if let Some(known) = self.0.get_mut(place(client, counter)) {
+            known.take_if(|denial| (denial.client, denial.counter) == (client, counter));
+        }
     }
 
     /// How long the charge has still to wait; `None` if it is not known to be denied.
     #[must_use]
     pub(super) fn wait(&self, charge: &Charge, now: Time) -> Option<Duration> {
-        let denial = self.0.get(place(charge))?.as_ref()?;
+        let denial = self.0.get(place(charge.client, charge.counter))?.as_ref()?;
         let is_same =
             (denial.client, denial.counter, denial.limit) == (charge.client, charge.counter, charge.limit);
         // Less might be admitted where more was not.
-        (is_same && denial.cost <= charge.cost && now < denial.until).then(|| denial.until.since(now))
+        (is_same && denial.cost <= charge.cost && now < denial.asked_again).then(|| denial.until.since(now))
     }
 }
 
 /// The counters of one client lie side by side.
-fn place(charge: &Charge) -> usize {
-    ((charge.client.place(PLACES) ^ charge.counter.0) % PLACES) as usize
+fn place(client: Fingerprint, counter: CounterId) -> usize {
+    ((client.place(PLACES) ^ counter.0) % PLACES) as usize
 }
 
 #[cfg(test)]
@@ -75,13 +92,29 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_is_known_for_as_long_as_it_said() {
+    fn a_denial_is_known_for_a_second_or_for_as_long_as_it_said() {
         let mut denials = Denials::default();
-        assert_eq!(denials.wait(&charge(1, 1), seconds(100)), None);
-        denials.note(&charge(1, 1), Duration::from_secs(30), seconds(100));
-        assert_eq!(denials.wait(&charge(1, 1), seconds(100)), Some(Duration::from_secs(30)));
-        assert_eq!(denials.wait(&charge(1, 1), seconds(129)), Some(Duration::from_secs(1)));
-        assert_eq!(denials.wait(&charge(1, 1), seconds(130)), None);
+        let at = |millis: u64| Time::from_micros(millis * 1_000);
+        assert_eq!(denials.wait(&charge(1, 1), at(0)), None);
+        denials.note(&charge(1, 1), Duration::from_secs(30), at(0));
+        assert_eq!(denials.wait(&charge(1, 1), at(0)), Some(Duration::from_secs(30)));
+        assert_eq!(denials.wait(&charge(1, 1), at(999)), Some(Duration::from_millis(29_001)));
+        assert_eq!(denials.wait(&charge(1, 1), at(1_000)), None);
+        denials.note(&charge(1, 1), Duration::from_millis(300), at(0));
+        assert_eq!(denials.wait(&charge(1, 1), at(299)), Some(Duration::from_millis(1)));
+        assert_eq!(denials.wait(&charge(1, 1), at(300)), None);
+    }
+
+    #[test]
+    fn it_is_forgotten_when_something_is_given_back() {
+        let mut denials = Denials::default();
+        denials.forget(charge(1, 1).client, CounterId(1));
+        denials.note(&charge(1, 1), Duration::from_secs(30), seconds(0));
+        denials.forget(charge(1, 1).client, CounterId(1 + PLACES));
+        denials.forget(charge(2, 1).client, CounterId(1));
+        assert!(denials.wait(&charge(1, 1), seconds(0)).is_some());
+        denials.forget(charge(1, 1).client, CounterId(1));
+        assert_eq!(denials.wait(&charge(1, 1), seconds(0)), None);
     }
 
     #[test]
@@ -89,7 +122,7 @@ mod tests {
         let mut denials = Denials::default();
         let denied = charge(1, 1);
         denials.note(&denied, Duration::from_secs(30), seconds(0));
-        let known = |charge: Charge| denials.wait(&charge, seconds(1)).is_some();
+        let known = |charge: Charge| denials.wait(&charge, seconds(0)).is_some();
         assert!(known(Charge { cost: 3, scope: 9, ..denied }));
         assert!(!known(Charge { cost: 1, ..denied }));
         assert!(!known(Charge { limit: Limit::sliding_window("6/min".parse().expect("a rate")), ..denied }));
@@ -104,7 +137,7 @@ mod tests {
         for charge in &charges {
             denials.note(charge, Duration::from_secs(30), seconds(0));
         }
-        assert!(charges.iter().all(|charge| denials.wait(charge, seconds(1)).is_some()));
+        assert!(charges.iter().all(|charge| denials.wait(charge, seconds(0)).is_some()));
     }
 
     #[test]
@@ -122,7 +155,7 @@ mod tests {
         for charge in &charges {
             denials.note(charge, Duration::from_secs(30), seconds(0));
         }
-        let known = charges.iter().filter(|charge| denials.wait(charge, seconds(1)).is_some()).count();
+        let known = charges.iter().filter(|charge| denials.wait(charge, seconds(0)).is_some()).count();
         // By chance one in nine shares its place with a later one.
         assert!(known > 850, "{known}");
     }
@@ -132,7 +165,7 @@ mod tests {
         let mut denials = Denials::default();
         denials.note(&charge(1, 1), Duration::from_secs(30), seconds(0));
         denials.note(&charge(1, 1 + PLACES), Duration::from_secs(30), seconds(0));
-        assert_eq!(denials.wait(&charge(1, 1), seconds(1)), None);
-        assert!(denials.wait(&charge(1, 1 + PLACES), seconds(1)).is_some());
+        assert_eq!(denials.wait(&charge(1, 1), seconds(0)), None);
+        assert!(denials.wait(&charge(1, 1 + PLACES), seconds(0)).is_some());
     }
 }

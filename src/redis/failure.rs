@@ -25,6 +25,12 @@ pub enum Failure {
     Cluster,
     /// It had forgotten the script twice in a row (`NOSCRIPT`).
     NoScript,
+    /// It does not know a command, or does not let it be called: `EVALSHA`, mostly, where it was renamed.
+    UnknownCommand,
+    /// It takes no more connections.
+    TooManyClients,
+    /// The script failed in it.
+    Script,
     /// Another error.
     Other,
     /// Too many requests were waiting already.
@@ -35,7 +41,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every cause, and its name in metrics.
-    pub const ALL: [(Self, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str); 17] = [
         (Self::Timeout, "timeout"),
         (Self::Connection, "connection"),
         (Self::NoCluster, "no_cluster"),
@@ -47,6 +53,9 @@ impl Failure {
         (Self::Busy, "busy"),
         (Self::Cluster, "cluster"),
         (Self::NoScript, "no_script"),
+        (Self::UnknownCommand, "unknown_command"),
+        (Self::TooManyClients, "too_many_clients"),
+        (Self::Script, "script"),
         (Self::Other, "other"),
         (Self::QueueFull, "queue_full"),
         (Self::BreakerOpen, "breaker_open"),
@@ -59,13 +68,24 @@ impl Failure {
     }
 
     /// What an error of Redis means. It begins with a word for its kind; an error inside a script may have that
-    /// word further back (`ERR Error running script …: -OOM …`, up to Redis 6).
+    /// word further back (`ERR Error running script …: -OOM …`, up to Redis 6). Some kinds have no word of their own.
     #[must_use]
     pub fn of_error(message: &[u8]) -> Self {
+        let message = without_arguments(message);
         let mut words = message.split(|byte| !byte.is_ascii_uppercase());
         let first = words.next().unwrap_or_default();
-        if first == b"ERR" { words.find_map(Self::of_word) } else { Self::of_word(first) }
-            .unwrap_or(Self::Other)
+        if first != b"ERR" {
+            return Self::of_word(first).unwrap_or(Self::Other);
+        }
+        let says = |text: &str| memchr::memmem::find(message, text.as_bytes()).is_some();
+        let of_text = || TEXTS.iter().find(|(text, _)| says(text)).map(|(_, failure)| *failure);
+        words.find_map(Self::of_word).or_else(of_text).unwrap_or(Self::Other)
+    }
+
+    /// Whether another node may be the right one, or the same one on a new connection: this one is to be given up.
+    #[must_use]
+    pub const fn is_of_connection(self) -> bool {
+        matches!(self, Self::Auth | Self::ReadOnly | Self::Loading | Self::Cluster | Self::TooManyClients)
     }
 
     fn of_word(word: &[u8]) -> Option<Self> {
@@ -93,6 +113,43 @@ const KINDS: [(&str, Failure); 17] = [
     ("TRYAGAIN", Failure::Cluster),
     ("NOSCRIPT", Failure::NoScript),
 ];
+
+/// What stands in errors whose first word is `ERR`.
+const TEXTS: [(&str, Failure); 4] = [
+    ("unknown command", Failure::UnknownCommand),
+    ("max number of clients", Failure::TooManyClients),
+    ("user_script", Failure::Script),
+    ("running script", Failure::Script),
+];
+
+/// What Redis said when it refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What that means.
+    pub failure: Failure,
+    /// Its own words, for the log: no more than [`Self::LONGEST`] bytes, without control characters, and without arguments of
+    /// commands, among which a password could be.
+    pub text: String,
+}
+
+impl Refusal {
+    /// The most bytes of an error that are shown.
+    pub const LONGEST: usize = 200;
+
+    /// An error of Redis.
+    #[must_use]
+    pub fn of_error(message: &[u8]) -> Self {
+        let shown = without_arguments(message);
+        let text = shown[..shown.len().min(Self::LONGEST)].escape_ascii().to_string();
+        Self { failure: Failure::of_error(message), text }
+    }
+}
+
+/// An error without the arguments of the command that it is about.
+fn without_arguments(message: &[u8]) -> &[u8] {
+    let end = memchr::memmem::find(message, b", with args").unwrap_or(message.len());
+    &message[..end]
+}
 
 #[cfg(test)]
 mod tests {
@@ -122,8 +179,12 @@ mod tests {
             ("CROSSSLOT Keys in request don't hash to the same slot", Failure::Cluster),
             ("CLUSTERDOWN Hash slot not served", Failure::Cluster),
             ("NOSCRIPT No matching script. Please use EVAL.", Failure::NoScript),
-            ("ERR unknown command 'EVALSHA'", Failure::Other),
-            ("ERR max number of clients reached", Failure::Other),
+            ("ERR unknown command 'EVALSHA', with args beginning with: 'OOM' ", Failure::UnknownCommand),
+            ("ERR max number of clients reached", Failure::TooManyClients),
+            ("ERR max number of clients + cluster connections reached", Failure::TooManyClients),
+            ("ERR user_script:9: not written here script: 55, on @user_script:9.", Failure::Script),
+            ("ERR Error running script (call to f_5): @user_script:9: not written here", Failure::Script),
+            ("ERR syntax error", Failure::Other),
             ("", Failure::Other),
         ] {
             assert_eq!(Failure::of_error(message.as_bytes()), failure, "{message}");
@@ -136,5 +197,17 @@ mod tests {
             assert!(Failure::ALL[..index].iter().all(|(other, known)| other != failure && known != name));
             assert_eq!(failure.name(), *name);
         }
+    }
+
+    #[test]
+    fn a_refusal_is_shown_without_arguments() {
+        for (message, text) in [
+            ("OOM command not allowed", "OOM command not allowed"),
+            ("ERR unknown command 'AUTH', with args beginning with: 'secret' ", "ERR unknown command 'AUTH'"),
+            ("ERR a\u{1b}[0m\u{e9}", "ERR a\\x1b[0m\\xc3\\xa9"),
+        ] {
+            assert_eq!(Refusal::of_error(message.as_bytes()).text, text);
+        }
+        assert_eq!(Refusal::of_error(&[b'E'; 300]).text, "E".repeat(Refusal::LONGEST));
     }
 }

@@ -1,14 +1,20 @@
 //! Counters that several proxies share, in Redis.
 //!
-//! Everything here is pure. Bytes for Redis come out ([`Store::dispatch`]), bytes from it go in
-//! ([`Store::answered`]); how they travel is the adapter's business.
+//! Each worker has one connection and keeps it. Everything here is pure: what is to be done with the connection comes out of
+//! [`Store::next_step`], bytes from it go into [`Store::received`]. How they travel is the adapter's business.
+//!
+//! - `queue` holds who waits, `conversation` what is said, and [`Store`] decides who goes on;
+//! - `breaker` stops asking a Redis that fails, and `memory`, of `denials` and `proofs`, spares it questions;
+//! - `command` writes what it is told and `answer` reads what it says, in the bytes of `resp`.
 
 mod answer;
 mod breaker;
 mod command;
+mod conversation;
 mod denials;
-mod exchange;
+mod eviction;
 mod failure;
+mod memory;
 mod proofs;
 mod queue;
 mod resp;
@@ -18,13 +24,9 @@ mod store;
 pub use answer::{Answer, Settled};
 pub use breaker::Breaker;
 pub use command::{Commands, Login, SCRIPT, SCRIPT_SHA1};
-pub use exchange::{Decided, Exchange, Report};
-pub use failure::Failure;
-pub use proofs::Proofs;
-pub use queue::{AT_ONCE, BATCH, Queue, WAITING};
+pub use conversation::{GAP, MAX_ANSWER};
+pub use failure::{Failure, Refusal};
+pub use queue::{BATCH, WAITING};
 pub use resp::{MAX_DEPTH, Reply, RespError, read_reply};
 pub use settings::{OnFailure, Settings};
-pub use store::{Asked, Lasting, Store};
-
-/// No answer is larger, in bytes: a thousand times what the script answers to a request under three scopes.
-pub const MAX_ANSWER: usize = 1_048_576;
+pub use store::{AT_ONCE, Asked, Decided, Report, Step, Store};

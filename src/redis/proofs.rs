@@ -8,27 +8,63 @@ use crate::time::Time;
 /// How many are remembered. Each has one place, where a later one takes it.
 const PLACES: u32 = 4_096;
 
-/// Remembers proofs that stand in Redis, each at most as long as it counts there: whoever is known needs to be
-/// planned only once, as itself.
+/// How long it is remembered that there is none: another worker may hear of one at any time.
+const MISSING: Duration = Duration::from_secs(1);
+
+/// Remembers which proofs stand in Redis, each at most as long as it counts there: whoever is known needs to be planned only once, as
+/// itself. And for a second, which do not.
 #[derive(Debug, Default)]
-pub struct Proofs(Vec<Option<(Fingerprint, Time)>>);
+pub(super) struct Proofs(Vec<Option<Entry>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    client: Fingerprint,
+    stands: bool,
+    until: Time,
+}
+
+/// What is known of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Nothing.
+    Nothing,
+    /// It stands in Redis, and counts for so long yet.
+    Noted(Duration),
+    /// It did not stand in Redis just now.
+    Missing,
+}
 
 impl Proofs {
     /// A proof counts for so long from `now` on.
-    pub fn remember(&mut self, client: Fingerprint, lasts: Duration, now: Time) {
+    pub(super) fn remember(&mut self, client: Fingerprint, lasts: Duration, now: Time) {
+        self.put(Entry { client, stands: true, until: now.after(lasts) });
+    }
+
+    /// There was no proof of this client at `now`.
+    pub(super) fn is_missing(&mut self, client: Fingerprint, now: Time) {
+        self.put(Entry { client, stands: false, until: now.after(MISSING) });
+    }
+
+    /// What is known of this proof.
+    #[must_use]
+    pub(super) fn known(&self, proof: Proof, now: Time) -> Known {
+        match self.0.get(proof.client.place(PLACES) as usize) {
+            Some(Some(Entry { client, stands, until })) if *client == proof.client && now < *until => {
+                if *stands {
+                    Known::Noted(until.since(now))
+                } else {
+                    Known::Missing
+                }
+            }
+            _ => Known::Nothing,
+        }
+    }
+
+    fn put(&mut self, entry: Entry) {
         if self.0.is_empty() {
             self.0 = vec![None; PLACES as usize];
         }
-        self.0[client.place(PLACES) as usize] = Some((client, now.after(lasts)));
-    }
-
-    /// For how long this proof is known to count; no time at all if it is not known.
-    #[must_use]
-    pub fn left(&self, proof: Proof, now: Time) -> Duration {
-        match self.0.get(proof.client.place(PLACES) as usize) {
-            Some(Some((client, until))) if *client == proof.client => until.since(now),
-            _ => Duration::ZERO,
-        }
+        self.0[entry.client.place(PLACES) as usize] = Some(entry);
     }
 }
 
@@ -49,11 +85,22 @@ mod tests {
     #[test]
     fn a_proof_is_known_until_it_ends() {
         let mut proofs = Proofs::default();
-        assert_eq!(proofs.left(proof(1), seconds(0)), Duration::ZERO);
+        assert_eq!(proofs.known(proof(1), seconds(0)), Known::Nothing);
         proofs.remember(proof(1).client, Duration::from_secs(10), seconds(0));
-        assert_eq!(proofs.left(proof(1), seconds(6)), Duration::from_secs(4));
-        assert_eq!(proofs.left(proof(1), seconds(10)), Duration::ZERO);
-        assert_eq!(proofs.left(proof(2), seconds(0)), Duration::ZERO);
+        assert_eq!(proofs.known(proof(1), seconds(6)), Known::Noted(Duration::from_secs(4)));
+        assert_eq!(proofs.known(proof(1), seconds(10)), Known::Nothing);
+        assert_eq!(proofs.known(proof(2), seconds(0)), Known::Nothing);
+    }
+
+    #[test]
+    fn that_there_is_none_is_known_for_a_second() {
+        let mut proofs = Proofs::default();
+        proofs.is_missing(proof(1).client, seconds(5));
+        assert_eq!(proofs.known(proof(1), seconds(5)), Known::Missing);
+        assert_eq!(proofs.known(proof(1), seconds(6)), Known::Nothing);
+        proofs.is_missing(proof(1).client, seconds(6));
+        proofs.remember(proof(1).client, Duration::from_secs(10), seconds(6));
+        assert_eq!(proofs.known(proof(1), seconds(6)), Known::Noted(Duration::from_secs(10)));
     }
 
     #[test]
@@ -66,9 +113,9 @@ mod tests {
         };
         assert_eq!(other.client.place(PLACES), same_place.client.place(PLACES));
         proofs.remember(other.client, other.lasts, seconds(0));
-        assert!(proofs.left(same_place, seconds(0)).is_zero());
+        assert_eq!(proofs.known(same_place, seconds(0)), Known::Nothing);
         proofs.remember(same_place.client, same_place.lasts, seconds(0));
-        assert!(proofs.left(other, seconds(0)).is_zero());
-        assert!(!proofs.left(same_place, seconds(0)).is_zero());
+        assert_eq!(proofs.known(other, seconds(0)), Known::Nothing);
+        assert_ne!(proofs.known(same_place, seconds(0)), Known::Nothing);
     }
 }

@@ -1,79 +1,139 @@
-//! One worker's side of the counters in Redis.
+//! One worker's side of the counters in Redis: who waits, who goes on, and what is to be done with its connection.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::answer::{Answer, Settled};
 use super::breaker::Breaker;
 use super::command::Commands;
-use super::denials::Denials;
-use super::exchange::{Decided, Exchange, Report};
-use super::failure::Failure;
-use super::proofs::Proofs;
-use super::queue::Queue;
-use super::settings::Settings;
-use crate::limit::Verdict;
-use crate::policy::{Policy, Trust};
-use crate::scope::Count;
-use crate::store::{Acceptance, Charge, Fingerprint, Outcome, Plan, Proof, Settlement};
+use super::conversation::{Conversation, Heard};
+use super::failure::{Failure, Refusal};
+use super::memory::Memory;
+use super::queue::{Batch, Queue, Request, Settling};
+use super::settings::{OnFailure, Settings};
+use crate::store::{Acceptance, Events, Outcome, Plan, Proof, Settlement};
 use crate::time::Time;
 
+/// How many decided requests go on in one call of the worker: the proxy lets one go on inside the call of the other, so
+/// that their number is how deep its stack becomes. A thousand are more than it bears; more than a few cost more each.
+pub const AT_ONCE: usize = 8;
+
 /// What one worker knows of the counters in Redis, and who waits for them there.
+///
+/// Every request for which [`Self::ask`] says [`Asked::Waits`] comes out of [`Self::next_decided`] exactly once, unless it is
+/// [`Self::gone`]. After each call, [`Self::next_step`] says what is to be done with the connection. `W` is what the worker needs to
+/// go on with a request.
 #[derive(Debug)]
 pub struct Store<W> {
+    commands: Commands,
+    timeout: Duration,
+    on_failure: OnFailure,
+    breaker: Breaker,
     queue: Queue<W>,
-    proofs: Proofs,
-    denials: Denials,
-    lasting: Lasting,
+    conversation: Option<Conversation<W>>,
+    decided: VecDeque<Decided<W>>,
+    memory: Memory,
+    report: Report,
+    /// Redis has forgotten the script.
+    script_is_missing: bool,
+    /// The connection is of no use any more.
+    must_close: bool,
 }
 
 /// What happens to a request that is to be charged.
 #[derive(Debug)]
 pub enum Asked<W> {
     /// It waits.
-    Waits {
-        /// Whether [`Store::dispatch`] has to be called soon.
-        wake: bool,
-    },
+    Waits,
     /// It is known already what becomes of it, and for how long its proof counts, if it does.
     Known(W, Plan, Option<Duration>, Outcome),
     /// Redis cannot be asked.
     Refused(W, Plan, Failure),
 }
 
-/// Which denials last as long as they say, since nothing is given back to their counters meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lasting {
-    /// By their places in the policy, the scopes whose charges stay whatever the response is.
-    pub scopes: Vec<bool>,
-    /// Whether nothing moves from one client to another when a credential is accepted.
-    pub nothing_moves: bool,
+/// A request that Redis, or its failure, has decided about.
+#[derive(Debug)]
+pub struct Decided<W> {
+    /// Its ticket.
+    pub ticket: u32,
+    /// What the worker needs to go on with it.
+    pub waiter: W,
+    /// What it was to be charged.
+    pub plan: Plan,
+    /// What became of it.
+    pub outcome: Result<Answer, Failure>,
+}
+
+/// What is to be done with the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Open one; then [`Store::opened`], or [`Store::closed`] if that fails.
+    Open,
+    /// Send these bytes, which ask about so many requests. If that fails, [`Store::closed`].
+    Send {
+        /// What is sent.
+        commands: Vec<u8>,
+        /// How many requests it is about.
+        requests: usize,
+    },
+    /// Close it. Nothing that still comes from it matters.
+    Close,
+}
+
+/// What is worth counting and telling since the last report.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The failure since which Redis is not asked any more.
+    pub gave_up: Option<Failure>,
+    /// Whether Redis is asked again.
+    pub has_recovered: bool,
+    /// What Redis said when it refused, once for each kind.
+    pub refusals: Vec<Refusal>,
+    /// Whether Redis drops keys that have not expired, if it has said so.
+    pub evicts: Option<bool>,
+    /// How many settlements were lost: what they would have given back stays taken until its window is over.
+    pub unsettled: u32,
+    /// What else happened.
+    pub events: Events,
+}
+
+impl Report {
+    /// Notes what Redis said, if it has not yet.
+    fn note(&mut self, refusal: Option<&Refusal>) {
+        if let Some(refusal) = refusal
+            && self.refusals.iter().all(|other| other.failure != refusal.failure)
+        {
+            self.refusals.push(refusal.clone());
+        }
+    }
 }
 
 impl<W> Store<W> {
-    /// Nothing known, nobody waiting. For the seed see [`Breaker::new`].
+    /// Nothing known, nobody waiting, no connection. For the seed see [`Breaker::new`].
     #[must_use]
-    pub fn new(settings: &Settings, lasting: Lasting, seed: u64) -> Self {
-        let commands = Commands::new(settings.prefix.clone(), settings.login.clone());
+    pub fn new(settings: &Settings, seed: u64) -> Self {
         Self {
-            queue: Queue::new(commands, settings.timeout, Breaker::new(seed)),
-            proofs: Proofs::default(),
-            denials: Denials::default(),
-            lasting,
+            commands: Commands::new(settings.prefix.clone(), settings.login.clone()),
+            timeout: settings.timeout,
+            on_failure: settings.on_failure,
+            breaker: Breaker::new(seed),
+            queue: Queue::new(),
+            conversation: None,
+            decided: VecDeque::new(),
+            memory: Memory::default(),
+            report: Report::default(),
+            script_is_missing: false,
+            must_close: false,
         }
     }
 
     /// What is known of the proof that a request needs, if it needs one.
     #[must_use]
     pub fn acceptance(&self, proof: Option<Proof>, now: Time) -> Acceptance {
-        match proof {
-            None => Acceptance::NotNeeded,
-            Some(proof) => match self.proofs.left(proof, now) {
-                Duration::ZERO => Acceptance::Unknown(proof),
-                left => Acceptance::Known(proof, left),
-            },
-        }
+        self.memory.acceptance(proof, now)
     }
 
-    /// A request is to be charged. For the ticket see [`Queue::arrive`].
+    /// A request is to be charged. The ticket is a number that no other request in here has.
     pub fn ask(&mut self, ticket: u32, waiter: W, plan: Plan, now: Time) -> Asked<W> {
         let known = match &plan {
             Plan::Certain { known, .. } => known.map(|(_, left)| left),
@@ -82,111 +142,320 @@ impl<W> Store<W> {
         if plan.is_free() {
             return Asked::Known(waiter, plan, known, Outcome::default());
         }
-        if let Some(denied) = self.known_denial(&plan, now) {
+        if let Some(denied) = self.memory.denied(&plan, now) {
             return Asked::Known(waiter, plan, known, denied);
         }
-        match self.queue.arrive(ticket, waiter, plan, now) {
-            Ok(wake) => Asked::Waits { wake },
-            Err((waiter, plan, failure)) => Asked::Refused(waiter, plan, failure),
+        if !self.breaker.admits(now) {
+            return Asked::Refused(waiter, plan, Failure::BreakerOpen);
+        }
+        if !self.queue.has_room() {
+            return Asked::Refused(waiter, plan, Failure::QueueFull);
+        }
+        let deadline = now.after(self.timeout);
+        self.queue.push(Request { ticket, waiter: Some(waiter), plan, deadline, is_retried: false });
+        Asked::Waits
+    }
+
+    /// What is to be settled goes along with the next batch; nobody waits for it. It is lost, and counted, if too much waits already,
+    /// or Redis is not asked at the moment.
+    pub fn settle(&mut self, settlement: Settlement) {
+        self.memory.given_back(&settlement.given_back);
+        if !self.breaker.is_closed() || !self.queue.put(settlement) {
+            self.lose(1);
         }
     }
 
-    /// See [`Queue::settle`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn settle(&mut self, settlement: Settlement) -> Result<bool, Failure> {
-        self.queue.settle(settlement)
-    }
-
-    /// See [`Queue::dispatch`].
-    pub fn dispatch(&mut self, now: Time) -> Option<Exchange> {
-        self.queue.dispatch(now)
-    }
-
-    /// See [`Queue::answered`].
-    pub fn answered(&mut self, bytes: &[u8], now: Time) -> Report {
-        let report = self.queue.answered(bytes, now);
-        for (client, lasts) in &report.proofs {
-            self.proofs.remember(*client, *lasts, now);
+    /// The client of a request has gone away. What it was or is still going to be charged is given back.
+    pub fn gone(&mut self, ticket: u32) {
+        self.queue.remove(ticket);
+        if let Some(conversation) = &mut self.conversation {
+            conversation.forget(ticket);
         }
-        report
-    }
-
-    /// See [`Queue::failed`].
-    pub fn failed(&mut self, failure: Failure, now: Time) -> Report {
-        self.queue.failed(failure, now)
-    }
-
-    /// See [`Queue::next_decided`].
-    pub fn next_decided(&mut self, now: Time) -> Option<Decided<W>> {
-        let decided = self.queue.next_decided()?;
-        let Ok(answer) = &decided.outcome else { return Some(decided) };
-        let client = decided.plan.proof().map(|proof| proof.client);
-        if let (Some(client), Some(lasts)) = (client, answer.proved_for) {
-            self.proofs.remember(client, lasts, now);
+        let decided = self.decided.iter().position(|decided| decided.ticket == ticket);
+        if let Some(Decided { outcome: Ok(answer), .. }) =
+            decided.and_then(|place| self.decided.remove(place))
+        {
+            self.undo(answer);
         }
-        // What was charged for a credential that is not proved may be given back.
-        let bearer = client.filter(|_| answer.is_proved());
-        let charges = decided.plan.charges(answer.is_proved());
-        for (charge, verdict) in charges.iter().zip(&answer.outcome.verdicts) {
-            if let Verdict::Denied { wait } = verdict
-                && self.lasting.lasts(charge, bearer)
-            {
-                self.denials.note(charge, *wait, now);
+    }
+
+    /// What is to be done next with the connection, if anything.
+    pub fn next_step(&mut self, now: Time) -> Option<Step> {
+        if std::mem::take(&mut self.must_close) {
+            return Some(Step::Close);
+        }
+        let is_probing = self.breaker.is_probing();
+        if self.queue.is_empty() && !is_probing {
+            return None;
+        }
+        let Some(conversation) = &mut self.conversation else { return Some(Step::Open) };
+        // One that tries goes alone.
+        if !conversation.is_free(now) || (is_probing && !conversation.is_idle()) {
+            return None;
+        }
+        let batch = self.queue.next_batch();
+        let requests = batch.requests.len();
+        let with_script = std::mem::take(&mut self.script_is_missing);
+        let commands = conversation.say(batch, with_script, &self.commands, now);
+        Some(Step::Send { commands, requests })
+    }
+
+    /// The connection is open, or soon will be.
+    pub fn opened(&mut self, now: Time) {
+        self.conversation = Some(Conversation::new(now));
+    }
+
+    /// The connection is closed, or cannot be opened. What was on its way is tried once more if the connection had worked; a request
+    /// may then be charged twice, but never for nothing.
+    pub fn closed(&mut self, failure: Failure, now: Time) {
+        let Some(conversation) = self.conversation.take() else {
+            self.give_up_waiting(failure);
+            self.count_failure(failure, now);
+            return;
+        };
+        let failure = conversation.refusal().map_or(failure, |refusal| refusal.failure);
+        // Redis closes what is idle.
+        if conversation.is_idle() && self.breaker.is_closed() && conversation.has_answered() {
+            return;
+        }
+        let has_worked = conversation.has_answered();
+        self.end(conversation, failure, has_worked);
+        self.count_failure(failure, now);
+    }
+
+    /// Bytes have come from Redis, whatever they are.
+    pub fn received(&mut self, bytes: &[u8], now: Time) {
+        let Some(conversation) = &mut self.conversation else { return };
+        conversation.hear(bytes);
+        let (mut has_succeeded, mut failure) = (false, None);
+        let mut again = Batch::default();
+        while let Some(heard) = self.conversation.as_mut().and_then(Conversation::next_heard) {
+            match self.take_in(heard, &mut again, now) {
+                None => {}
+                Some(Ok(())) => has_succeeded = true,
+                Some(Err(found)) => {
+                    failure = failure.or(Some(found));
+                    self.report.note(self.conversation.as_ref().and_then(Conversation::refusal));
+                }
             }
+        }
+        self.queue.put_back(again);
+        match failure {
+            _ if has_succeeded => self.report.has_recovered |= self.breaker.succeeded(),
+            Some(failure) => {
+                self.leave(failure);
+                self.count_failure(failure, now);
+            }
+            None => {}
+        }
+    }
+
+    /// Time has passed: to be called every few milliseconds while [`Self::is_busy`].
+    pub fn tick(&mut self, now: Time) {
+        while let Some(request) = self.queue.expired(now) {
+            self.decide(request, Err(Failure::Timeout));
+        }
+        let mut is_late = false;
+        while let Some(request) =
+            self.conversation.as_mut().and_then(|conversation| conversation.expired(now))
+        {
+            self.decide(request, Err(Failure::Timeout));
+            is_late = true;
+        }
+        let probe_is_late = self.breaker.is_probing()
+            && self
+                .conversation
+                .as_ref()
+                .is_some_and(|conversation| conversation.has_waited(self.timeout, now));
+        if is_late || probe_is_late {
+            self.count_failure(Failure::Timeout, now);
+        }
+        self.breaker.tries(now);
+    }
+
+    /// Whether [`Self::tick`] has anything to watch.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let is_talking = self.conversation.as_ref().is_some_and(|conversation| !conversation.is_idle());
+        is_talking || !self.queue.is_empty() || !self.breaker.is_closed()
+    }
+
+    /// The next request that can go on.
+    pub fn next_decided(&mut self, now: Time) -> Option<Decided<W>> {
+        let decided = self.decided.pop_front()?;
+        if let Ok(answer) = &decided.outcome {
+            self.memory.learn(&decided.plan, answer, now);
         }
         Some(decided)
     }
 
-    /// See [`Queue::must_come_back`].
-    pub fn must_come_back(&mut self) -> bool {
-        self.queue.must_come_back()
-    }
-
-    /// See [`Queue::gone`].
-    pub fn gone(&mut self, ticket: u32) -> bool {
-        self.queue.gone(ticket)
-    }
-
-    /// See [`Queue::sleep_on`].
-    pub const fn sleep_on(&mut self) {
-        self.queue.sleep_on();
-    }
-
-    /// See [`Queue::withdraw`].
-    pub fn withdraw(&mut self, ticket: u32) -> Option<(W, Plan)> {
-        self.queue.withdraw(ticket)
-    }
-
-    /// What becomes of a request that is known to be denied. The verdicts on its other charges are not known: they have
-    /// no consequences, and stand as admitted.
-    fn known_denial(&self, plan: &Plan, now: Time) -> Option<Outcome> {
-        let Plan::Certain { charges, .. } = plan else { return None };
-        let verdict = |charge: &Charge| match self.denials.wait(charge, now) {
-            Some(wait) if charge.enforced => Verdict::Denied { wait },
-            _ => Verdict::Admitted { remaining: 0, reset: Duration::ZERO },
-        };
-        let verdicts: Vec<_> = charges.iter().map(verdict).collect();
-        let is_denied = verdicts.iter().any(|verdict| !verdict.is_admitted());
-        is_denied.then(|| Outcome { verdicts, ..Outcome::default() })
-    }
-}
-
-impl Lasting {
-    /// Under this policy.
+    /// Whether [`Self::next_decided`] has anything to say.
     #[must_use]
-    pub fn of(policy: &Policy) -> Self {
-        Self {
-            scopes: policy.scopes.iter().map(|scope| scope.count == Count::All).collect(),
-            nothing_moves: policy.trust == Trust::Any,
+    pub fn has_decided(&self) -> bool {
+        !self.decided.is_empty()
+    }
+
+    /// What has happened since this was last asked.
+    pub fn take_report(&mut self) -> Report {
+        std::mem::take(&mut self.report)
+    }
+
+    /// Whether Redis is asked at the moment.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.breaker.is_closed()
+    }
+
+    /// Does what follows from one reply. Returns whether Redis does what it is asked, if the reply says anything about that. What has
+    /// to be sent once more, since Redis has forgotten the script, is put into `again`.
+    fn take_in(&mut self, heard: Heard<W>, again: &mut Batch<W>, now: Time) -> Option<Result<(), Failure>> {
+        match heard {
+            // That it takes a login, or a script, says nothing about requests.
+            Heard::Nothing | Heard::Login(Ok(())) | Heard::Script(Ok(())) => None,
+            Heard::Login(Err(failure)) => Some(Err(failure)),
+            Heard::Script(Err(failure)) => {
+                self.script_is_missing = true;
+                Some(Err(failure))
+            }
+            Heard::Memory { evicts } => {
+                self.report.evicts = Some(evicts);
+                None
+            }
+            // It is sent once more, with the script.
+            Heard::Probed(Err(Failure::NoScript), false) => {
+                self.script_is_missing = true;
+                None
+            }
+            Heard::Probed(result, _) => Some(result),
+            Heard::Late(answer) => {
+                self.heard_late(answer);
+                None
+            }
+            Heard::Settled(settling, Err(Failure::NoScript)) if !settling.is_retried => {
+                self.script_is_missing = true;
+                again.settlements.push(Settling { is_retried: true, ..settling });
+                None
+            }
+            Heard::Settled(settling, outcome) => Some(self.settled(&settling.settlement, outcome, now)),
+            Heard::Charged(request, Err(Failure::NoScript)) if !request.is_retried => {
+                self.script_is_missing = true;
+                again.requests.push(Request { is_retried: true, ..request });
+                None
+            }
+            Heard::Charged(request, outcome) => {
+                let result = outcome.as_ref().map(|_| ()).map_err(|failure| *failure);
+                self.script_is_missing |= result == Err(Failure::NoScript);
+                self.decide(request, outcome);
+                Some(result)
+            }
+            Heard::Nonsense => {
+                if let Some(conversation) = self.conversation.take() {
+                    self.must_close = true;
+                    self.end(conversation, Failure::Reply, false);
+                }
+                Some(Err(Failure::Reply))
+            }
         }
     }
 
-    /// Whether a denial of this charge lasts, given whose credential the request has. A client with a credential that
-    /// counts is charged as itself alone, but what others have paid as anonymous may yet move.
-    fn lasts(&self, charge: &Charge, bearer: Option<Fingerprint>) -> bool {
-        let stays = self.scopes.get(charge.scope).is_some_and(|stays| *stays);
-        stays && (self.nothing_moves || bearer == Some(charge.client))
+    fn settled(
+        &mut self,
+        settlement: &Settlement,
+        outcome: Result<Settled, Failure>,
+        now: Time,
+    ) -> Result<(), Failure> {
+        match outcome {
+            Ok(Settled { proved_for, events, .. }) => {
+                self.report.events += events;
+                if let (Some(proof), Some(lasts)) = (settlement.proof, proved_for) {
+                    self.memory.noted(proof, lasts, now);
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                self.lose(1);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The answer to a request that was decided without Redis. What it was charged stays if it may have been let through.
+    fn heard_late(&mut self, answer: Result<Answer, Failure>) {
+        if let (Ok(answer), OnFailure::Deny) = (answer, self.on_failure) {
+            self.undo(answer);
+        }
+    }
+
+    fn decide(&mut self, request: Request<W>, outcome: Result<Answer, Failure>) {
+        let Request { ticket, waiter, plan, .. } = request;
+        match (waiter, outcome) {
+            (Some(waiter), outcome) => self.decided.push_back(Decided { ticket, waiter, plan, outcome }),
+            (None, Ok(answer)) => self.undo(answer),
+            (None, Err(_)) => {}
+        }
+    }
+
+    /// Gives back what a request was charged that will never be sent on.
+    fn undo(&mut self, answer: Answer) {
+        let settlement = answer.undo();
+        if !settlement.is_empty() {
+            self.settle(settlement);
+        }
+    }
+
+    /// Gives the connection up if another may be better.
+    fn leave(&mut self, failure: Failure) {
+        if failure.is_of_connection()
+            && let Some(conversation) = self.conversation.take()
+        {
+            self.must_close = true;
+            self.end(conversation, failure, false);
+        }
+    }
+
+    /// What was on its way on a connection that is over.
+    fn end(&mut self, conversation: Conversation<W>, failure: Failure, try_again: bool) {
+        self.report.note(conversation.refusal());
+        let (requests, settlements) = conversation.end();
+        // Whether those were done nobody knows, and done twice they would give back too much.
+        self.lose(settlements);
+        let (again, over): (Vec<_>, Vec<_>) = requests
+            .into_iter()
+            .filter(|request| request.waiter.is_some())
+            .partition(|request| try_again && !request.is_retried);
+        for request in over {
+            self.decide(request, Err(failure));
+        }
+        let again = again.into_iter().map(|request| Request { is_retried: true, ..request });
+        self.queue.put_back(Batch { requests: again.collect(), settlements: Vec::new() });
+    }
+
+    fn count_failure(&mut self, failure: Failure, now: Time) {
+        let was_closed = self.breaker.is_closed();
+        if !self.breaker.failed(now) {
+            return;
+        }
+        if was_closed {
+            self.report.gave_up = Some(failure);
+        }
+        if let Some(conversation) = self.conversation.take() {
+            self.must_close = true;
+            self.end(conversation, failure, false);
+        }
+        self.give_up_waiting(Failure::BreakerOpen);
+    }
+
+    /// Nobody waits any longer to be sent.
+    fn give_up_waiting(&mut self, failure: Failure) {
+        let (requests, settlements) = self.queue.clear();
+        for request in requests {
+            self.decide(request, Err(failure));
+        }
+        self.lose(settlements);
+    }
+
+    fn lose(&mut self, settlements: usize) {
+        let lost = u32::try_from(settlements).unwrap_or(u32::MAX);
+        self.report.unsettled = self.report.unsettled.saturating_add(lost);
     }
 }

@@ -3,19 +3,22 @@
 mod agreement;
 #[path = "../common/charges.rs"]
 mod charges;
+mod everybody;
+mod failing;
 #[path = "../common/model.rs"]
 mod model;
+mod played;
 mod policies;
-mod queue;
+mod remembered;
 mod server;
 #[path = "../common/settlement.rs"]
 mod settled;
 mod settlement;
-mod store;
+mod talk;
 
 use std::time::Duration;
 
-use tollgate::redis::{Answer, Commands, Failure, SCRIPT, SCRIPT_SHA1, Settled};
+use tollgate::redis::{Answer, Commands, Failure, Reply, SCRIPT, SCRIPT_SHA1, Settled};
 use tollgate::store::{Charge, Plan, Proves, Settlement};
 use tollgate::time::Time;
 
@@ -73,7 +76,7 @@ impl Script {
         self.call(command, now, |reply| Settled::read(&reply))
     }
 
-    fn call<T>(&mut self, command: Vec<u8>, now: Time, read: impl FnOnce(tollgate::redis::Reply) -> T) -> T {
+    fn call<T>(&mut self, command: Vec<u8>, now: Time, read: impl FnOnce(Reply) -> T) -> T {
         let command = replace(command, SCRIPT_SHA1.as_bytes(), self.sha1.as_bytes());
         if !self.sets_clock {
             return self.connection.last_of(&command, 1, read);
@@ -102,6 +105,21 @@ fn the_script_is_called_by_its_name() {
     assert_eq!(SCRIPT_SHA1, script.sha1, "the constant SCRIPT_SHA1 belongs to another script");
 }
 
+/// The answer to `PTTL`, or to `TIME`, in microseconds.
+fn micros(reply: &Reply) -> Option<u64> {
+    match reply {
+        Reply::Number(millis) => u64::try_from(*millis).ok().map(|millis| millis * 1_000),
+        Reply::List(Some(parts)) => {
+            let number = |part: &Reply| match part {
+                Reply::Bytes(Some(text)) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
+                _ => None,
+            };
+            Some(number(&parts[0])? * 1_000_000 + number(&parts[1])?)
+        }
+        _ => None,
+    }
+}
+
 #[test]
 fn every_key_expires_by_itself_and_says_nothing() {
     let mut script = Script::on_its_own_clock("expiry");
@@ -109,7 +127,7 @@ fn every_key_expires_by_itself_and_says_nothing() {
     let ttl = |script: &mut Script, name| -> i64 {
         let key = commands().key(client(name));
         script.connection.last_of(&encode(&[b"PTTL", key.as_bytes()]), 1, |reply| match reply {
-            tollgate::redis::Reply::Number(millis) => millis,
+            Reply::Number(millis) => millis,
             other => panic!("{other:?}"),
         })
     };
@@ -122,6 +140,16 @@ fn every_key_expires_by_itself_and_says_nothing() {
     // One of a thousand flows in within 3.6 seconds.
     script.charge(&certain(vec![charge(3, 1, bucket("1000/h", 1000))]), now).unwrap();
     within(1, 3_600, ttl(&mut script, 3));
+    // Not a millisecond before its last mark is over. The clock is asked behind what is left, so it says no less.
+    let plan = certain(vec![charge(6, 1, limit("60/min"))]);
+    let answer = script.charge(&plan, now).unwrap();
+    let key = commands().key(client(6));
+    let both = [encode(&[b"PTTL", key.as_bytes()]), encode(&[b"TIME"])].concat();
+    let read = |replies: Vec<Reply>| replies.iter().filter_map(micros).collect::<Vec<_>>();
+    let [left, now_there] = script.connection.all_of(&both, 2, read)[..] else { panic!("two replies") };
+    let over = answer.now.after(Duration::from_mins(1)).micros();
+    assert!(now_there + left >= over, "{} µs early", over - now_there - left);
+    assert!(answer.now.micros() + left <= over + 1_000, "and not much later");
     // What is all given back matters no more.
     let answer = script.charge(&certain(vec![charge(4, 1, limit("60/min"))]), now).unwrap();
     script.settle(&answer.undo(), now).unwrap();
@@ -132,7 +160,7 @@ fn every_key_expires_by_itself_and_says_nothing() {
     assert_eq!(script.settle(&settlement, now).unwrap().proved_for, Some(proof.noted_for()));
     within(4_040_000, 4_050_000, ttl(&mut script, 5));
     let mut keys = script.connection.command(&[b"KEYS", b"*"]);
-    for name in [1, 2, 3, 5] {
+    for name in [1, 2, 3, 5, 6] {
         let key = commands().key(client(name));
         assert_eq!(key.len(), "{tollgate}:v2:".len() + 32);
         assert!(keys.contains(&key.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ")));

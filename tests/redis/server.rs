@@ -57,6 +57,16 @@ pub(crate) struct Connection {
 impl Connection {
     /// Sends commands that have `count` replies, and hands the last one on.
     pub(crate) fn last_of<T>(&mut self, commands: &[u8], count: usize, read: impl FnOnce(Reply) -> T) -> T {
+        self.all_of(commands, count, |mut replies| read(replies.pop().expect("some replies")))
+    }
+
+    /// Sends commands that have `count` replies, and hands them on.
+    pub(crate) fn all_of<T>(
+        &mut self,
+        commands: &[u8],
+        count: usize,
+        read: impl FnOnce(Vec<Reply>) -> T,
+    ) -> T {
         self.stream.write_all(commands).expect("it reads");
         self.received.clear();
         loop {
@@ -67,7 +77,7 @@ impl Connection {
             let mut bytes = &self.received[..];
             let replies: Result<Vec<_>, _> = (0..count).map(|_| read_reply(&mut bytes)).collect();
             match replies {
-                Ok(mut replies) => return read(replies.pop().expect("some replies")),
+                Ok(replies) => return read(replies),
                 Err(RespError::CutShort) => {}
                 Err(error) => panic!("{error:?}: {}", String::from_utf8_lossy(&self.received)),
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -76,7 +77,7 @@ def redis(
     if with_cluster:
         text = re.sub(r"(?m)^( *)#= ", r"\1", text)
     config = yaml.safe_load(text)
-    [plugin] = _find(config, "vm_config")
+    [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
     shipped = json.loads(plugin["configuration"]["value"])["store"]["redis"]
     policy = dict(policy or {})
     policy["store"] = policy.get("store", {}) | {"redis": shipped | {"secret": SECRET} | settings}
@@ -88,6 +89,17 @@ def redis(
         [route] = [route for route in _find(config, "route") if route["route"].get("cluster") == "upstream"]
         del route["route"]
         route["direct_response"] = {"status": 200, "body": {"inline_string": "hello\n"}}
+    return config
+
+
+def authz_redis(redis_ports: Sequence[int], policy: dict | None = None) -> dict:
+    """`envoy/authz-redis.yaml`, likewise, with a good secret. `policy` needs no `store`."""
+    config = yaml.safe_load(repo_path("envoy", "authz-redis.yaml").read_text())
+    [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
+    shipped = json.loads(plugin["configuration"]["value"])
+    shipped["store"]["redis"]["secret"] = SECRET
+    _put_here(config, json.dumps((policy or shipped) | {"store": shipped["store"]}))
+    _set_address(config, "redis", redis_ports)
     return config
 
 
@@ -105,8 +117,9 @@ def _put_here(config: dict, policy: str | None, port: int = 0) -> None:
             listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": port}
     config["admin"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0}
     for plugin in _find(config, "vm_config"):
-        plugin["vm_config"]["code"]["local"]["filename"] = str(wasm_path())
-        if policy is not None:
+        file = Path(plugin["vm_config"]["code"]["local"]["filename"]).name
+        plugin["vm_config"]["code"]["local"]["filename"] = str(wasm_path().with_name(file))
+        if policy is not None and "configuration" in plugin:
             plugin["configuration"]["value"] = policy
 
 
