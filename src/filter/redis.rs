@@ -60,12 +60,18 @@ impl Link {
     }
 
     /// The one door to the store: does this with it, then whatever follows from that for the connection. Returns what is to be told
-    /// and counted, too. `here` is the context that is being served.
-    pub(super) fn with<T>(&self, here: u32, act: impl FnOnce(&mut Store<Waiter>) -> T) -> (T, Report, Sent) {
+    /// and counted, too. `here` is the context that is being served, and `now` the time.
+    pub(super) fn with<T>(
+        &self,
+        here: u32,
+        now: Time,
+        act: impl FnOnce(&mut Store<Waiter>) -> T,
+    ) -> (T, Report, Sent) {
         let result = act(&mut self.store.borrow_mut());
-        let sent = self.go_on(here);
+        let sent = self.go_on(here, now);
         let mut store = self.store.borrow_mut();
-        if store.has_decided() {
+        // Whoever serves the root context sees to them before it ends.
+        if here != self.root && store.has_decided() {
             self.wake();
         }
         if store.is_busy() {
@@ -84,11 +90,17 @@ impl Link {
         self.store.borrow_mut().next_decided(now)
     }
 
+    /// If there are requests that can go on, has the root context called again for them.
+    pub(super) fn come_back(&self) {
+        if self.store.borrow().has_decided() {
+            self.wake();
+        }
+    }
+
     /// Does what the store says is next, for as long as there is anything.
-    fn go_on(&self, here: u32) -> Sent {
+    fn go_on(&self, here: u32, now: Time) -> Sent {
         let mut sent = Sent::default();
         loop {
-            let now = host::now();
             let step = self.store.borrow_mut().next_step(now);
             match step {
                 None => return sent,

@@ -178,15 +178,18 @@ impl Worker {
     pub(super) fn on_wake(&self, queue: u32) {
         let Some(link) = &self.link else { return };
         link.is_awake(queue);
-        self.release(link);
+        let now = host::now();
+        self.with(link, link.root(), now, |_| ());
+        self.release(link, now);
     }
 
     /// Time has passed.
     pub(super) fn on_tick(&self) {
         let Some(link) = &self.link else { return };
         link.ticked();
-        self.with(link, link.root(), |store| store.tick(host::now()));
-        self.release(link);
+        let now = host::now();
+        self.with(link, link.root(), now, |store| store.tick(now));
+        self.release(link, now);
     }
 
     /// So many bytes have come from Redis.
@@ -194,28 +197,30 @@ impl Worker {
         let Some(link) = self.link.as_ref().filter(|link| link.is_open(connection)) else { return };
         let bytes = redis::received(size);
         // First the next batch: Redis can think about it while this worker goes on with those of the last.
-        self.with(link, link.root(), |store| store.received(&bytes, host::now()));
-        self.release(link);
+        let now = host::now();
+        self.with(link, link.root(), now, |store| store.received(&bytes, now));
+        self.release(link, now);
     }
 
     /// The connection to Redis is no more.
     pub(super) fn on_closed(&self, connection: u32) {
         let Some(link) = self.link.as_ref().filter(|link| link.is_open(connection)) else { return };
         link.is_closed();
-        self.with(link, link.root(), |store| store.closed(Failure::Connection, host::now()));
-        self.release(link);
+        let now = host::now();
+        self.with(link, link.root(), now, |store| store.closed(Failure::Connection, now));
+        self.release(link, now);
     }
 
     /// The stream is no more, and its request was waiting.
     pub(super) fn on_gone(&self, id: u32) {
         let Some(link) = &self.link else { return };
-        self.with(link, id, |store| store.gone(id));
+        self.with(link, id, host::now(), |store| store.gone(id));
     }
 
     /// Does this with the store, sees to the connection, and counts and tells what has come of it. `here` is the context that is
     /// being served.
-    fn with<T>(&self, link: &Link, here: u32, act: impl FnOnce(&mut Store<Waiter>) -> T) -> T {
-        let (result, report, sent) = link.with(here, act);
+    fn with<T>(&self, link: &Link, here: u32, now: Time, act: impl FnOnce(&mut Store<Waiter>) -> T) -> T {
+        let (result, report, sent) = link.with(here, now, act);
         self.tell(&report, &sent);
         result
     }
@@ -228,7 +233,7 @@ impl Worker {
         let is_grpc = client.request().is_grpc();
         let slot = Rc::<Slot>::default();
         let waiter = Waiter { is_grpc, slot: slot.clone(), before };
-        match self.with(link, id, |store| store.ask(id, waiter, plan, now)) {
+        match self.with(link, id, now, |store| store.ask(id, waiter, plan, now)) {
             Asked::Waits => Disposition::Wait(slot),
             Asked::Known(Waiter { before, .. }, plan, proved_for, outcome) => {
                 let passage = self.gate.conclude(&plan, proved_for, outcome, before);
@@ -288,26 +293,23 @@ impl Worker {
 
     fn settle_in_redis(&self, here: u32, settlement: Settlement) {
         if let Some(link) = &self.link {
-            self.with(link, here, |store| store.settle(settlement));
+            self.with(link, here, host::now(), |store| store.settle(settlement));
         }
     }
 
-    /// Goes on with requests that are decided. Only the root context can do this.
-    fn release(&self, link: &Link) {
-        let (root, now) = (link.root(), host::now());
+    /// Goes on with requests that are decided. Only the root context can do this, and each of its calls ends with it.
+    fn release(&self, link: &Link, now: Time) {
         for _ in 0..AT_ONCE {
-            let Some(decided) = link.next_decided(now) else { break };
-            self.go_on(root, decided, now);
+            let Some(decided) = link.next_decided(now) else { return };
+            self.go_on(link.root(), decided, now);
+            Link::enter(link.root());
         }
-        Link::enter(root);
-        // Whoever is left over comes next time.
-        self.with(link, root, |_| ());
+        link.come_back();
     }
 
     fn go_on(&self, root: u32, decided: Decided<Waiter>, now: Time) {
         let Decided { ticket, waiter, plan, outcome } = decided;
         let slot = waiter.slot.clone();
-        Link::enter(root);
         let disposition = match outcome {
             Ok(answer) => {
                 let Waiter { is_grpc, before, .. } = waiter;
