@@ -69,6 +69,13 @@ class Traefik(Server):
             return client.send("/").body != b"404 page not found\n"
 
 
+class Caddy(Server):
+    """It listens at one address after the other, and serves when it has all of them, which it says."""
+
+    def _is_ready(self) -> bool:
+        return super()._is_ready() and "serving initial configuration" in self._log.read_text(errors="replace")
+
+
 def program(name: str, hint: str) -> str:
     """A Debian package brings nginx to /usr/sbin, which is not on everybody's PATH."""
     beside = Path(sys.executable).parent / name
@@ -142,6 +149,7 @@ def caddy(
             ("# lb_", "lb_"),
             ("# fail_", "fail_"),
             ("# http://", "http://"),
+            ("# \tbind", "\tbind"),
             ("# \trespond", "\trespond"),
             ("\n# }", "\n}"),
             ("\t\t\terror 502", "\t\t\tvars tollgate yes"),
@@ -150,7 +158,7 @@ def caddy(
     (directory / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
     command = [program("caddy", "Debian's package caddy"), "run", "--adapter", "caddyfile"]
     env = {"HOME": str(directory), "XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
-    return Server(port, [*command, "--config", str(directory / "Caddyfile")], directory / "caddy.log", env)
+    return Caddy(port, [*command, "--config", str(directory / "Caddyfile")], directory / "caddy.log", env)
 
 
 def traefik(directory: Path, service: int, application: int, *, behind: bool = False) -> Server:
