@@ -105,7 +105,7 @@ def redis_table(rows: list[dict]) -> str:
     head = ["counters", "connections", "Envoy, µs", "to no filter", "Redis, µs", "batch", "median, ms", "added, ms", "99%, ms", "req/s"]
 
     def cells(row: dict) -> list[str]:
-        in_redis = row["name"] in ("redis", "one-by-one")
+        in_redis = row["name"] == "redis"
         return [
             row["title"],
             str(row["connections"]),
