@@ -9,14 +9,12 @@ import argparse
 import json
 import os
 import re
-import secrets
 import socket
 import sys
 from pathlib import Path
 
 SHIPPED_WASM = "/etc/envoy/tollgate.wasm"
 SHIPPED_FRAMES = "/etc/envoy/tollgate-frames.wasm"
-SHIPPED_SECRET = "CHANGE"
 REPLY = "Tollgate let this request through. Put your own API behind it: scripts/run --upstream HOST:PORT\n"
 
 
@@ -98,24 +96,14 @@ def with_redis(text, shipped):
     return json.dumps(policy)
 
 
-def set_secret(document, file):
-    """Where the shipped policy leaves a secret to be set, it is that of this checkout: made once, and kept in the file. So
-    Envoys that are started from here share their counters."""
-    try:
-        configuration = filter_configuration(document)
-        policy = json.loads(configuration["value"])
-        redis = policy["store"]["redis"]
-        if redis["secret"] != SHIPPED_SECRET:
-            return
-    except (Mistake, ValueError, TypeError, KeyError):
-        return  # nothing is left to be set: no filter, no Redis, or a policy about which the filter says what is wrong
-    try:
-        with open(file, "x", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as made:
-            made.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
-    redis["secret"] = Path(file).read_text(encoding="ascii")
-    configuration["value"] = json.dumps(policy)
+def leave_out_password(document):
+    """Where the shipped policy has Redis' password from the environment, and it is not there, Redis is taken to want none."""
+    configuration = filter_configuration(document)
+    policy = json.loads(configuration["value"])
+    redis = policy["store"]["redis"]
+    if not os.environ.get(redis["password"]["environment_variable"]):
+        del redis["password"]
+        configuration["value"] = json.dumps(policy)
 
 
 def check_asked(text, status):
@@ -202,12 +190,13 @@ def main():
     parser.add_argument("--asked-status", type=int, help="and deny with this status")
     parser.add_argument("--upstream", help="HOST:PORT; `none` for a built-in reply; without it, as shipped")
     parser.add_argument("--redis", help="HOST:PORT of a Redis that answers; without it, as shipped")
-    parser.add_argument("--secret-file", help="keeps the secret, where the file leaves one to be set")
     parser.add_argument("--port", type=int, help="listen on loopback on this port, with the admin interface on any free one")
     options = parser.parse_args()
 
     document = load(options.file)
     set_wasm(document, options.wasm)
+    if options.redis:
+        leave_out_password(document)
     if options.policy:
         policy = policy_text(options.policy)
         if options.asked:
@@ -221,8 +210,6 @@ def main():
         address = host_and_port(options.redis, "Redis")
         check_redis(*address)
         set_server(document, "redis", *address)
-    if options.secret_file:
-        set_secret(document, options.secret_file)
     if options.port is not None:
         check_free("127.0.0.1", options.port)
         set_listener(document, "127.0.0.1", options.port)

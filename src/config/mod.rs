@@ -2,6 +2,7 @@
 
 mod client;
 mod count;
+mod environment;
 mod error;
 mod matcher;
 mod names;
@@ -12,6 +13,7 @@ mod scopes;
 mod store;
 
 use client::ClientSection;
+pub use environment::Environment;
 pub use error::ConfigError;
 use node::{Node, Value};
 use store::StoreSection;
@@ -52,11 +54,21 @@ enum Mode {
 }
 
 impl Config {
-    /// Reads a document. What it leaves out is as in [`DEFAULT`]; an empty one is the default policy.
+    /// Reads a document that takes nothing from the environment. What it leaves out is as in [`DEFAULT`]; an empty one is the
+    /// default policy.
     ///
     /// # Errors
     /// If it is not JSON, or a field is unknown or wrong. The error says which, and what was expected.
     pub fn parse(document: &[u8]) -> Result<Self, ConfigError> {
+        Self::parse_with(document, &|_| None)
+    }
+
+    /// Reads a document that may name environment variables in the place of secrets.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; and if a variable that it names is not set, empty, or not UTF-8. The error shows its name, and not
+    /// what is in it.
+    pub fn parse_with(document: &[u8], environment: Environment) -> Result<Self, ConfigError> {
         let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
         let document = parse_json(document)?;
         let default = parse_json(DEFAULT.as_bytes())?;
@@ -86,7 +98,7 @@ impl Config {
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
         request::fit_to_nginx(request_from, &mut reply)?;
         let StoreSection { capacity, redis } =
-            fields.get("store").map(|node| store::read(&node)).transpose()?.unwrap_or_default();
+            fields.get("store").map(|node| store::read(&node, environment)).transpose()?.unwrap_or_default();
         let mut policy = Policy { client, trust, exempt, scopes };
         let longest = policy.longest_memory_of_credentials();
         if let Trust::Upstream { lasts, .. } = &mut policy.trust {

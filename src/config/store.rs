@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ConfigError;
+use super::environment::{Confidential, Environment};
 use super::node::{Node, Value};
 use crate::redis::{Login, OnFailure, Settings};
 use crate::store::{Capacity, Secret};
@@ -17,11 +18,12 @@ pub(super) struct StoreSection {
 /// The fewest characters of a secret: as many as 128 random bits take in hexadecimal.
 const SECRET_LENGTH: usize = 32;
 
-pub(super) fn read(node: &Node) -> Result<StoreSection, ConfigError> {
+pub(super) fn read(node: &Node, environment: Environment) -> Result<StoreSection, ConfigError> {
     let fields = node.fields(&["capacity", "redis"])?;
     let capacity = fields.get("capacity").map(|node| capacity(&node)).transpose()?.unwrap_or_default();
     let redis = fields.get("redis").filter(|redis| *redis.value() != Value::Null);
-    Ok(StoreSection { capacity, redis: redis.map(|node| redis_settings(&node.confidential())).transpose()? })
+    let redis = redis.map(|node| redis_settings(&node.confidential(), environment)).transpose()?;
+    Ok(StoreSection { capacity, redis })
 }
 
 fn capacity(node: &Node) -> Result<Capacity, ConfigError> {
@@ -29,7 +31,7 @@ fn capacity(node: &Node) -> Result<Capacity, ConfigError> {
     Capacity::new(clients).ok_or_else(|| node.error("is out of range"))
 }
 
-fn redis_settings(node: &Node) -> Result<Settings, ConfigError> {
+fn redis_settings(node: &Node, environment: Environment) -> Result<Settings, ConfigError> {
     let fields =
         node.fields(&["cluster", "prefix", "timeout", "on_failure", "username", "password", "secret"])?;
     let cluster = cluster(&fields.require("cluster", "name the proxy's cluster that leads to Redis")?)?;
@@ -38,18 +40,18 @@ fn redis_settings(node: &Node) -> Result<Settings, ConfigError> {
     let on_failure = fields.get("on_failure").map(|node| on_failure(&node)).transpose()?.unwrap_or_default();
     let secret = fields
         .require("secret", "make one by `openssl rand -hex 32`, the same for all that share counters")?;
+    let word = |node: Node| Confidential::read(&node, environment).map(|word| word.text);
     let username = fields.get("username");
-    let password = fields.get("password").map(|node| word(&node)).transpose()?;
+    let password = fields.get("password").map(word).transpose()?;
     let login = match (username, password) {
-        (username, Some(password)) => {
-            Some(Login { username: username.map(|node| word(&node)).transpose()?, password })
-        }
+        (username, Some(password)) => Some(Login { username: username.map(word).transpose()?, password }),
         (Some(username), None) => {
             return Err(username.error("needs a `password` beside it"));
         }
         (None, None) => None,
     };
-    Ok(Settings { cluster, prefix, timeout, on_failure, login, secret: read_secret(&secret)? })
+    let secret = read_secret(&Confidential::read(&secret, environment)?)?;
+    Ok(Settings { cluster, prefix, timeout, on_failure, login, secret })
 }
 
 fn name(node: &Node) -> Result<String, ConfigError> {
@@ -85,24 +87,15 @@ fn is_url(text: &str) -> bool {
     text.contains("://")
 }
 
-/// Part of the login, or a secret.
-fn word(node: &Node) -> Result<String, ConfigError> {
-    match node.value() {
-        Value::Text(text) if !text.is_empty() => Ok(text.clone()),
-        _ => Err(node.error("expected a string that is not empty")),
-    }
-}
-
-fn read_secret(node: &Node) -> Result<Secret, ConfigError> {
-    let text = word(node)?;
-    let count = text.chars().count();
+fn read_secret(secret: &Confidential) -> Result<Secret, ConfigError> {
+    let count = secret.text.chars().count();
     if count < SECRET_LENGTH {
-        return Err(node.error(format_args!(
+        return Err(secret.error(&format!(
             "has {count} characters; whoever guesses it can tell which clients the keys in Redis stand for: \
              expected {SECRET_LENGTH} or more, at random, such as `openssl rand -hex 32` makes"
         )));
     }
-    Ok(Secret::of_text(&text))
+    Ok(Secret::of_text(&secret.text))
 }
 
 fn timeout(node: &Node) -> Result<Duration, ConfigError> {

@@ -80,6 +80,10 @@ unsafe extern "C" {
 unsafe extern "C" {
     fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u16;
     fn random_get(bytes: *mut u8, size: usize) -> u16;
+    #[cfg(not(feature = "nginx"))]
+    fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u16;
+    #[cfg(not(feature = "nginx"))]
+    fn environ_get(entries: *mut *mut u8, bytes: *mut u8) -> u16;
 }
 
 /// The request's headers as one block, see [`Headers`]. `None` if the host does not hand over all of them.
@@ -225,6 +229,27 @@ pub(super) fn random() -> Result<[u8; 16], Unavailable> {
         _ => Err(Unavailable),
     }
 }
+
+/// What `vm_config.environment_variables` has under this name.
+#[cfg(not(feature = "nginx"))]
+pub(super) fn environment_variable(name: &str) -> Option<Vec<u8>> {
+    let (mut count, mut size) = (0, 0);
+    // SAFETY: the pointers are valid for the call.
+    if unsafe { environ_sizes_get(&raw mut count, &raw mut size) } != 0 {
+        return None;
+    }
+    let (mut entries, mut bytes) = (vec![null_mut(); count], vec![0; size]);
+    // SAFETY: the pointers are valid for the call, for what the host has just said that it writes.
+    if unsafe { environ_get(entries.as_mut_ptr(), bytes.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // Each entry is `NAME=value`, and ends with NUL.
+    let value = |entry: &'_ [u8]| Some(entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec());
+    bytes.split(|byte| *byte == 0).find_map(value)
+}
+
+#[cfg(feature = "nginx")]
+pub(super) use nginx::environment_variable;
 
 /// An entry of shared data and its version; `None` if it was never set.
 pub(super) fn shared_data(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {

@@ -49,7 +49,8 @@ pub(super) enum Disposition {
 impl Worker {
     /// Takes a configuration into use; or says why not. `root` is the context that may call out.
     pub(super) fn new(document: &[u8], root: u32) -> Result<Self, String> {
-        let config = Config::parse(document).map_err(|error| error.to_string())?;
+        let config =
+            Config::parse_with(document, &host::environment_variable).map_err(|error| error.to_string())?;
         #[cfg(feature = "nginx")]
         super::nginx::check(&config)?;
         let cells = SharedCells::open(HostData)?;

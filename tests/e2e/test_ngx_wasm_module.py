@@ -192,6 +192,11 @@ def test_an_answer_of_nginx_itself_proves_nothing(wasm, answered, proves):
 
 REFUSED = {
     "redis": ('{ "store": { "redis": { "cluster": "redis", "secret": "%s" } } }' % ("0123456789abcdef" * 4), "store.redis", "auth_request"),
+    "redis with a secret of the environment": (
+        '{ "store": { "redis": { "cluster": "redis", "secret": { "environment_variable": "SECRET" } } } }',
+        "store.redis",
+        "auth_request",
+    ),
     "a claim": ('{ "scopes": { "x": { "rate": "1/s", "key": { "jwt_claim": "sub" } } } }', "scopes.x.key", "credential"),
     "a claim within": (
         '{ "scopes": { "x": { "rate": "1/s", "key": { "all": ["address", { "jwt_claim": "sub" }] } } } }',

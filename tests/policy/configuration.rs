@@ -112,8 +112,11 @@ fn an_error_names_the_field_and_what_was_expected() {
         (&redis(r#""timeout": "50min""#), "store.redis.timeout: expected a span from `10ms` to `10s`, such as `250ms`".into()),
         (&redis(r#""on_failure": "open""#), "store.redis.on_failure: expected `local`, `allow` or `deny`".into()),
         (&redis(r#""username": "u""#), "store.redis.username: needs a `password` beside it".into()),
-        (&redis(r#""password": """#), "store.redis.password: expected a string that is not empty".into()),
-        (&redis(r#""password": 7"#), "store.redis.password: expected a string that is not empty".into()),
+        (&redis(r#""password": """#), "store.redis.password: expected a string that is not empty, or `{ \"environment_variable\": \"NAME\" }`".into()),
+        (&redis(r#""password": 7"#), "store.redis.password: expected a string that is not empty, or `{ \"environment_variable\": \"NAME\" }`".into()),
+        (&redis(r#""password": {}"#), "store.redis.password.environment_variable: is missing: name the variable".into()),
+        (&redis(r#""password": { "inline_string": "p" }"#), "store.redis.password.inline_string: unknown field; expected one of `environment_variable`".into()),
+        (&redis(r#""password": { "environment_variable": 7 }"#), "store.redis.password.environment_variable: expected the name of an environment variable in capital letters, digits and `_`, such as `TOLLGATE_SECRET`".into()),
         (r#"{ "store": { "redis": { "cluster": "c", "secret": "short but secret" } } }"#, "store.redis.secret: has 16 characters; whoever guesses it can tell which clients the keys in Redis stand for: expected 32 or more, at random, such as `openssl rand -hex 32` makes".into()),
     ] {
         assert_eq!(refused(document), error, "{document}");
@@ -226,4 +229,64 @@ fn how_redis_is_reached() {
         assert_eq!(redis(&format!(r#", "on_failure": "{name}""#)).on_failure, on_failure);
     }
     assert!(Config::parse(br#"{ "store": { "redis": null } }"#).expect("none").redis.is_none());
+}
+
+/// How Redis is reached by these fields, and an environment with these variables.
+fn with_environment(environment: &[(&str, &[u8])], fields: &str) -> Result<Settings, String> {
+    let document = format!(r#"{{ "store": {{ "redis": {{ "cluster": "c", {fields} }} }} }}"#);
+    let get =
+        |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_vec());
+    let config = Config::parse_with(document.as_bytes(), &get).map_err(|error| error.to_string())?;
+    Ok(config.redis.expect("it is there"))
+}
+
+#[test]
+fn secrets_from_the_environment_are_what_they_would_be_in_the_document() {
+    let environment: [(&str, &[u8]); 3] =
+        [("SECRET", SECRET.as_bytes()), ("_P2", " p\n\u{e9}".as_bytes()), ("U", b"u")];
+    let from = |secret: &str, username: &str, password: &str| {
+        let fields = format!(r#""secret": {secret}, "username": {username}, "password": {password}"#);
+        with_environment(&environment, &fields).expect("good")
+    };
+    let variable = |name| format!(r#"{{ "environment_variable": "{name}" }}"#);
+    let literal = from(&format!(r#""{SECRET}""#), r#""u""#, r#"" p\né""#);
+    assert_eq!(from(&variable("SECRET"), &variable("U"), &variable("_P2")), literal);
+    // Each by itself.
+    assert_eq!(from(&format!(r#""{SECRET}""#), r#""u""#, &variable("_P2")), literal);
+    assert_eq!(literal.login, Some(Login { username: Some("u".into()), password: " p\n\u{e9}".into() }));
+}
+
+#[test]
+fn a_variable_that_gives_nothing_is_refused_with_what_to_do() {
+    let environment: [(&str, &[u8]); 3] =
+        [("EMPTY", b""), ("LATIN", b"caf\xe9"), ("SHORT", b"short but secret")];
+    let refused = |name: &str| {
+        let fields = format!(r#""secret": {{ "environment_variable": "{name}" }}"#);
+        with_environment(&environment, &fields).expect_err(name)
+    };
+    let path = "store.redis.secret.environment_variable";
+    let instead =
+        "set it where Envoy is started, and list it in `vm_config.environment_variables.host_env_keys`";
+    for (name, reason) in [("EMPTY", "is empty"), ("LATIN", "is not UTF-8"), ("MISSING", "is not set")] {
+        assert_eq!(refused(name), format!("{path}: `{name}` {reason}: {instead}"));
+    }
+    let short = refused("SHORT");
+    assert!(short.starts_with(&format!("{path}: `SHORT` has 16 characters; whoever guesses it")), "{short}");
+    assert!(refused(&"A".repeat(1_000)).len() < 400);
+    for name in ["", "lower", "Mixed", "1ST", "A B", "A=B", "A-B", "\u{c4}"] {
+        assert_eq!(
+            refused(name),
+            format!(
+                "{path}: expected the name of an environment variable in capital letters, digits and `_`, such as \
+                 `TOLLGATE_SECRET`"
+            )
+        );
+    }
+}
+
+#[test]
+fn without_an_environment_no_variable_is_set() {
+    let fields = r#""secret": { "environment_variable": "PATH" }"#;
+    let document = format!(r#"{{ "store": {{ "redis": {{ "cluster": "c", {fields} }} }} }}"#);
+    assert!(refused(&document).starts_with("store.redis.secret.environment_variable: `PATH` is not set: "));
 }

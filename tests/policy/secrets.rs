@@ -136,6 +136,8 @@ fn where_secrets_belong_no_value_is_shown() {
         json!([MARKER]),
         json!([[MARKER]]),
         json!({ "value": MARKER }),
+        json!({ "environment_variable": MARKER }),
+        json!({ "environment_variable": { "value": MARKER } }),
     ];
     let secret = |at: &str| {
         at.is_empty()
@@ -159,6 +161,39 @@ fn where_secrets_belong_no_value_is_shown() {
         *document.pointer_mut(at).expect("a place") = json!(481_516.5);
         let error = Config::parse(document.to_string().as_bytes()).expect_err(at).to_string();
         assert!(!error.contains("481516"), "{error}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_environment_is_not_shown() {
+    let bad: [&[u8]; 4] =
+        [MARKER.as_bytes(), b"hunter2 hunter2 hunter2 hunter2 hunter2\xff", b"hunter2\0", b"\nhunter2\n"];
+    for value in bad {
+        for field in ["secret", "username", "password"] {
+            let mut document = everything();
+            document["store"]["redis"][field] = json!({ "environment_variable": "IT" });
+            let config = Config::parse_with(document.to_string().as_bytes(), &|name| {
+                assert_eq!(name, "IT", "nobody has asked for another");
+                Some(value.to_vec())
+            });
+            if let Err(error) = config {
+                let error = error.to_string();
+                let at = format!("store.redis.{field}.environment_variable: `IT` ");
+                assert!(error.starts_with(&at) && !error.contains(MARKER), "{error}");
+            }
+        }
+    }
+}
+
+/// Where nothing is confidential, there is nothing to hide.
+#[test]
+fn other_fields_take_nothing_from_the_environment() {
+    for field in ["cluster", "prefix", "timeout", "on_failure"] {
+        let mut document = everything();
+        document["store"]["redis"][field] = json!({ "environment_variable": "IT" });
+        let config = Config::parse_with(document.to_string().as_bytes(), &|_| Some(SECRET.into()));
+        let error = config.expect_err(field).to_string();
+        assert!(error.starts_with(&format!("store.redis.{field}: expected ")), "{error}");
     }
 }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,14 @@ class Gate:
         trusted_hops: int = 0,
         watched: bool = False,
         config: dict | None = None,
+        environment: dict[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         """`watched`: the listener comes from a file, so that `update` can change it. `config`: a whole bootstrap to
-        run instead of the tests' own."""
+        run instead of the tests' own. `environment`: more variables. `arguments`: more of Envoy's command line."""
         self._directory = directory
+        self._environment = _environment(environment)
+        self._arguments = arguments
         self._workers = workers
         self._trusted_hops = trusted_hops
         self._has_upstream = upstream_port is not None
@@ -66,7 +71,7 @@ class Gate:
         self.log_file = directory / "envoy.log"
         if config is None:
             if watched:
-                self._write_listener(policy)
+                self._write_listener(self._listener(policy))
             config = bootstrap.bootstrap(
                 listeners=None if watched else [self._listener(policy)],
                 lds=self._lds if watched else None,
@@ -81,9 +86,11 @@ class Gate:
     def __enter__(self) -> Gate:
         admin_file = self._directory / "admin"
         command = [envoy_path(), "-c", str(self._config), "--concurrency", str(self._workers)]
-        command += ["--disable-hot-restart", "--admin-address-path", str(admin_file), *_LOG_LEVELS]
+        command += ["--disable-hot-restart", "--admin-address-path", str(admin_file), *_LOG_LEVELS, *self._arguments]
         with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self._environment
+            )
         try:
             self._until(lambda: admin_file.exists() and admin_file.read_text().strip(), "an admin address")
             self._admin = admin_file.read_text().strip()
@@ -194,24 +201,27 @@ class Gate:
 
     # -- reload --------------------------------------------------------------------------------------------------------
 
-    def update(self, policy: Any) -> None:
-        """A new policy by way of the watched file; returns when every worker has it."""
+    def update(self, policy: Any, change: Callable[[list[dict]], None] | None = None) -> None:
+        """A new policy by way of the watched file; returns when every worker has it. `change`: changes the HTTP filters, of which
+        Tollgate is the first."""
         self._updates += 1
-        self._write_listener(policy)
+        self._write_listener(self._listener(policy), change)
         wanted = self._workers * (1 + self._updates)
         self._until(lambda: self.stat("listener_manager.listener_create_success") >= wanted, "the update")
 
-    def refuse_update(self, policy: Any) -> None:
-        """The same, for a policy that has to be refused; returns when Envoy has done so."""
+    def refuse_update(self, policy: Any, change: Callable[[list[dict]], None] | None = None) -> None:
+        """The same, for what has to be refused; returns when Envoy has done so."""
         self._expected_errors += _REFUSAL
         before = self.stat("listener_manager.lds.update_rejected")
-        self._write_listener(policy)
+        self._write_listener(self._listener(policy), change)
         self._until(lambda: self.stat("listener_manager.lds.update_rejected") > before, "the refusal")
 
-    def _write_listener(self, policy: Any) -> None:
+    def _write_listener(self, listener: dict, change: Callable[[list[dict]], None] | None = None) -> None:
+        if change:
+            change(listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"])
         kind = {"@type": "type.googleapis.com/envoy.config.listener.v3.Listener"}
         temporary = self._lds.with_suffix(".new")
-        temporary.write_text(json.dumps({"resources": [kind | self._listener(policy)]}))
+        temporary.write_text(json.dumps({"resources": [kind | listener]}))
         temporary.replace(self._lds)  # Envoy watches for a move
 
     def _listener(self, policy: Any) -> dict:
@@ -229,7 +239,9 @@ def try_start(directory: Path, policy: Any, *arguments: str) -> tuple[int, str]:
     return run_config(directory, config, *arguments)
 
 
-def run_config(directory: Path, config: dict, *arguments: str) -> tuple[int, str]:
+def run_config(
+    directory: Path, config: dict, *arguments: str, environment: dict[str, str] | None = None
+) -> tuple[int, str]:
     file = directory / "envoy.json"
     file.write_text(json.dumps(config))
     command = [
@@ -243,6 +255,16 @@ def run_config(directory: Path, config: dict, *arguments: str) -> tuple[int, str
         *arguments,
     ]
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=_PATIENCE
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        timeout=_PATIENCE,
+        env=_environment(environment),
     )
     return done.returncode, done.stdout.decode(errors="replace")
+
+
+def _environment(more: dict[str, str] | None) -> dict[str, str]:
+    """This process' own, without what is meant for a filter, and more."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TOLLGATE_")} | (more or {})

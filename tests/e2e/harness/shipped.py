@@ -14,6 +14,9 @@ from harness.places import repo_path, wasm_path
 
 SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+# From where `envoy/redis.yaml` takes its secrets.
+SECRET_VARIABLE, PASSWORD_VARIABLE = "TOLLGATE_SECRET", "TOLLGATE_REDIS_PASSWORD"
+
 
 def inline(upstream_port: int | None = None, policy: str | None = None) -> dict:
     """`envoy/inline.yaml`, with loopback ports, this build of the filter and, if given, this upstream and policy."""
@@ -43,6 +46,12 @@ def set_route(config: dict, cluster: str, options: dict) -> None:
     route |= options
 
 
+def vm_config(config: dict) -> dict:
+    """How the filter's virtual machine is made."""
+    [plugin] = _find(config, "vm_config")
+    return plugin["vm_config"]
+
+
 def authz_policy() -> dict:
     """The policy in `envoy/authz.yaml`."""
     [plugin] = _find(_here("authz.yaml"), "vm_config")
@@ -65,11 +74,13 @@ def redis(
     upstream_port: int | None = None,
     with_tls: str | None = None,
     with_cluster: bool = False,
+    with_environment: bool = False,
     **settings: Any,
 ) -> dict:
     """`envoy/redis.yaml`, the same way, with these Redis servers. `policy` needs no `store.redis`: that is as shipped, but
-    for a good secret and these `settings`. Without an upstream, Envoy replies itself. `with_tls`: the file with the
-    certificate that Redis' own is signed by. `with_tls`, `with_cluster`: the lines that are shipped as comments are in force."""
+    for a good secret, no password and these `settings`. Without an upstream, Envoy replies itself. `with_tls`: the file with the
+    certificate that Redis' own is signed by. `with_tls`, `with_cluster`: the lines that are shipped as comments are in force.
+    `with_environment`: secret and password are those of the environment, as shipped."""
     text = repo_path("envoy", "redis.yaml").read_text()
     if with_tls:
         text = re.sub(r"(?m)^( *)#~ ", r"\1", text)
@@ -79,8 +90,11 @@ def redis(
     config = yaml.safe_load(text)
     [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
     shipped = json.loads(plugin["configuration"]["value"])["store"]["redis"]
+    if not with_environment:
+        del shipped["password"]
+        shipped["secret"] = SECRET
     policy = dict(policy or {})
-    policy["store"] = policy.get("store", {}) | {"redis": shipped | {"secret": SECRET} | settings}
+    policy["store"] = policy.get("store", {}) | {"redis": shipped | settings}
     _put_here(config, json.dumps(policy))
     _set_address(config, "redis", redis_ports)
     if upstream_port is not None:
