@@ -8,6 +8,7 @@ use std::ptr::null_mut;
 #[cfg(not(feature = "nginx"))]
 use std::ptr::slice_from_raw_parts_mut;
 use std::str::FromStr;
+use std::time::Duration;
 
 use proxy_wasm::types::MapType;
 
@@ -64,6 +65,7 @@ unsafe extern "C" {
         value_size: usize,
         cas: u32,
     ) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -218,6 +220,18 @@ pub(super) fn now() -> Time {
     // SAFETY: the pointer is valid for the call.
     unsafe { clock_time_get(MONOTONIC, 0, &raw mut nanos) };
     Time::from_nanos(nanos)
+}
+
+/// How often the root context that is at work is called from now on; zero is never.
+pub(super) fn set_tick_period(period: Duration) {
+    // SAFETY: there is nothing but a number.
+    unsafe { proxy_set_tick_period_milliseconds(u32::try_from(period.as_millis()).unwrap_or(u32::MAX)) };
+}
+
+/// The plugin's name in the proxy's configuration.
+#[cfg(not(feature = "nginx"))]
+pub(super) fn plugin_name() -> Vec<u8> {
+    property(b"plugin_name").unwrap_or_default()
 }
 
 /// Random bytes.

@@ -1,6 +1,8 @@
 //! The way between the proxy and the core: contexts, and calls to the host. No decision is made here.
 
 mod host;
+#[cfg(not(feature = "nginx"))]
+mod in_force;
 mod metrics;
 #[cfg(feature = "nginx")]
 mod nginx;
@@ -14,23 +16,29 @@ mod stream;
 mod worker;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
+#[cfg(not(feature = "nginx"))]
+use in_force::InForce;
 use stream::Stream;
 use worker::Worker;
 
 // Nothing but this may happen here: the host answers no other call yet.
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|id| Box::new(Plugin { id, worker: None }));
+    proxy_wasm::set_root_context(|id| Box::new(Plugin { id, ..Plugin::default() }));
 }}
 
 /// One configuration of the filter in one worker.
+#[derive(Default)]
 struct Plugin {
     id: u32,
     worker: Option<Rc<Worker>>,
+    #[cfg(not(feature = "nginx"))]
+    in_force: Option<InForce>,
 }
 
 /// The connection to Redis, which to the proxy is a gRPC stream.
@@ -54,8 +62,15 @@ impl RootContext for Plugin {
         let document = self.get_plugin_configuration().unwrap_or_default();
         match Worker::new(&document, self.id) {
             Ok(worker) => {
+                let worker = Rc::new(worker);
+                // nginx hands it to its workers alone, and to none on trial.
+                #[cfg(feature = "nginx")]
                 log::info!("{worker}");
-                self.worker = Some(Rc::new(worker));
+                #[cfg(not(feature = "nginx"))]
+                {
+                    self.in_force = Some(InForce::new(worker.clone(), &document));
+                }
+                self.worker = Some(worker);
                 true
             }
             Err(reason) => {
@@ -72,8 +87,13 @@ impl RootContext for Plugin {
     }
 
     fn on_tick(&mut self) {
-        if let Some(worker) = &self.worker {
-            worker.on_tick();
+        #[cfg(not(feature = "nginx"))]
+        let next = self.in_force.as_mut().map_or(Duration::ZERO, InForce::on_tick);
+        #[cfg(feature = "nginx")]
+        let next = Duration::ZERO;
+        let is_watching = self.worker.as_ref().is_some_and(|worker| worker.on_tick());
+        if !is_watching {
+            host::set_tick_period(next);
         }
     }
 

@@ -190,17 +190,15 @@ impl Link {
 
     fn keep_ticking(&self) {
         if self.ticks.replace(QUIET) == 0 {
-            let _ = hostcalls::set_tick_period(TICK);
+            host::set_tick_period(TICK);
         }
     }
 
-    /// A tick has come. There is no next one if there was nothing to do for long.
-    pub(super) fn ticked(&self) {
+    /// A tick has come. Returns whether there is a next one: there is none if there was nothing to do for long.
+    pub(super) fn ticked(&self) -> bool {
         let left = self.ticks.get().saturating_sub(1);
         self.ticks.set(left);
-        if left == 0 {
-            let _ = hostcalls::set_tick_period(Duration::ZERO);
-        }
+        left > 0
     }
 
     /// What follows is done for this context.

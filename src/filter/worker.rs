@@ -18,11 +18,14 @@ use crate::gate::{Gate, Passage, Pending};
 use crate::redis::{AT_ONCE, Asked, Decided, Failure, OnFailure, Refusal, Report, Store};
 use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
-use crate::store::{Events, Plan, Settlement};
+use crate::store::{Events, Plan, Settlement, Topic};
 use crate::time::Time;
 
 /// How often the log is told the same about Redis.
 const EACH: Duration = Duration::from_mins(1);
+
+/// That all clients seem to be one.
+const FUNNEL: &Topic = b"all from one src";
 
 /// One accepted configuration at work.
 pub(super) struct Worker {
@@ -70,6 +73,11 @@ impl Worker {
             link,
             told: RefCell::default(),
         })
+    }
+
+    /// What all workers have in common.
+    pub(super) const fn cells(&self) -> &SharedCells {
+        self.gate.cells()
     }
 
     /// Of our reply to a gRPC call Envoy makes a 200, which to a proxy that asks would mean yes.
@@ -184,13 +192,13 @@ impl Worker {
         self.release(link, now);
     }
 
-    /// Time has passed.
-    pub(super) fn on_tick(&self) {
-        let Some(link) = &self.link else { return };
-        link.ticked();
+    /// Time has passed. Returns whether it has to be called again as soon.
+    pub(super) fn on_tick(&self) -> bool {
+        let Some(link) = &self.link else { return false };
         let now = host::now();
         self.with(link, link.root(), now, |store| store.tick(now));
         self.release(link, now);
+        link.ticked()
     }
 
     /// So many bytes have come from Redis.
@@ -371,7 +379,7 @@ impl Worker {
     fn watch(&self, request: &Request, client: &Client) {
         let Some(address) = client.known_address() else { return };
         let noticed = self.funnel.borrow_mut().notices(address, request);
-        let Some(cause) = noticed.filter(|_| self.gate.cells().is_first_to_tell()) else { return };
+        let Some(cause) = noticed.filter(|_| self.cells().is_first_to_tell(FUNNEL)) else { return };
         match cause {
             Cause::Untold => log::warn!(
                 "all requests come from {address} and carry an X-Forwarded-For that the proxy does not trust, so all \

@@ -15,7 +15,7 @@ pub use cell::cell_with;
 pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
 pub use memory::MemoryCells;
 pub use plan::{Acceptance, Plan, Proof, Proves, Settlement};
-pub use shared::{Absence, SharedCells, SharedData};
+pub use shared::{Absence, SharedCells, SharedData, Topic};
 pub use table::{Capacity, Loaded, Table};
 
 use crate::limit::{Algorithm, Limit, Verdict};

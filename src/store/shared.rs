@@ -7,9 +7,18 @@ use super::{Capacity, Cells, Secret, Unavailable};
 /// what the other has written. No cell has one of these names: cells' names are of 16 bytes.
 const SECRET: &[u8] = b"tollgate.v2.secret";
 const CAPACITY: &[u8] = b"tollgate.v2.capacity";
-const TOLD: &[u8] = b"tollgate.v2.warning";
+const TOLD: &[u8] = b"tollgate.v2.told";
 const ABSENCE: &[u8] = b"tollgate.v2.absence";
 const CELL: &[u8; 12] = b"tollgate.v2.";
+
+/// So much is remembered of what the log was told: then the oldest goes, which may be told once more.
+const MOST_TOLD: usize = 64;
+
+/// So often another worker may be faster, before the log is left as it is.
+const ATTEMPTS: usize = 100;
+
+/// What the log can be told of: a name, or a hash.
+pub type Topic = [u8; 16];
 
 /// A proxy's shared data: bytes by name, which all of its workers read and write.
 pub trait SharedData {
@@ -132,9 +141,42 @@ impl<D: SharedData> SharedCells<D> {
         ))
     }
 
-    /// Whether no worker has told the log yet that all clients seem to be one.
-    pub fn is_first_to_tell(&self) -> bool {
-        self.data.get(TOLD) == Ok(None) && self.data.set(TOLD, b"1", self.absence.version()) == Ok(true)
+    /// Whether no worker has told the log of this yet, or all that have may do so again. To all others this one has, then.
+    pub fn is_first_to_tell(&self, topic: &Topic) -> bool {
+        self.change_told(|told| {
+            if told.contains(topic) {
+                return false;
+            }
+            told.push(*topic);
+            told.drain(..told.len().saturating_sub(MOST_TOLD));
+            true
+        })
+    }
+
+    /// The log may be told of this again.
+    pub fn may_tell_again(&self, topic: &Topic) {
+        self.change_told(|told| {
+            let before = told.len();
+            told.retain(|known| known != topic);
+            told.len() < before
+        });
+    }
+
+    /// Changes what the log was told, if there is something to change. Returns whether it was changed.
+    fn change_told(&self, change: impl Fn(&mut Vec<Topic>) -> bool) -> bool {
+        for _ in 0..ATTEMPTS {
+            let Ok(entry) = self.data.get(TOLD) else { return false };
+            let (bytes, version) = entry.unwrap_or((Vec::new(), self.absence.version()));
+            let mut told: Vec<Topic> = bytes.as_chunks().0.to_vec();
+            if !change(&mut told) {
+                return false;
+            }
+            match self.data.set(TOLD, told.as_flattened(), version) {
+                Ok(false) => {}
+                written => return written.is_ok(),
+            }
+        }
+        false
     }
 
     /// The entry's value, which is `proposal` if there was none.

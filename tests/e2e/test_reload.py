@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from harness.bootstrap import wasm_filter
 from harness.client import Client, fresh_token, token
+from harness.layouts import side_by_side
+from harness.waiting import until
 
 
 def policy(rate: str, **rest) -> dict:
@@ -132,3 +137,31 @@ def test_updates_under_way_lose_nothing(gate):
         gate.update(policy("300/h", response={"body": {"text": f"version {number}"}}))
     caller.join()
     assert seen == {200: 300, 429: 100}
+
+
+def said(gate) -> list[str]:
+    """The rates that the log says to be in force, as they came."""
+    return re.findall(r"in force: all (\S+),", gate.log())
+
+
+def test_the_log_says_what_is_in_force_once(open_gate):
+    """Not for each worker, not for the trial that Envoy makes of each, and not for what it refuses for another filter's sake. What a
+    refused update would have said came before what the next one says."""
+    gate = open_gate(policy("10/h"), watched=True, workers=2, arguments=["--drain-time-s", "1"])
+    until(lambda: said(gate))
+    for number, rate in enumerate(["11/h", "10/h"], start=2):
+        gate.update(policy(rate))
+        until(lambda: len(said(gate)) == number)
+        # As long as Envoy keeps the old one, it would only take it up again.
+        until(lambda: not gate.stat("listener_manager.total_filter_chains_draining"))
+    missing = wasm_filter(Path("/nowhere.wasm"), policy("1/h"))
+    gate.refuse_update(policy("12/h"), lambda filters: filters.insert(1, missing | {"name": "another"}))
+    gate.update(policy("13/h"))
+    until(lambda: "13/h" in said(gate))
+    assert said(gate) == ["10/h", "11/h", "10/h", "13/h"]
+
+
+def test_policies_side_by_side_are_said_once_each(open_gate, application):
+    gate = open_gate(config=side_by_side({"one": policy("10/h"), "other": policy("11/h")}, upstream_port=application.port))
+    until(lambda: len(said(gate)) >= 2)
+    assert sorted(said(gate)) == ["10/h", "11/h"]

@@ -6,7 +6,7 @@ use std::thread;
 
 use tollgate::limit::Verdict;
 use tollgate::store::{
-    Absence, Capacity, Fingerprinter, Secret, SharedCells, SharedData, Table, Unavailable,
+    Absence, Capacity, Fingerprinter, Secret, SharedCells, SharedData, Table, Topic, Unavailable,
 };
 
 use super::{admitted, charge, limit, room, seconds};
@@ -112,7 +112,7 @@ fn workers_that_start_at_once_find_the_same() {
                         let cells = opened(host);
                         assert_eq!(cells.absence(), absence);
                         cells.agree_on_capacity(capacity).expect("one capacity");
-                        let told = cells.is_first_to_tell();
+                        let told = cells.is_first_to_tell(&[7; 16]);
                         let secret = cells.agree_on_secret(|| Ok([number; 16])).expect("a secret");
                         (Fingerprinter::new(&secret).finish(), told)
                     })
@@ -124,6 +124,47 @@ fn workers_that_start_at_once_find_the_same() {
             assert_eq!(found.iter().filter(|(_, told)| *told).count(), 1, "round {round}");
         }
     }
+}
+
+#[test]
+fn of_each_topic_one_worker_tells() {
+    for host in [Host::envoy(), Host::nginx()] {
+        let topics: Vec<Topic> = (0..20).map(|number| [number; 16]).collect();
+        let told = thread::scope(|scope| {
+            let worker = || {
+                let cells = opened(host.clone());
+                topics.iter().filter(|topic| cells.is_first_to_tell(topic)).count()
+            };
+            let workers: Vec<_> = (0..8).map(|_| scope.spawn(worker)).collect();
+            workers.into_iter().map(|worker| worker.join().expect("no panic")).sum::<usize>()
+        });
+        assert_eq!(told, topics.len());
+    }
+}
+
+#[test]
+fn what_may_be_told_again_is_told_once_more() {
+    for host in [Host::envoy(), Host::nginx()] {
+        let [one, other] = [(); 2].map(|()| opened(host.clone()));
+        let (topic, another) = ([1; 16], [2; 16]);
+        other.may_tell_again(&topic);
+        assert!(one.is_first_to_tell(&topic) && one.is_first_to_tell(&another));
+        other.may_tell_again(&topic);
+        assert!(other.is_first_to_tell(&topic) && !one.is_first_to_tell(&topic));
+        assert!(!other.is_first_to_tell(&another));
+    }
+}
+
+#[test]
+fn what_was_told_takes_no_more_and_more_room() {
+    let host = Host::envoy();
+    let cells = opened(host.clone());
+    let topics: Vec<Topic> = (0..200).map(|number| [number; 16]).collect();
+    assert!(topics.iter().all(|topic| cells.is_first_to_tell(topic)));
+    let longest = host.entries.lock().unwrap().by_name.values().map(|(value, _)| value.len()).max();
+    assert_eq!(longest, Some(64 * 16));
+    // The newest are remembered.
+    assert!(topics[136..].iter().all(|topic| !cells.is_first_to_tell(topic)));
 }
 
 #[test]

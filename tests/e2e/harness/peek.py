@@ -12,7 +12,7 @@ from harness.places import repo_path
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _WAYS = 8  # records in a cell
-_OTHERS = [f"tollgate.v2.{name}" for name in ("secret", "capacity", "warning", "absence")]
+_OTHERS = [f"tollgate.v2.{name}" for name in ("secret", "capacity", "told", "absence")]
 
 # With the toolchain that the scripts found, whichever that is.
 _BUILD = """
