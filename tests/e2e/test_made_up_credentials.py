@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import itertools
 import string
 import subprocess
 import sys
@@ -123,8 +124,9 @@ def test_two_credentials_never_make_two_clients(gate, app):
 
 def in_some_case(text: str, number: int) -> str:
     """The text with other letters in capitals for each number."""
+    letters = itertools.count()
     return "".join(
-        letter.upper() if number >> place % 10 & 1 else letter for place, letter in enumerate(text)
+        letter.upper() if letter.isalpha() and number >> next(letters) % 7 & 1 else letter for letter in text
     )
 
 

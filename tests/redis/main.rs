@@ -177,7 +177,7 @@ fn what_was_not_written_here_counts_as_nothing_and_is_counted() {
     let key = commands().key(client(1));
     script.charge(&plan, now).unwrap();
     let good = script.connection.last_of(&encode(&[b"GET", key.as_bytes()]), 1, |reply| match reply {
-        tollgate::redis::Reply::Bytes(Some(bytes)) => bytes.to_vec(),
+        Reply::Bytes(Some(bytes)) => bytes.to_vec(),
         other => panic!("{other:?}"),
     });
     let pack = |lua: &str| format!("return redis.call('SET', KEYS[1], cmsgpack.pack({lua}))").into_bytes();
