@@ -44,6 +44,9 @@ def test_it_is_the_service_and_the_cluster():
     inline = chain["filters"][0]["typed_config"]["http_filters"][0]["typed_config"]["config"]["configuration"]["value"]
     assert policy.pop("store") == json.loads(inline)["store"]
     _filter(both)["configuration"]["value"] = ""
+    assert _filter(both)["vm_config"].pop("environment_variables") == {
+        "host_env_keys": [shipped.SECRET_VARIABLE, shipped.PASSWORD_VARIABLE]
+    }
     own = json.loads(_filter(alone)["configuration"]["value"])
     _filter(alone)["configuration"]["value"] = ""
     assert policy == own

@@ -48,7 +48,7 @@ def set_route(config: dict, cluster: str, options: dict) -> None:
 
 def vm_config(config: dict) -> dict:
     """How the filter's virtual machine is made."""
-    [plugin] = _find(config, "vm_config")
+    [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
     return plugin["vm_config"]
 
 
@@ -112,6 +112,7 @@ def authz_redis(redis_ports: Sequence[int], policy: dict | None = None) -> dict:
     [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
     shipped = json.loads(plugin["configuration"]["value"])
     shipped["store"]["redis"]["secret"] = SECRET
+    del shipped["store"]["redis"]["password"]
     _put_here(config, json.dumps((policy or shipped) | {"store": shipped["store"]}))
     _set_address(config, "redis", redis_ports)
     return config
