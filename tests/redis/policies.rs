@@ -5,7 +5,7 @@ use tollgate::store::{Charge, Outcome, Receipt, Settlement};
 use tollgate::time::Time;
 
 use super::model::{Counters, steps, walk};
-use super::{Script, certain};
+use super::{Program, Script, certain};
 
 impl Counters for Script {
     fn charge(&mut self, charges: &[Charge], micros: u64) -> Outcome {
@@ -21,7 +21,7 @@ impl Counters for Script {
 #[test]
 fn each_limit_holds_and_nobody_is_denied_without_a_cause() {
     // One server for all traces: each begins on an empty one.
-    let script = std::cell::RefCell::new(Script::on_a_set_clock("policies"));
+    let script = std::cell::RefCell::new(Script::on_a_set_clock(&Program::own(), "policies"));
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(150) });
     let outcome = runner.run(&(steps(60), 0..9_000_000_u64), |(steps, start)| {
         let mut script = script.borrow_mut();

@@ -2,11 +2,34 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tollgate::redis::{Reply, RespError, read_reply};
+
+/// The servers that there are: the machine's own, and those that `scripts/test` has installed.
+pub(crate) fn programs() -> Vec<Program> {
+    let more = std::env::var_os("TOLLGATE_REDIS_SERVERS").unwrap_or_default();
+    let more = std::env::split_paths(&more).filter(|path| !path.as_os_str().is_empty()).map(Program);
+    std::iter::once(Program::own()).chain(more).collect()
+}
+
+/// What is started as a server.
+pub(crate) struct Program(PathBuf);
+
+impl Program {
+    /// The machine's own.
+    pub(crate) fn own() -> Self {
+        Self(PathBuf::from("redis-server"))
+    }
+
+    /// Which one it is, as `redis-8.0`.
+    pub(crate) fn name(&self) -> String {
+        let directory = self.0.parent().and_then(Path::file_name).unwrap_or_default();
+        if directory.is_empty() { "own".to_owned() } else { directory.to_string_lossy().into_owned() }
+    }
+}
 
 /// A running server; it ends with this value.
 pub(crate) struct Server {
@@ -15,17 +38,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one with these further arguments, and waits until it answers.
-    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{name}"));
+    /// Starts one, and waits until it answers.
+    pub(crate) fn start(program: &Program, name: &str) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", program.name()));
         std::fs::create_dir_all(&directory).expect("a directory for the server");
         let socket = directory.join("socket");
         // Of a run before this one.
         let _ = std::fs::remove_file(&socket);
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(&program.0);
         command.current_dir(&directory).args(["--port", "0", "--unixsocket", "socket", "--save", ""]);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
-        let process = command.spawn().expect("`redis-server` (Debian: apt-get install redis-server)");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let process = command.spawn().unwrap_or_else(|error| {
+            panic!("{}: {error} (Debian: apt-get install redis-server)", program.0.display())
+        });
         let server = Self { process, socket };
         let deadline = Instant::now() + Duration::from_secs(30);
         while UnixStream::connect(&server.socket).is_err() {

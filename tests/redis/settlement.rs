@@ -8,8 +8,8 @@ use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::store::{Acceptance, MemoryCells, Secret, Settlement};
 use tollgate::time::Time;
 
-use super::Script;
 use super::settled::{Counters, events, policies, walk};
+use super::{Program, Script};
 
 struct InRedis<'s> {
     gate: Gate<MemoryCells>,
@@ -39,7 +39,7 @@ impl Counters for InRedis<'_> {
 
 #[test]
 fn everybody_is_charged_what_the_answers_say() {
-    let script = RefCell::new(Script::on_a_set_clock("settlement"));
+    let script = RefCell::new(Script::on_a_set_clock(&Program::own(), "settlement"));
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(300) });
     let outcome = runner.run(&(policies(), events()), |(policy, events)| {
         let mut script = script.borrow_mut();

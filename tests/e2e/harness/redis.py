@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -17,11 +18,25 @@ class RedisError(Exception):
     """Redis has answered with an error."""
 
 
+def others() -> list[str]:
+    """The programs that `scripts/test` has installed besides the machine's own redis-server."""
+    return [path for path in os.environ.get("TOLLGATE_REDIS_SERVERS", "").split(":") if path]
+
+
 class Redis:
     """A running server. `with Redis(directory) as redis:` – it answers on entry, and is stopped on exit."""
 
-    def __init__(self, directory: Path, *arguments: str, password: str | None = None, tls: dict | None = None) -> None:
-        """`arguments`: more of its command line. `tls`: the paths `cert`, `key` and `ca`; it then speaks nothing else."""
+    def __init__(
+        self,
+        directory: Path,
+        *arguments: str,
+        password: str | None = None,
+        tls: dict | None = None,
+        program: str = "redis-server",
+    ) -> None:
+        """`arguments`: more of its command line. `tls`: the paths `cert`, `key` and `ca`; it then speaks nothing else.
+        `program`: another server than the machine's own, one of `others`."""
+        self._program = program
         self._directory = directory
         self._arguments = arguments
         self._password = password
@@ -42,7 +57,7 @@ class Redis:
         if self._tls:
             port = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
             port += ["--tls-cert-file", self._tls["cert"], "--tls-key-file", self._tls["key"], "--tls-ca-cert-file", self._tls["ca"]]
-        command = ["redis-server", "--bind", "127.0.0.1", *port, "--dir", str(self._directory), "--save", ""]
+        command = [self._program, "--bind", "127.0.0.1", *port, "--dir", str(self._directory), "--save", ""]
         command += ["--unixsocket", "socket", *self._arguments]
         if self._password:
             command += ["--requirepass", self._password]
