@@ -18,16 +18,20 @@ def bootstrap(listeners: list[dict], clusters: list[dict] | None = None) -> dict
     return {"admin": {"address": _ANY_PORT}, "static_resources": resources}
 
 
-def listener(name: str, filters: list[dict], *, echo: str | None = None) -> dict:
+def listener(name: str, filters: list[dict], *, echo: str | None = None, towards: str | None = None) -> dict:
     """Clients are told apart by X-Forwarded-For, as behind a load balancer, so that one machine can be many.
 
     Envoy itself replies at once: what is left to measure is the proxy and its filter. `echo`: a request header that
-    the reply repeats.
+    the reply repeats. `towards`: the route leads to this cluster, though no request gets there: a filter behind all others
+    replies. (Some filters do nothing where Envoy replies by its route.)
     """
     reply = {"status": 200, "body": {"inline_string": "ok\n"}}
     route: dict[str, Any] = {"match": {"prefix": "/"}, "direct_response": reply}
     if echo:
         route["response_headers_to_add"] = [{"header": {"key": echo, "value": f"%REQ({echo})%"}}]
+    if towards:
+        route = {"match": {"prefix": "/"}, "route": {"cluster": towards}}
+        filters = [*filters, _replies()]
     manager = {
         "@type": f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -43,6 +47,12 @@ def listener(name: str, filters: list[dict], *, echo: str | None = None) -> dict
     }
     chain = {"filters": [{"name": "http", "typed_config": manager}]}
     return {"name": name, "address": _ANY_PORT, "filter_chains": [chain]}
+
+
+def _replies() -> dict:
+    """Envoy's filter for faults can answer with 200, too."""
+    abort = {"http_status": 200, "percentage": {"numerator": 100, "denominator": "HUNDRED"}}
+    return {"name": "fault", "typed_config": {"@type": f"{_TYPES}.filters.http.fault.v3.HTTPFault", "abort": abort}}
 
 
 def wasm(name: str, code: Path, configuration: str) -> dict:

@@ -10,6 +10,8 @@ OUT = ROOT / "target/bench"
 SCRIPTS = ROOT / "bench"
 EMPTY_WASM = OUT / "empty-filter.wasm"
 FLOOR_WASM = OUT / "floor.wasm"
+LIMITADOR = OUT / "limitador-service"
+TRAEFIK = ROOT / "target/venv/bin/traefik"
 DJANGO_PYTHON = OUT / "venv/bin/python"
 
 

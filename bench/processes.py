@@ -63,6 +63,17 @@ def cpu_of_thread(pid: int, thread: int) -> int:
     return int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
 
 
+def cpu_of_process(pid: int) -> int:
+    """The same for all threads of a process that it has now."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += cpu_of_thread(pid, int(task.name))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended meanwhile
+    return total
+
+
 def threads(pid: int, name: str) -> list[int]:
     """The threads whose names start so."""
     tasks = Path(f"/proc/{pid}/task").iterdir()

@@ -35,11 +35,11 @@ _SCOPES = {
 }
 _POLICY = {"client": {"credential": {"trust": "any"}}, "scopes": _SCOPES}
 # So long a wait that nobody is decided without Redis, even where each request is alone in its exchange.
-_REDIS = {"cluster": "redis", "timeout": "10s", "secret": "0123456789abcdef0123456789abcdef"}
+IN_REDIS = {"cluster": "redis", "timeout": "10s", "secret": "0123456789abcdef0123456789abcdef"}
 
 
 def contenders() -> list[Contender]:
-    shared = _POLICY | {"store": {"redis": _REDIS}}
+    shared = _POLICY | {"store": {"redis": IN_REDIS}}
     wasm = places.tollgate_wasm()
     return [
         Contender("none", "no filter", "poll", baseline=None),
