@@ -12,7 +12,7 @@ use crate::text::put_hex;
 pub const SCRIPT: &str = include_str!("script.lua");
 
 /// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "c5f1a557b25f6fc5790d0449da77c79777053ad8";
+pub const SCRIPT_SHA1: &str = "aa6d1fd3d34c324c7e204ac965594c017088c1c1";
 
 /// Writes commands for keys with one prefix.
 #[derive(Clone)]

@@ -455,7 +455,8 @@ local function write(key, record)
   end
   if latest > now then
     packed[1] = record.proved > now and record.proved or 0
-    redis.call('SET', KEYS[key], cmsgpack.pack(packed), 'PX', math.ceil((latest - now) / 1000))
+    -- Redis counts from the whole millisecond in which the script began.
+    redis.call('SET', KEYS[key], cmsgpack.pack(packed), 'PX', math.ceil((latest - now) / 1000) + 2)
   else
     redis.call('DEL', KEYS[key])
   end

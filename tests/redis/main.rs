@@ -49,7 +49,7 @@ impl Script {
         let mut script = SCRIPT.to_owned();
         for (own, other) in [
             ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
-            ("'PX', math.ceil((latest - now) / 1000)", "'PX', 3600000"),
+            ("'PX', math.ceil((latest - now) / 1000) + 2", "'PX', 3600000"),
         ] {
             assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
             script = script.replace(own, other);
@@ -148,12 +148,12 @@ fn keys_expire(program: &Program) {
     let within = |least: i64, most: i64, found: i64| assert!((least..=most).contains(&found), "{found}");
     // A minute from the charge; with the coarse marks of a large quota 1/64 more.
     script.charge(&certain(vec![charge(1, 1, limit("60/min"))]), now).unwrap();
-    within(50_000, 60_000, ttl(&mut script, 1));
+    within(50_000, 60_002, ttl(&mut script, 1));
     script.charge(&certain(vec![charge(2, 1, limit("300/min")), charge(2, 2, limit("5/s"))]), now).unwrap();
-    within(50_000, 60_938, ttl(&mut script, 2));
+    within(50_000, 60_940, ttl(&mut script, 2));
     // One of a thousand flows in within 3.6 seconds.
     script.charge(&certain(vec![charge(3, 1, bucket("1000/h", 1000))]), now).unwrap();
-    within(1, 3_600, ttl(&mut script, 3));
+    within(1, 3_602, ttl(&mut script, 3));
     // Not a millisecond before its last mark is over. The clock is asked behind what is left, so it says no less.
     let plan = certain(vec![charge(6, 1, limit("60/min"))]);
     let answer = script.charge(&plan, now).unwrap();
@@ -163,7 +163,7 @@ fn keys_expire(program: &Program) {
     let [left, now_there] = script.connection.all_of(&both, 2, read)[..] else { panic!("two replies") };
     let over = answer.now.after(Duration::from_mins(1)).micros();
     assert!(now_there + left >= over, "{} µs early", over - now_there - left);
-    assert!(answer.now.micros() + left <= over + 1_000, "and not much later");
+    assert!(answer.now.micros() + left <= over + 3_000, "and not much later");
     // What is all given back matters no more.
     let answer = script.charge(&certain(vec![charge(4, 1, limit("60/min"))]), now).unwrap();
     script.settle(&answer.undo(), now).unwrap();
@@ -172,7 +172,7 @@ fn keys_expire(program: &Program) {
     let proof = tollgate::store::Proof { client: client(5), lasts: Duration::from_hours(1) };
     let settlement = Settlement { proof: Some(proof), ..Settlement::default() };
     assert_eq!(script.settle(&settlement, now).unwrap().proved_for, Some(proof.noted_for()));
-    within(4_040_000, 4_050_000, ttl(&mut script, 5));
+    within(4_040_000, 4_050_002, ttl(&mut script, 5));
     let mut keys = script.connection.command(&[b"KEYS", b"*"]);
     for name in [1, 2, 3, 5, 6] {
         let key = commands().key(client(name));
