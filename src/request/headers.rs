@@ -20,7 +20,8 @@ impl<'a> Headers<'a> {
 
     /// All values of the header `name` (in lower case), in order.
     pub fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.iter().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+        let mut rest = self.iter();
+        std::iter::from_fn(move || rest.next_named(name.as_bytes()))
     }
 
     /// The first value of the header `name` (in lower case).
@@ -90,18 +91,35 @@ pub struct Iter<'a> {
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let name = take_u32(&mut self.lengths)? as usize;
-        let value = take_u32(&mut self.lengths)? as usize;
-        Some((self.take_text(name)?, self.take_text(value)?))
+        let (name, pair) = self.next_pair()?;
+        Some((&pair[..name], &pair[name + 1..pair.len() - 1]))
     }
 }
 
 impl<'a> Iter<'a> {
-    fn take_text(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (text, rest) = self.pairs.split_at_checked(length)?;
-        self.pairs = rest.get(1..)?;
-        Some(text)
+    /// The length of the next name, and the bytes of the pair, with a NUL behind name and value.
+    #[inline]
+    fn next_pair(&mut self) -> Option<(usize, &'a [u8])> {
+        let mut lengths = self.lengths;
+        let name = take_u32(&mut lengths)? as usize;
+        let value = take_u32(&mut lengths)? as usize;
+        // A sum that is too large is longer than any block.
+        let size = name.saturating_add(value).saturating_add(2);
+        let (pair, pairs) = self.pairs.split_at_checked(size)?;
+        (self.lengths, self.pairs) = (lengths, pairs);
+        Some((name, pair))
+    }
+
+    /// The value of the next header with this name. Names of other lengths are not looked at.
+    fn next_named(&mut self, name: &[u8]) -> Option<&'a [u8]> {
+        while let Some((length, pair)) = self.next_pair() {
+            if length == name.len() && pair.starts_with(name) {
+                return Some(&pair[length + 1..pair.len() - 1]);
+            }
+        }
+        None
     }
 }
 
