@@ -72,26 +72,22 @@ pub(super) enum Presented<'a> {
 impl<'a> Presented<'a> {
     /// What stands in these places.
     pub(super) fn find(sources: &[Source], request: &Request<'a>) -> Self {
-        let mut found = Found { secrets: Vec::new(), or_none: false };
+        let mut found = Found::default();
         for source in sources {
             source.look(request, &mut found);
         }
-        if found.secrets.is_empty() {
-            return Self::Nothing;
-        }
+        let Some(first) = found.first else { return Self::Nothing };
         // A server may authenticate by this header whatever else the policy names: by a scheme of its own, say.
         let is_listed =
             |source: &Source| matches!(source, Source::Header { name, .. } if name == AUTHORIZATION);
         if !sources.iter().any(is_listed) && request.header(AUTHORIZATION).next().is_some() {
             found.or_none = true;
         }
-        match found.secrets.pop() {
-            Some(secret) if !found.or_none && found.secrets.is_empty() => Self::One(secret),
-            last => {
-                let secrets = found.secrets.into_iter().chain(last).collect();
-                Self::Unclear { secrets, or_none: found.or_none }
-            }
+        if !found.or_none && found.more.is_empty() {
+            return Self::One(first);
         }
+        let secrets = [first].into_iter().chain(found.more).collect();
+        Self::Unclear { secrets, or_none: found.or_none }
     }
 }
 
@@ -100,8 +96,11 @@ const AUTHORIZATION: &str = "authorization";
 /// So many secrets of one request are counted at the most, and so many places looked at that may be one cookie.
 const MOST: usize = 4;
 
+/// The different secrets that were found. Nearly always there is one at most.
+#[derive(Default)]
 struct Found<'a> {
-    secrets: Vec<Cow<'a, [u8]>>,
+    first: Option<Cow<'a, [u8]>>,
+    more: Vec<Cow<'a, [u8]>>,
     or_none: bool,
 }
 
@@ -109,11 +108,12 @@ impl<'a> Found<'a> {
     /// A place is filled, with this secret or something that is none.
     fn add(&mut self, secret: Option<Cow<'a, [u8]>>, is_clear: bool) {
         self.or_none |= !is_clear || secret.is_none();
-        let new = secret.filter(|secret| !self.secrets.contains(secret));
-        self.secrets.extend(new);
-        if self.secrets.len() > MOST {
-            self.secrets.truncate(MOST);
-            self.or_none = true;
+        let Some(secret) = secret else { return };
+        match &self.first {
+            None => self.first = Some(secret),
+            Some(first) if *first == secret || self.more.contains(&secret) => {}
+            Some(_) if self.more.len() + 1 < MOST => self.more.push(secret),
+            Some(_) => self.or_none = true,
         }
     }
 }

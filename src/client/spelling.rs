@@ -21,9 +21,7 @@ const LEAST_OF_EACH_CASE: usize = 3;
 ///   bits at its end that stand for no byte. The parts of a JWS or of a signed cookie, between dots, each for itself;
 /// - anything else is what it is.
 pub(super) fn one_form(secret: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if let Some(uuid) = uuid(&secret) {
-        return uuid.into();
-    }
+    // Also of a UUID without dashes.
     if secret.len() >= LEAST_OF_HEX && secret.iter().all(u8::is_ascii_hexdigit) {
         return if secret.iter().any(u8::is_ascii_uppercase) {
             secret.to_ascii_lowercase().into()
@@ -31,15 +29,19 @@ pub(super) fn one_form(secret: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
             secret
         };
     }
-    if !secret.split(|byte| *byte == b'.').any(looks_like_base64) {
+    if let Some(uuid) = uuid(&secret) {
+        return uuid.to_vec().into();
+    }
+    let parts = || secret.split(|byte| *byte == b'.').map(|part| (part, looks_like_base64(part)));
+    if !parts().any(|(_, is_base64)| is_base64) || parts().all(|(part, whole)| is_in_form(part, whole)) {
         return secret;
     }
     let mut form = Vec::with_capacity(secret.len());
-    for (index, part) in secret.split(|byte| *byte == b'.').enumerate() {
+    for (index, (part, whole)) in parts().enumerate() {
         if index > 0 {
             form.push(b'.');
         }
-        put_base64(part, looks_like_base64(part), &mut form);
+        put_base64(part, whole, &mut form);
     }
     form.into()
 }
@@ -61,23 +63,26 @@ pub(super) fn basic(encoded: &[u8]) -> Option<Vec<u8>> {
     decoded.contains(&b':').then_some(decoded)
 }
 
+/// How many hexadecimal digits a UUID has.
+const UUID: usize = 32;
+
 /// The digits of a UUID, in lower case.
-fn uuid(secret: &[u8]) -> Option<Vec<u8>> {
-    const SIZE: usize = 32;
-    let mut digits = Vec::with_capacity(SIZE);
+fn uuid(secret: &[u8]) -> Option<[u8; UUID]> {
+    let (mut digits, mut count) = ([0; UUID], 0);
     let mut rest = secret;
     while let [first, after @ ..] = rest {
         rest = match first {
             b'{' | b'}' | b'-' => after,
             b'u' => rest.strip_prefix(b"urn:").or_else(|| rest.strip_prefix(b"uuid:"))?,
-            digit if digit.is_ascii_hexdigit() && digits.len() != SIZE => {
-                digits.push(digit.to_ascii_lowercase());
+            digit if digit.is_ascii_hexdigit() => {
+                *digits.get_mut(count)? = digit.to_ascii_lowercase();
+                count += 1;
                 after
             }
             _ => return None,
         }
     }
-    (digits.len() == SIZE).then_some(digits)
+    (count == UUID).then_some(digits)
 }
 
 fn looks_like_base64(part: &[u8]) -> bool {
@@ -87,6 +92,23 @@ fn looks_like_base64(part: &[u8]) -> bool {
         && count(u8::is_ascii_lowercase) >= LEAST_OF_EACH_CASE
         && count(|byte| digit(*byte).is_some()) >= LEAST_OF_BASE64
 }
+
+/// Whether [`put_base64`] would write what stands there already, as of most tokens.
+fn is_in_form(part: &[u8], whole: bool) -> bool {
+    let is_written = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let last = || part.last().copied().and_then(digit).unwrap_or(0);
+    let ends_in_form = || match part.len() % 4 {
+        1 => false,
+        2 => last() & TWO_DIGITS == 0,
+        3 => last() & THREE_DIGITS == 0,
+        _ => true,
+    };
+    part.iter().all(is_written) && (!whole || ends_in_form())
+}
+
+/// The bits of the last digit that stand for no byte, where two or three digits are left over.
+const TWO_DIGITS: u8 = 0b1111;
+const THREE_DIGITS: u8 = 0b11;
 
 /// Writes the base64 digits of a text, and if `whole`, without the bits at its end that stand for no byte.
 fn put_base64(text: &[u8], whole: bool, out: &mut Vec<u8>) {
@@ -102,8 +124,8 @@ fn put_base64(text: &[u8], whole: bool, out: &mut Vec<u8>) {
             out.pop();
             return;
         }
-        2 => 0b1111,
-        3 => 0b11,
+        2 => TWO_DIGITS,
+        3 => THREE_DIGITS,
         _ => return,
     };
     if let Some(last) = out.last_mut()
@@ -207,6 +229,25 @@ mod tests {
             ("550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440001"),
         ] {
             assert_ne!(form(one), form(other));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_its_form_is_not_written_again() {
+        const LONG: &str = "gAAAAABh-x1Yk_2aZQ8vTz0C9cB3rLm7Hn5pEw";
+        let ends = ["", "A", "Q", "E", "g", "x", "AA", "=", "+", "/", "~", "."];
+        let ends = ends.iter().flat_map(|one| ends.map(|other| format!("{one}{other}")));
+        for text in ends.flat_map(|end| [format!("{LONG}{end}"), format!("{LONG}{end}.{LONG}"), end]) {
+            for whole in [false, true] {
+                let mut form = Vec::new();
+                put_base64(text.as_bytes(), whole, &mut form);
+                assert_eq!(is_in_form(text.as_bytes(), whole), form == text.as_bytes(), "{text} {whole}");
+            }
+        }
+        for token in
+            [LONG, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"]
+        {
+            assert!(matches!(one_form(Cow::Borrowed(token.as_bytes())), Cow::Borrowed(_)), "{token}");
         }
     }
 
