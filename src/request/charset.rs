@@ -30,7 +30,9 @@ pub(super) fn is_strange(content_type: &[u8]) -> bool {
         return true;
     }
     let mut rest = content_type;
-    while let Some(start) = rest.windows(NAME.len()).position(|name| name.eq_ignore_ascii_case(NAME)) {
+    // Most have no `charset`, so first one letter is looked at.
+    let is_name = |name: &[u8]| matches!(name[0], b'c' | b'C') && name.eq_ignore_ascii_case(NAME);
+    while let Some(start) = rest.windows(NAME.len()).position(is_name) {
         rest = &rest[start + NAME.len()..];
         // `charset*` too (RFC 2231). Anything else before the `=` makes another name of it.
         let behind = rest.trim_ascii_start();

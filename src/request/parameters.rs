@@ -22,30 +22,16 @@ pub(super) fn pairs<'a>(
     is_separator: impl Fn(u8) -> bool,
 ) -> Option<Vec<Pair<'a>>> {
     let mut pairs: Vec<Pair> = Vec::new();
-    let mut add = |pair: &'a [u8], equals: Option<usize>| {
-        if pair.is_empty() {
-            return Some(());
-        }
-        match pairs.len() {
-            0 => pairs.reserve(USUAL),
-            MOST => return None,
-            _ => {}
-        }
-        pairs.push(equals.map_or((pair, b""), |index| (&pair[..index], &pair[index + 1..])));
-        Some(())
-    };
-    // Lists can be long, so they are read once.
     for list in lists {
-        let (mut start, mut equals) = (0, None);
-        for (index, byte) in list.iter().enumerate() {
-            if is_separator(*byte) {
-                add(&list[start..index], equals)?;
-                (start, equals) = (index + 1, None);
-            } else if *byte == b'=' && equals.is_none() {
-                equals = Some(index - start);
+        for pair in list.split(|byte| is_separator(*byte)).filter(|pair| !pair.is_empty()) {
+            match pairs.len() {
+                0 => pairs.reserve(USUAL),
+                MOST => return None,
+                _ => {}
             }
+            let equals = pair.iter().position(|byte| *byte == b'=');
+            pairs.push(equals.map_or((pair, b""), |index| (&pair[..index], &pair[index + 1..])));
         }
-        add(&list[start..], equals)?;
     }
     Some(pairs)
 }
@@ -171,7 +157,12 @@ const fn is_blank(byte: u8) -> bool {
 }
 
 fn is_named(sent: &[u8], name: &[u8]) -> bool {
-    sent.len() >= name.len() && percent::decode_form(sent).eq(name.iter().copied())
+    is_written(sent, name) || sent.len() >= name.len() && percent::decode_form(sent).eq(name.iter().copied())
+}
+
+/// Whether this is the name as it is, with nothing to decode: so most are sent.
+fn is_written(sent: &[u8], name: &[u8]) -> bool {
+    sent == name && !sent.iter().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
 /// Whether some server may read this name of a parameter as `name`. They fold case; trim; drop what is not UTF-8, and what
@@ -184,6 +175,9 @@ fn may_be_named(sent: &[u8], name: &[u8]) -> bool {
         || sent.first().zip(name.first()).is_some_and(|(first, wanted)| is_other(first, wanted))
     {
         return false;
+    }
+    if is_written(sent, name) {
+        return true;
     }
     let mut name = name.iter().copied().peekable();
     let mut found = percent::decode_form(sent);
