@@ -57,16 +57,18 @@ impl Policy {
             // Behind those of the same client, of which there are few.
             let behind = charges.iter().rposition(|charge: &Charge| charge.client == whom);
             let place = behind.map_or(charges.len(), |last| last + 1);
-            let of_scope = scope.limits.iter().zip(&scope.counters).map(|(limit, counter)| Charge {
-                client: whom,
-                counter: *counter,
-                limit: *limit,
-                cost: scope.cost,
-                scope: index,
-                enforced: scope.enforced,
-                stays: Stays::Always,
-            });
-            charges.splice(place..place, of_scope);
+            for (number, (limit, counter)) in scope.limits.iter().zip(&scope.counters).enumerate() {
+                let charge = Charge {
+                    client: whom,
+                    counter: *counter,
+                    limit: *limit,
+                    cost: scope.cost,
+                    scope: index,
+                    enforced: scope.enforced,
+                    stays: Stays::Always,
+                };
+                charges.insert(place + number, charge);
+            }
         }
         charges
     }

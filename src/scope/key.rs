@@ -40,6 +40,9 @@ pub enum KeyPart {
 #[derive(Debug, Default)]
 pub struct Counted<'k>(Vec<(&'k KeyPart, Option<Fingerprint>)>);
 
+/// So many parts do the keys of most policies have, at most.
+const USUAL: usize = 4;
+
 impl Key {
     /// The fingerprint of whom this key counts; `None` if the request has none of its parts.
     pub fn client<'k>(
@@ -71,7 +74,9 @@ impl Counted<'_> {
     /// The client with a credential is this one.
     #[must_use]
     pub fn with_credential(fingerprint: Fingerprint) -> Self {
-        Self(vec![(&KeyPart::Credential, Some(fingerprint))])
+        let mut known = Vec::with_capacity(USUAL);
+        known.push((&KeyPart::Credential, Some(fingerprint)));
+        Self(known)
     }
 }
 

@@ -127,10 +127,10 @@ impl<C: Cells> Table<C> {
         let mut start = 0;
         for (charges, loaded) in clients {
             let end = start + charges.len();
-            let taken = self.take(charges, loaded, &mut verdicts[start..end], now, &mut events);
+            let taken = self.take(charges, loaded, &mut verdicts[start..end], &mut receipt, now, &mut events);
             match taken {
-                Ok(Some(taken)) => receipt.0.extend(taken),
-                Ok(None) => {
+                Ok(true) => {}
+                Ok(false) => {
                     // Denied is denied, whether or not the others get theirs back.
                     let failed = |_| Events { unsettled: 1, ..Events::default() };
                     events += self.refund(std::mem::take(&mut receipt), now).unwrap_or_else(failed);
@@ -205,31 +205,36 @@ impl<C: Cells> Table<C> {
         Err(StoreError::Contended)
     }
 
-    /// Takes one client's charges. `None` if another worker has used up an enforced limit meanwhile; the
-    /// verdicts then say so.
+    /// Takes one client's charges, and adds them to the receipt. False, and nothing was taken, if another worker has used up
+    /// an enforced limit meanwhile; the verdicts then say so.
     fn take(
         &self,
         charges: &[Charge],
         mut loaded: Loaded<C::Version>,
         verdicts: &mut [Verdict],
+        receipt: &mut Receipt,
         now: Time,
         events: &mut Events,
-    ) -> Result<Option<Vec<Taken>>, StoreError> {
+    ) -> Result<bool, StoreError> {
+        let before = receipt.0.len();
         for _ in 0..ATTEMPTS {
-            let mut receipt = Receipt(Vec::with_capacity(charges.len()));
             for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
                 let mark = loaded.record.counter(charge).take(now, charge.cost);
                 receipt.add(charge, mark);
             }
-            if receipt.is_empty() || self.store(&loaded, now, events)? {
-                return Ok(Some(receipt.0));
+            let is_stored =
+                if receipt.0.len() == before { Ok(true) } else { self.store(&loaded, now, events) };
+            if is_stored == Ok(true) {
+                return Ok(true);
             }
+            receipt.0.truncate(before);
+            is_stored?;
             loaded = self.load(charges[0].client, events)?;
             for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
                 *verdict = loaded.record.counter(charge).check(now, charge.cost);
             }
             if is_denied(charges, verdicts) {
-                return Ok(None);
+                return Ok(false);
             }
         }
         Err(StoreError::Contended)
