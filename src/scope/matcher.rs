@@ -119,21 +119,17 @@ impl Matcher {
     }
 }
 
+/// Each kind of condition is a function of its own: a request meets few of them, and what it does not meet is not to
+/// stand in the way.
 impl Condition {
     fn holds(&self, client: &Client, reading: Reading) -> bool {
         let request = client.request();
         match self {
             Self::Method(methods) => method_holds(methods, request, reading),
-            Self::Host(hosts) => {
-                reading.holds(request.hosts(), |found| hosts.iter().any(|host| host.matches(found)))
-            }
-            Self::Path(patterns) => reading.holds_of(request.paths(), |path| {
-                patterns.iter().any(|pattern| pattern.matches(path, reading))
-            }),
+            Self::Host(hosts) => host_holds(hosts, request, reading),
+            Self::Path(patterns) => path_holds(patterns, request, reading),
             Self::Query(name, test) => parameter_holds(name, test, request, reading),
-            Self::Header(name, test) => reading.holds(request.header(name), |value| {
-                test.passes(value) || reading == Reading::Possible && any_part_passes(value, test)
-            }),
+            Self::Header(name, test) => header_holds(name, test, request, reading),
             Self::Cookie(name, test) => cookie_holds(name, test, request, reading),
             Self::Client(kinds) => kinds.iter().any(|kind| kind.is(client)),
             Self::Address(networks) => {
@@ -148,15 +144,45 @@ impl Condition {
 
 /// What overrides the method is looked at only if it can make a difference.
 fn method_holds(methods: &[MethodPattern], request: &Request, reading: Reading) -> bool {
-    let covers = |method: &[u8]| methods.iter().any(|pattern| pattern.matches(method));
-    let overrides = || request.method_overrides();
-    let holds = |values: Option<Values>| reading.holds_of(values.as_ref().map(Values::iter), covers);
+    let is_covered = covers(methods, request.method());
     match reading {
-        Reading::Possible => covers(request.method()) || reading.holds_of(overrides(), holds),
-        Reading::Certain => {
-            covers(request.method()) && overrides().is_some_and(|mut overrides| overrides.all(holds))
-        }
+        Reading::Possible => is_covered || override_holds(methods, request, reading),
+        Reading::Certain => is_covered && override_holds(methods, request, reading),
     }
+}
+
+fn covers(methods: &[MethodPattern], method: &[u8]) -> bool {
+    methods.iter().any(|pattern| pattern.matches(method))
+}
+
+/// Of what may override the method; if nothing does, its own is certain.
+#[inline(never)]
+fn override_holds(methods: &[MethodPattern], request: &Request, reading: Reading) -> bool {
+    let overrides = request.method_overrides();
+    let holds = |values: Option<Values>| {
+        reading.holds_of(values.as_ref().map(Values::iter), |method| covers(methods, method))
+    };
+    match reading {
+        Reading::Possible => reading.holds_of(overrides, holds),
+        Reading::Certain => overrides.is_some_and(|mut overrides| overrides.all(holds)),
+    }
+}
+
+#[inline(never)]
+fn host_holds(hosts: &[HostPattern], request: &Request, reading: Reading) -> bool {
+    reading.holds(request.hosts(), |found| hosts.iter().any(|host| host.matches(found)))
+}
+
+#[inline(never)]
+fn path_holds(patterns: &[PathPattern], request: &Request, reading: Reading) -> bool {
+    reading.holds_of(request.paths(), |path| patterns.iter().any(|pattern| pattern.matches(path, reading)))
+}
+
+#[inline(never)]
+fn header_holds(name: &str, test: &ValueTest, request: &Request, reading: Reading) -> bool {
+    reading.holds(request.header(name), |value| {
+        test.passes(value) || reading == Reading::Possible && any_part_passes(value, test)
+    })
 }
 
 /// Some proxies join headers of one name by a comma.
@@ -165,6 +191,7 @@ fn any_part_passes(value: &[u8], test: &ValueTest) -> bool {
 }
 
 /// One that frameworks read in different ways may be anything.
+#[inline(never)]
 fn cookie_holds(name: &str, test: &ValueTest, request: &Request, reading: Reading) -> bool {
     reading.holds(request.cookies(name.as_bytes()), |place| {
         if place.is_clear { test.passes(&percent::text(place.value)) } else { reading == Reading::Possible }
@@ -173,6 +200,7 @@ fn cookie_holds(name: &str, test: &ValueTest, request: &Request, reading: Readin
 
 /// In each way to separate parameters: for certain if there is one that has this name for certain, and each that may have it
 /// passes in each reading of its value.
+#[inline(never)]
 fn parameter_holds(name: &str, test: &ValueTest, request: &Request, reading: Reading) -> bool {
     let lists = request.parameters().map(|parameters| parameters.named(name.as_bytes()));
     reading.holds_of(lists, |list| {
