@@ -1,12 +1,65 @@
 //! The command `tollgate`: is this policy right, what does it do to this request, what would it have done to yesterday.
 
 mod args;
+mod cases;
+mod check;
+mod explain;
+mod policy;
+mod request;
+mod schema;
+mod span;
+mod tell;
+mod words;
+mod world;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use args::{Cli, Colour, Command};
+use clap::{CommandFactory as _, Parser};
+
+/// What could not be done, such as to read a file.
+const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    let args::Cli {} = args::Cli::parse();
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    match cli.color {
+        Colour::Auto => {}
+        Colour::Always => anstream::ColorChoice::Always.write_global(),
+        Colour::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    run(cli).unwrap_or_else(|error| {
+        anstream::eprintln!("{}: {error:#}", tell::styled(tell::BAD, "tollgate"));
+        ExitCode::from(FAILED)
+    })
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Check(args) => check::run(&args, cli.format),
+        Command::Explain(args) => explain::run(&args, cli.format),
+        Command::Test(args) => cases::run(&args, cli.format),
+        Command::Schema => Ok(tell::print(schema::SCHEMA).map(|()| ExitCode::SUCCESS)?),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
+            Ok(tell::print(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)?)
+        }
+        Command::Man { command } => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(described(command.as_deref())?).render(&mut page)?;
+            Ok(tell::print(&String::from_utf8_lossy(&page)).map(|()| ExitCode::SUCCESS)?)
+        }
+    }
+}
+
+/// The whole command, or one of its own.
+fn described(name: Option<&str>) -> anyhow::Result<clap::Command> {
+    let mut whole = Cli::command();
+    whole.build();
+    let Some(name) = name else { return Ok(whole) };
+    let found = whole.get_subcommands().find(|command| command.get_name() == name).cloned();
+    let found = found.ok_or_else(|| {
+        anyhow::anyhow!("there is no command `{}`; see `tollgate --help`", tell::clean(name))
+    })?;
+    Ok(found.display_name(format!("tollgate-{name}")))
 }

@@ -14,6 +14,18 @@ impl ConfigError {
     pub(super) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { path: path.into(), reason: reason.into() }
     }
+
+    /// The path of the field that is wrong, such as `scopes.worker.rate` or `exempt[0]`; empty if it is the document itself.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong with it, and what was expected.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl fmt::Display for ConfigError {

@@ -73,8 +73,10 @@ impl Config {
         let document = parse_json(document)?;
         let default = parse_json(DEFAULT.as_bytes())?;
         let default = Node::root(&default).members()?;
-        let fields = ["client", "exempt", "scopes", "response", "store", "mode", "request"];
+        let fields = ["client", "exempt", "scopes", "response", "store", "mode", "request", "$schema"];
         let fields = Node::root(&document).fields(&fields)?;
+        // For editors alone.
+        fields.get("$schema").map(|node| node.text("where the schema is")).transpose()?;
         let request_from =
             fields.get("request").map(|node| request::read(&node)).transpose()?.unwrap_or_default();
         let section = |name| fields.get(name).map_or_else(|| default.require(name, "has no default"), Ok);

@@ -13,7 +13,8 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 #[test]
 fn an_empty_document_is_the_default_policy() {
     let default = Config::parse(DEFAULT.as_bytes()).expect("the default");
-    for document in ["", " \n\t", "{}", r#"{ "mode": "enforce" }"#, r#"{ "client": {} }"#] {
+    let schema = r#"{ "$schema": "policy.schema.json" }"#;
+    for document in ["", " \n\t", "{}", r#"{ "mode": "enforce" }"#, r#"{ "client": {} }"#, schema] {
         assert_eq!(Config::parse(document.as_bytes()).expect(document), default, "{document:?}");
     }
 }
@@ -42,7 +43,8 @@ fn an_error_names_the_field_and_what_was_expected() {
         ("{", "not valid JSON: EOF while parsing an object at line 1 column 1".to_owned()),
         ("[]", "`[]`: expected an object, `{ … }`".into()),
         (r#"{ "mode": "off", "mode": "off" }"#, "not valid JSON: field `mode` is given twice at line 1 column 32".into()),
-        (r#"{ "mood": 1 }"#, "mood: unknown field; expected one of `client`, `exempt`, `scopes`, `response`, `store`, `mode`, `request`".into()),
+        (r#"{ "mood": 1 }"#, "mood: unknown field; expected one of `client`, `exempt`, `scopes`, `response`, `store`, `mode`, `request`, `$schema`".into()),
+        (r#"{ "$schema": 1 }"#, "$schema: `1`: expected where the schema is".into()),
         (r#"{ "mode": "on" }"#, "mode: `on`: expected `enforce`, `shadow` or `off`".into()),
         (r#"{ "request": { "from": "headers" } }"#, "request.from: `headers`: expected `direct`, `forwarded` or `ext_authz`".into()),
         (r#"{ "request": { "form": "forwarded" } }"#, "request.form: unknown field; expected one of `from`".into()),

@@ -1,0 +1,86 @@
+//! Why a match holds or does not: each of its conditions, judged by itself.
+
+use serde::Serialize;
+use tollgate::client::Client;
+use tollgate::scope::{Matcher, Reading};
+
+use crate::tell;
+use crate::words::{Match, Parts};
+
+/// One condition, and whether it holds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Step {
+    /// The condition in words.
+    pub(crate) condition: String,
+    /// Whether it holds.
+    pub(crate) holds: bool,
+    /// Whether that depends on how the request is read: it holds in one reading, and not in another.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) depends_on_reading: bool,
+    /// Whether it holds if what it is made of does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_negated: bool,
+    /// What it is made of: of `any` each alternative, of `not` what must not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) of: Vec<Step>,
+}
+
+/// Each condition of a match, judged for this client's request.
+pub(crate) fn steps(matched: &Match, client: &Client, reading: Reading) -> Vec<Step> {
+    let step = |condition: &crate::words::Condition| {
+        let alone = Matcher(vec![condition.judged.clone()]);
+        let of = match &condition.parts {
+            Parts::Any(alternatives) => alternatives
+                .iter()
+                .map(|matched| {
+                    let of = steps(matched, client, reading);
+                    let holds = of.iter().all(|step| step.holds);
+                    let of = if of.len() > 1 { of } else { Vec::new() };
+                    Step {
+                        condition: matched.words(),
+                        holds,
+                        depends_on_reading: false,
+                        is_negated: false,
+                        of,
+                    }
+                })
+                .collect(),
+            Parts::Not(matched) if matched.0.len() > 1 => steps(matched, client, negated(reading)),
+            Parts::None | Parts::Not(_) => Vec::new(),
+        };
+        let holds = alone.matches(client, reading);
+        let depends_on_reading = holds != alone.matches(client, negated(reading));
+        let is_negated = matches!(condition.parts, Parts::Not(_));
+        Step { condition: condition.words.clone(), holds, depends_on_reading, is_negated, of }
+    };
+    matched.0.iter().map(step).collect()
+}
+
+const fn negated(reading: Reading) -> Reading {
+    match reading {
+        Reading::Possible => Reading::Certain,
+        Reading::Certain => Reading::Possible,
+    }
+}
+
+/// Whether all hold.
+pub(crate) fn hold(steps: &[Step]) -> bool {
+    steps.iter().all(|step| step.holds)
+}
+
+/// Writes the steps for people, those first that decide.
+pub(crate) fn show(steps: &[Step], indent: usize, out: &mut String) {
+    for step in steps {
+        let mark = if step.holds { tell::styled(tell::GOOD, "✓") } else { tell::styled(tell::BAD, "✗") };
+        let reading = if step.depends_on_reading { " (in one reading of several)" } else { "" };
+        tell::wrapped(
+            out,
+            indent + 2,
+            &format!("{:indent$}{mark}", ""),
+            &format!("{}{reading}", step.condition),
+        );
+        if step.of.len() > 1 || step.of.iter().any(|step| !step.of.is_empty()) {
+            show(&step.of, indent + 2, out);
+        }
+    }
+}
