@@ -1,6 +1,8 @@
 //! `tollgate check`: what Envoy would say, the policy in plain words, and the traps in it.
 
 mod poller;
+#[cfg(test)]
+mod tests;
 mod traps;
 mod witness;
 
