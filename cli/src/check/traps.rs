@@ -275,9 +275,13 @@ fn breaks_poller(policy: &Policy) -> Option<Trap> {
         poller::TARGET,
         poller::A_MINUTE,
     );
+    let less = if policy.config.request_from.is_asked() {
+        "Redirects cannot be left out here, since no answer comes by: let the worker ask with the slash, which leaves"
+    } else {
+        "Or do not count the redirects: `\"count\": { \"not\": { \"status\": [301, 308] } }` leaves"
+    };
     let instead = format!(
-        "Admit {} a minute. Or do not count the redirects: `\"count\": {{ \"not\": {{ \"status\": [301, 308] }} }}` leaves {}. If no \
-         worker of yours polls like this, say `--allow breaks-poller`.",
+        "Admit {} a minute. {less} {}. If no worker of yours polls like this, say `--allow breaks-poller`.",
         poller::A_MINUTE,
         poller::A_MINUTE / 2
     );
