@@ -13,6 +13,8 @@ pub(crate) struct Policy {
     pub(crate) name: String,
     /// As it is written.
     pub(crate) document: Value,
+    /// The default policy, for what it leaves out.
+    default: Value,
     /// As requests are judged by it.
     pub(crate) config: Config,
 }
@@ -119,7 +121,8 @@ impl Policy {
         let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
         let document = serde_json::from_slice(document)
             .map_err(|error| Refusal::unreadable(name, format!("not valid JSON: {error}")))?;
-        Ok(Self { name: name.to_owned(), document, config })
+        let default = serde_json::from_str(DEFAULT).unwrap_or_default();
+        Ok(Self { name: name.to_owned(), document, default, config })
     }
 
     /// The filter's configurations in one of Envoy.
@@ -144,9 +147,8 @@ impl Policy {
     }
 
     /// A section of the document, or else that of the default policy.
-    pub(crate) fn section(&self, name: &str) -> Value {
-        let default = || serde_json::from_str::<Value>(DEFAULT).unwrap_or_default();
-        self.document.get(name).cloned().unwrap_or_else(|| default().get(name).cloned().unwrap_or_default())
+    pub(crate) fn section(&self, name: &str) -> &Value {
+        self.document.get(name).or_else(|| self.default.get(name)).unwrap_or(&Value::Null)
     }
 
     /// Whether the scopes are those of the default policy.
@@ -155,16 +157,20 @@ impl Policy {
     }
 
     /// The document of a scope.
-    pub(crate) fn scope(&self, name: &str) -> Value {
-        self.section("scopes").get(name).cloned().unwrap_or_default()
+    pub(crate) fn scope(&self, name: &str) -> &Value {
+        self.section("scopes").get(name).unwrap_or(&Value::Null)
     }
 
     /// The match that says which successes prove a credential, as it is written; null if every one does.
-    pub(crate) fn proof(&self) -> Value {
-        let of = |document: &Value| document.get("client")?.get("credential")?.get("proof").cloned();
-        let default = || serde_json::from_str::<Value>(DEFAULT).ok().filter(|_| self.has_default_scopes());
-        of(&self.document).or_else(|| of(&default()?)).unwrap_or_default()
+    pub(crate) fn proof(&self) -> &Value {
+        let own = proof_of(&self.document);
+        let default = || proof_of(&self.default).filter(|_| self.has_default_scopes());
+        own.or_else(default).unwrap_or(&Value::Null)
     }
+}
+
+fn proof_of(document: &Value) -> Option<&Value> {
+    document.get("client")?.get("credential")?.get("proof")
 }
 
 /// Every `configuration` beside a `vm_config`, if it is a text.

@@ -40,6 +40,8 @@ impl Default for Answer {
 
 /// What became of one request.
 pub(crate) struct Outcome {
+    /// What was known of its client's credential.
+    pub(crate) acceptance: Acceptance,
     /// As it was decided.
     pub(crate) decision: Decision,
     /// What it was planned to be charged, each beside what its limit has said.
@@ -95,7 +97,7 @@ impl<'p> World<'p> {
     }
 
     /// What is known of a client's credential at this moment, and what its request would be charged.
-    pub(crate) fn plan(&self, client: &Client, at: Duration) -> (Acceptance, Plan) {
+    fn plan(&self, client: &Client, at: Duration) -> (Acceptance, Plan) {
         let acceptance = match self.gate.proof(client) {
             None => Acceptance::NotNeeded,
             Some(proof) => {
@@ -115,11 +117,14 @@ impl<'p> World<'p> {
         let admitted = self.with_client(sent, |client| {
             let (acceptance, plan) = self.plan(client, at);
             let charges = plan.charges(matches!(acceptance, Acceptance::Known(..))).to_vec();
-            (charges, self.gate.admit(client, Pending::default(), moment(at)))
+            (acceptance, charges, self.gate.admit(client, Pending::default(), moment(at)))
         });
         match admitted {
-            Ok((charges, passage)) => self.answered(charges, passage, at, answer),
+            Ok((acceptance, charges, passage)) => {
+                Outcome { acceptance, ..self.answered(charges, passage, at, answer) }
+            }
             Err(reply) => Outcome {
+                acceptance: Acceptance::NotNeeded,
                 decision: Decision::default(),
                 charges: Vec::new(),
                 reply: Some(reply),
@@ -133,6 +138,7 @@ impl<'p> World<'p> {
 
     fn answered(&self, charges: Vec<Charge>, passage: Passage, at: Duration, answer: Answer) -> Outcome {
         let Passage { decision, events, pending, .. } = passage;
+        let acceptance = Acceptance::NotNeeded;
         let reply = self.gate.reply(&decision);
         let is_held_back = events.held_back > 0;
         // Of the limit on new credentials nobody is told.
@@ -141,7 +147,16 @@ impl<'p> World<'p> {
         if reply.is_some() || is_asked {
             let fields = self.gate.quota_headers(&decision);
             let (given_back, has_proved) = (Vec::new(), false);
-            return Outcome { decision, charges, reply, fields, given_back, has_proved, is_held_back };
+            return Outcome {
+                acceptance,
+                decision,
+                charges,
+                reply,
+                fields,
+                given_back,
+                has_proved,
+                is_held_back,
+            };
         }
         let (settlement, told) = match answer {
             Answer::Status(status, grpc) => {
@@ -156,7 +171,7 @@ impl<'p> World<'p> {
         // Memory is always there, and nobody else is at it.
         let _ = self.gate.settle(settlement, moment(at));
         let fields = self.gate.quota_headers(&told);
-        Outcome { decision, charges, reply, fields, given_back, has_proved, is_held_back }
+        Outcome { acceptance, decision, charges, reply, fields, given_back, has_proved, is_held_back }
     }
 }
 

@@ -177,7 +177,7 @@ fn requests_come_from_what_is_at_hand() {
         )
     };
     let entries: Vec<String> = (0..7).map(|second| entry(second, 401)).collect();
-    let har = file("session.har", &format!(r#"{{ "log": {{ "entries": [ {} ] }} }}"#, entries.join(",")));
+    let har = file("session.har", format!(r#"{{ "log": {{ "entries": [ {} ] }} }}"#, entries.join(",")));
     let policy = file("har.json", POLICY);
     let ran = run(&["explain", &policy, "--har", &har]);
     assert!(ran.code == 0 && ran.out.contains("7 requests, 2 denied"), "{}", ran.out);

@@ -54,7 +54,6 @@ pub(super) fn run(policy: &Policy, test: &Test) -> Result<Option<Failure>, Strin
 struct Played {
     number: u32,
     at: Duration,
-    explanation: Explanation,
     outcome: Outcome,
     verdict: Verdict,
 }
@@ -89,7 +88,6 @@ fn play(world: &World, test: &Test, step: &Step, now: &mut Duration) -> Result<O
     for number in 0..times {
         let at = start.saturating_add(every.saturating_mul(number));
         *now = at;
-        let explanation = Explanation::of(world, &sent, at);
         let outcome = world.send(&sent, at, answer);
         let verdict = Verdict::of(policy, &outcome, at);
         if outcome.is_allowed() {
@@ -97,9 +95,8 @@ fn play(world: &World, test: &Test, step: &Step, now: &mut Duration) -> Result<O
         } else {
             denied += 1;
         }
-        let explanation = explanation.with(&outcome);
         let is_other = expected.decision.is_some_and(|decision| decision.text() != verdict.decision);
-        let played = Played { number: number + 1, at, explanation, outcome, verdict };
+        let played = Played { number: number + 1, at, outcome, verdict };
         if is_other && unexpected.is_none() {
             unexpected = Some(played);
         } else {
@@ -128,15 +125,18 @@ fn play(world: &World, test: &Test, step: &Step, now: &mut Duration) -> Result<O
     if differences.is_empty() {
         return Ok(None);
     }
-    Ok(unexpected.or(last).map(|played| failure(played, differences, answer)))
+    Ok(unexpected.or(last).map(|played| {
+        let explanation = Explanation::of(world, &sent, &played.outcome);
+        failure(played, explanation, differences, answer)
+    }))
 }
 
 fn of(count: u32, times: u32) -> String {
     format!("{count} of {times}")
 }
 
-fn failure(played: Played, differences: Vec<String>, answer: Answer) -> Failure {
-    let Played { number, at, explanation, outcome, verdict } = played;
+fn failure(played: Played, explanation: Explanation, differences: Vec<String>, answer: Answer) -> Failure {
+    let Played { number, at, outcome, verdict } = played;
     let mut shown = String::new();
     show(&explanation, &mut shown);
     show_outcome(&outcome, &verdict.words(), answer, &mut shown);

@@ -17,6 +17,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// So many requests come from them in a minute, the redirected ones included.
 pub(super) const A_MINUTE: u32 = 2 * PROCESSES * 60 / 5;
 
+/// As long as a day of polls under twenty limits takes: what a client's counters take grows as the square of their number.
+const MOST_WORK: u32 = 20 * 20 * 24 * 3_600 / 5;
+
 /// A poll that was denied.
 pub(super) struct Denied {
     pub(super) scopes: Vec<String>,
@@ -25,8 +28,10 @@ pub(super) struct Denied {
 
 /// Lets it poll for as long as the longest window, a day at the most.
 pub(super) fn play(policy: &Policy) -> Option<Denied> {
-    let limits = policy.config.policy.scopes.iter().flat_map(|scope| &scope.limits);
-    let longest = limits.map(tollgate::limit::Limit::memory).max()?.min(Duration::from_hours(24));
+    let limits = || policy.config.policy.scopes.iter().flat_map(|scope| &scope.limits);
+    let longest = limits().map(tollgate::limit::Limit::memory).max()?.min(Duration::from_hours(24));
+    let count = u32::try_from(limits().count()).unwrap_or(u32::MAX);
+    let longest = longest.min(EVERY * (MOST_WORK / count.saturating_mul(count)));
     let polls =
         [(TARGET, 301), (WITH_SLASH, 200)].map(|(target, status)| Some((poll(policy, target)?, status)));
     let world = World::new(policy);
@@ -34,8 +39,8 @@ pub(super) fn play(policy: &Policy) -> Option<Denied> {
     while now <= longest {
         for (poll, status) in polls.iter().flatten().cycle().take(2 * PROCESSES as usize) {
             let outcome = world.send(poll, now, Answer::Status(*status, None));
-            let verdict = crate::explain::Verdict::of(policy, &outcome, now);
-            if verdict.decision == "denied" {
+            if !outcome.is_allowed() {
+                let verdict = crate::explain::Verdict::of(policy, &outcome, now);
                 return Some(Denied { scopes: verdict.denied_by, after: now });
             }
         }

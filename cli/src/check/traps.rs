@@ -10,6 +10,7 @@ use tollgate::scope::{Count, KeyPart, Scope};
 
 use super::{poller, witness};
 use crate::policy::Policy;
+use crate::world::World;
 use crate::{span, tell};
 
 /// The name of a trap, which stays what it is.
@@ -197,7 +198,8 @@ fn no_proof(policy: &Policy) -> Option<Trap> {
 }
 
 fn without_requests(policy: &Policy) -> Vec<Trap> {
-    let trap = |(index, scope): (usize, &Scope)| match witness::find(policy, index) {
+    let world = World::new(policy);
+    let trap = |(index, scope): (usize, &Scope)| match witness::find(&world, index) {
         witness::Found::Some => None,
         witness::Found::None => Some(Trap::new(
             Name::NeverApplies,

@@ -39,7 +39,8 @@ struct Draft {
 }
 
 /// Looks for a request that falls under the scope at this place.
-pub(super) fn find(policy: &Policy, index: usize) -> Found {
+pub(super) fn find(world: &World, index: usize) -> Found {
+    let policy = world.policy;
     let Some(scope) = policy.config.policy.scopes.get(index) else { return Found::None };
     let written = policy.scope(&scope.name);
     let mut drafts = vec![Draft::default()];
@@ -60,7 +61,6 @@ pub(super) fn find(policy: &Policy, index: usize) -> Found {
             drafts.extend(more);
         }
     }
-    let world = World::new(policy);
     let mut found = Found::None;
     for draft in drafts.into_iter().take(MOST) {
         let Some(sent) = draft.sent(policy) else { continue };

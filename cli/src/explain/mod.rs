@@ -113,9 +113,8 @@ pub(crate) fn run(args: &Args, format: Format) -> anyhow::Result<ExitCode> {
         args::Status::Number(status) => Answer::Status(status, args.grpc_status),
     };
     let world = World::new(&policy);
-    let first = Explanation::of(&world, &sent, Duration::ZERO);
     let outcome = world.send(&sent, Duration::ZERO, answer);
-    let first = first.with(&outcome);
+    let first = Explanation::of(&world, &sent, &outcome);
     let mut verdicts = vec![Verdict::of(&policy, &outcome, Duration::ZERO)];
     let mut denial: Option<(Verdict, Outcome)> = None;
     for number in 1..args.times {
@@ -231,12 +230,10 @@ fn play_har(args: &Args, file: &str, policy: &Policy, format: Format) -> anyhow:
     for Entry { number, at, mut sent, status } in entries {
         complete(args, &mut sent)?;
         let answer = status.map_or(Answer::Never, |status| Answer::Status(status, None));
-        let wanted = args.entry == Some(number);
-        let explanation = wanted.then(|| Explanation::of(&world, &sent, at));
         let outcome = world.send(&sent, at, answer);
         let verdict = Verdict::of(policy, &outcome, at);
-        if let Some(explanation) = explanation {
-            let explanation = explanation.with(&outcome);
+        if args.entry == Some(number) {
+            let explanation = Explanation::of(&world, &sent, &outcome);
             if format == Format::Json {
                 tell::print_json(&answered(&explanation, &outcome, &[verdict], policy))?;
             } else {

@@ -1,7 +1,5 @@
 //! For each scope whether a request falls under it, why, and what its limits say.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use serde_json::Value;
 use tollgate::client::Client;
@@ -18,7 +16,7 @@ use crate::tell;
 use crate::words::{Match, exemptions, key};
 use crate::world::{Outcome, SECRET, World};
 
-/// What can be said of a request before it is counted.
+/// What can be said of a request.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Explanation {
     /// The request in one line.
@@ -81,7 +79,7 @@ pub(crate) struct JudgedAs {
     pub(crate) key: String,
     #[serde(skip)]
     client: Option<Fingerprint>,
-    /// What its limits say, once that is known.
+    /// What its limits say.
     pub(crate) limits: Vec<LimitSays>,
 }
 
@@ -102,11 +100,11 @@ pub(crate) struct LimitSays {
 }
 
 impl Explanation {
-    /// Of a request at this time. Nothing is counted.
-    pub(crate) fn of(world: &World, sent: &Sent, at: Duration) -> Self {
+    /// Of a request, and of what has become of it.
+    pub(crate) fn of(world: &World, sent: &Sent, outcome: &Outcome) -> Self {
         let policy = world.policy;
         let found = world.with_client(sent, |client| {
-            let (acceptance, _) = world.plan(client, at);
+            let acceptance = outcome.acceptance;
             let who = Who::of(client, acceptance, policy, sent);
             let roles = roles(client, acceptance, policy);
             let paths = client.request().paths().map(|paths| paths.map(shown).collect());
@@ -114,28 +112,16 @@ impl Explanation {
             let scopes = scopes(policy, &roles, &who, acceptance);
             (paths, who, exempt, scopes)
         });
-        match found {
-            Ok((paths, who, exempt, scopes)) => {
-                Self { request: sent.line(), paths, client: Some(who), exempt, scopes }
-            }
-            Err(_) => Self {
-                request: sent.line(),
-                paths: None,
-                client: None,
-                exempt: Vec::new(),
-                scopes: Vec::new(),
-            },
-        }
-    }
-
-    /// The same, with what the limits have said to it.
-    pub(crate) fn with(mut self, outcome: &Outcome) -> Self {
-        for scope in &mut self.scopes {
+        let request = sent.line();
+        let Ok((paths, who, exempt, mut scopes)) = found else {
+            return Self { request, paths: None, client: None, exempt: Vec::new(), scopes: Vec::new() };
+        };
+        for scope in &mut scopes {
             for judged in &mut scope.judged {
                 judged.limits = limits(scope.index, judged, outcome);
             }
         }
-        self
+        Self { request, paths, client: Some(who), exempt, scopes }
     }
 }
 

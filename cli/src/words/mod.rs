@@ -65,7 +65,7 @@ fn credentials(policy: &Policy) -> Option<String> {
     let trust = match &rules.trust {
         Trust::Any => "any is believed at once".to_owned(),
         Trust::Upstream { lasts, proof, new_per_address } => {
-            let by = match Match::of(&policy.proof(), proof) {
+            let by = match Match::of(policy.proof(), proof) {
                 proof if proof.is_empty() => "any request".to_owned(),
                 proof => format!("a request where {}", proof.words()),
             };

@@ -37,7 +37,7 @@ impl ScopeWords {
     fn of(policy: &Policy, name: &str) -> Self {
         let written = policy.scope(name);
         match policy.config.policy.scopes.iter().find(|scope| scope.name == name) {
-            Some(scope) => Self::in_force(scope, &written),
+            Some(scope) => Self::in_force(scope, written),
             None => Self {
                 name: name.to_owned(),
                 how_much: super::matches::texts(written.get("rate").unwrap_or(&Value::Null)).join(" and "),
