@@ -5,6 +5,7 @@ use std::time::Duration;
 use tollgate::client::Client;
 use tollgate::decision::Decision;
 use tollgate::gate::{Gate, Passage, Pending};
+use tollgate::limit::MAX_WINDOW;
 use tollgate::reply::LocalReply;
 use tollgate::request::{Headers, Request};
 use tollgate::response::{Origin, Response};
@@ -175,7 +176,7 @@ impl<'p> World<'p> {
     }
 }
 
-/// The clock begins late enough for every window to lie behind it.
+/// The clock begins late enough for every window to lie behind it, and where the marks of most windows lie on whole units of time.
 fn moment(at: Duration) -> Time {
-    Time::from_micros(1 << 50).after(at)
+    Time::default().after(Duration::from_secs(400 * u64::from(MAX_WINDOW))).after(at)
 }

@@ -125,7 +125,7 @@ pub(crate) fn columns(head: [&str; 4], rows: &[[String; 4]], out: &mut String) {
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
     };
     let widths = [width(0), width(1), width(2)];
-    let head = head.map(|text| tell::styled(tell::NAME, text));
+    let head = head.map(|text| if text.is_empty() { String::new() } else { tell::styled(tell::NAME, text) });
     for row in [&head].into_iter().chain(rows) {
         let cells: Vec<String> = row
             .iter()

@@ -126,7 +126,9 @@ fn show_limit(limit: &LimitSays, out: &mut String) {
     tell::line(out, INDENT, text);
 }
 
+/// To a hundredth.
 fn seconds(seconds: f64) -> String {
+    let seconds = (seconds * 100.0).ceil() / 100.0;
     let span = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
     crate::span::show(span)
 }
