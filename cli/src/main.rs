@@ -1,5 +1,7 @@
 //! The command `tollgate`: is this policy right, what does it do to this request, what would it have done to yesterday.
 
+#[cfg(test)]
+mod agreement;
 mod args;
 mod cases;
 mod check;

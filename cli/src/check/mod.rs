@@ -97,6 +97,12 @@ pub(crate) fn run(args: &Args, format: Format) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code.max().unwrap_or(0)))
 }
 
+/// Looks for traps, whatever is found.
+#[cfg(test)]
+pub(crate) fn try_out(policy: &Policy) {
+    show(policy, &traps::find(policy), false, &mut String::new());
+}
+
 fn show(policy: &Policy, traps: &[Trap], is_quiet: bool, out: &mut String) {
     if !is_quiet {
         tell::line(

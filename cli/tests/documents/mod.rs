@@ -32,7 +32,7 @@ impl Random {
         self.below(count) == 0
     }
 
-    fn pick<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, texts: &[&'a str]) -> &'a str {
         texts[self.below(texts.len())]
     }
 
