@@ -12,10 +12,24 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// What the answer looks like
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "The answer"
+    )]
     pub(crate) format: Format,
     /// Colours: `auto` has them where a terminal shows them and `NO_COLOR` is not set
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "The answer"
+    )]
     pub(crate) color: Colour,
 }
 

@@ -136,6 +136,10 @@ impl Policy {
         };
         let mut found = Vec::new();
         collect(&yaml, &mut found);
+        // Beside ours there may be filters of others.
+        if found.iter().any(|found| found.is_named) {
+            found.retain(|found| found.is_named);
+        }
         let number =
             |index: usize| if found.len() > 1 { format!("{name}#{}", index + 1) } else { name.to_owned() };
         if found.is_empty() {
@@ -143,7 +147,7 @@ impl Policy {
                           google.protobuf.StringValue; a policy alone is JSON, in a file that ends with `.json`";
             return vec![Err(Refusal::unreadable(name, reason))];
         }
-        found.iter().enumerate().map(|(index, text)| Self::parse(&number(index), text.as_bytes())).collect()
+        found.iter().enumerate().map(|(index, found)| Self::parse(&number(index), &found.document)).collect()
     }
 
     /// A section of the document, or else that of the default policy.
@@ -173,15 +177,34 @@ fn proof_of(document: &Value) -> Option<&Value> {
     document.get("client")?.get("credential")?.get("proof")
 }
 
-/// Every `configuration` beside a `vm_config`, if it is a text.
-fn collect(yaml: &Value, found: &mut Vec<String>) {
+/// A configuration of a filter.
+struct Found {
+    document: Vec<u8>,
+    /// Whether the name of its file, or of its virtual machine, says that the filter is ours.
+    is_named: bool,
+}
+
+/// What Envoy hands over for this `configuration`.
+fn handed_over(configuration: &Value) -> Option<Vec<u8>> {
+    let kind = configuration.get("@type").and_then(Value::as_str).unwrap_or_default();
+    match configuration.get("value") {
+        Some(Value::String(text)) => Some(text.clone().into_bytes()),
+        // Of a `Struct`, a message that is no text.
+        _ if kind.ends_with("google.protobuf.Struct") => Some(vec![1]),
+        _ => None,
+    }
+}
+
+/// Every `configuration` beside a `vm_config`.
+fn collect(yaml: &Value, found: &mut Vec<Found>) {
     match yaml {
         Value::Object(fields) => {
-            if fields.contains_key("vm_config")
-                && let Some(Value::String(text)) =
-                    fields.get("configuration").and_then(|node| node.get("value"))
+            if let (Some(machine), Some(configuration)) =
+                (fields.get("vm_config"), fields.get("configuration"))
+                && let Some(document) = handed_over(configuration)
             {
-                found.push(text.clone());
+                let is_named = machine.to_string().to_ascii_lowercase().contains("tollgate");
+                found.push(Found { document, is_named });
             }
             fields.values().for_each(|value| collect(value, found));
         }

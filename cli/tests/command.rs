@@ -81,6 +81,18 @@ fn policies_come_from_stdin_and_from_envoys_configuration() {
         let ran = run(&["check", &format!("{}/../envoy/{name}", env!("CARGO_MANIFEST_DIR"))]);
         assert!(ran.code == code && ran.out.contains(expected), "{name}: {}", ran.out);
     }
+    let structure = "a: { vm_config: {}, configuration: { \"@type\": type.googleapis.com/google.protobuf.Struct, value: { scopes: {} } } }";
+    let ran = run(&["check", &file("struct.yaml", structure)]);
+    assert!(
+        ran.code == 2 && ran.out.contains("by `\"@type\": type.googleapis.com/google.protobuf.StringValue`"),
+        "{ran:?}"
+    );
+    let two = "[ { vm_config: { vm_id: other }, configuration: { value: x } }, { vm_config: { vm_id: tollgate }, configuration: { value: '{}' } } ]";
+    assert_eq!(
+        run(&["check", &file("two.yaml", two)]).code,
+        0,
+        "another filter's configuration is not looked at"
+    );
     let ran = run_with(&["check", &file("other.yaml", "a: 1\n")], b"");
     assert!(ran.code == 2 && ran.out.contains("has no filter of Tollgate"), "{ran:?}");
 }
