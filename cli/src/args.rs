@@ -1,8 +1,19 @@
 //! The command line.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+use tollgate_cli::replay;
 
 /// Is this policy right, what does it do to this request, what would it have done to yesterday.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version)]
-pub(crate) struct Cli {}
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Replay(replay::Args),
+}

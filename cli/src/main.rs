@@ -6,7 +6,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use args::{Cli, Command};
+use tollgate_cli::replay;
+
 fn main() -> ExitCode {
-    let args::Cli {} = args::Cli::parse();
-    ExitCode::SUCCESS
+    let outcome = match Cli::parse().command {
+        Command::Replay(args) => replay::run(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("tollgate: {error:#}");
+        ExitCode::from(2)
+    })
 }
