@@ -17,6 +17,24 @@ pub(crate) enum Output {
     Json,
 }
 
+/// What somebody has sent, on one line: not more than so many characters, and none that would change the terminal.
+pub(crate) fn printable(text: &[u8], most: usize) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(most.saturating_mul(4))]);
+    let mut shown = String::new();
+    for (index, character) in text.chars().enumerate() {
+        if index == most {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() || character == '\u{2028}' || character == '\u{202e}' {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// `1234567` as `1,234,567`.
 pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
@@ -49,9 +67,15 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
 /// A span in microseconds in its two largest units: `3 h 20 min`.
 pub(crate) fn span(micros: u64) -> String {
     let seconds = micros.div_ceil(1_000_000);
-    let parts = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
     let first = parts.iter().position(|(count, _)| *count > 0).unwrap_or(3);
-    let shown = parts[first..].iter().take(2).filter(|(count, unit)| *count > 0 || *unit == "s" && first == 3);
+    let shown =
+        parts[first..].iter().take(2).filter(|(count, unit)| *count > 0 || *unit == "s" && first == 3);
     shown.map(|(count, unit)| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
@@ -66,9 +90,10 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for ((cell, heading), width) in cells.zip(headings).zip(&widths) {
             // A string takes all that is written.
-            let _ = match heading.starts_with(' ') {
-                true => write!(line, "{cell:>width$}  "),
-                false => write!(line, "{cell:<width$}  "),
+            let _ = if heading.starts_with(' ') {
+                write!(line, "{cell:>width$}  ")
+            } else {
+                write!(line, "{cell:<width$}  ")
             };
         }
         line.trim_end().to_owned() + "\n"
@@ -111,7 +136,10 @@ impl Progress {
     /// Nobody sees it where standard error is no terminal.
     fn make(&self) -> ProgressBar {
         let (bar, form) = match self.size {
-            Some(size) => (ProgressBar::new(size), "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {msg}  {eta} left"),
+            Some(size) => (
+                ProgressBar::new(size),
+                "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {msg}  {eta} left",
+            ),
             None => (ProgressBar::new_spinner(), "{spinner} {bytes}  {msg}"),
         };
         let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -142,6 +170,12 @@ mod tests {
             [0, 1, 61_000_000, 3_600_000_000, 90_061_000_000].map(span),
             ["0 s", "1 s", "1 min 1 s", "1 h", "1 d 1 h"]
         );
+    }
+
+    #[test]
+    fn nothing_that_was_sent_changes_the_terminal() {
+        assert_eq!(printable("\u{1b}[31m\"ä\"\n".as_bytes(), 80), "\\u{1b}[31m\"ä\"\\u{a}");
+        assert_eq!((printable(b"abcd", 4), printable(b"abcde", 4)), ("abcd".into(), "abcd…".into()));
     }
 
     #[test]

@@ -24,7 +24,9 @@ fn decoded(text: &[u8], first: usize) -> Vec<u8> {
                 out.push(hex(*high) << 4 | hex(*low));
                 rest = after;
             }
-            [b'u', b'0', b'0', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            [b'u', b'0', b'0', high, low, after @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 out.push(hex(*high) << 4 | hex(*low));
                 rest = after;
             }

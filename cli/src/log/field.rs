@@ -54,7 +54,10 @@ pub(crate) enum Edge {
 /// A value as a log writes it.
 #[derive(Clone, Debug)]
 pub(crate) enum Scalar<'a> {
+    /// With escapes, if there are any.
     Text(&'a [u8]),
+    /// As it was sent.
+    Plain(&'a [u8]),
     Owned(Vec<u8>),
     Int(u64),
     Float(f64),
@@ -168,7 +171,11 @@ impl<'a> Draft<'a> {
                 // Of several times the first is the one to go by.
                 *known = known.or_else(|| moment(form, &value));
             }
-            Field::Duration(unit) => self.duration = span(*unit, &value),
+            Field::Duration(unit) => {
+                if let Some(value) = value.if_given() {
+                    self.duration = Some(span(*unit, &value)?);
+                }
+            }
             Field::Address => {
                 let address = value.text();
                 // What has a space in it is two fields of another format.
@@ -311,21 +318,20 @@ fn grpc_status(text: &[u8]) -> Option<u32> {
 
 fn moment(form: &TimeForm, value: &Scalar) -> Option<u64> {
     match (form, value) {
-        (_, Scalar::Text(text)) => form.parse(text),
+        (_, Scalar::Text(text) | Scalar::Plain(text)) => form.parse(text),
         (_, Scalar::Owned(text)) => form.parse(text),
         (TimeForm::Epoch(unit), Scalar::Int(number)) => unit.of_int(*number),
         (TimeForm::Epoch(unit), Scalar::Float(number)) => unit.of_float(*number),
-        (TimeForm::IsoOrEpoch, Scalar::Int(number)) => {
-            let unit = if *number > 100_000_000_000_000 { Unit::Nanos } else { Unit::Seconds };
-            unit.of_int(*number)
-        }
+        (TimeForm::IsoOrEpoch, Scalar::Int(number)) => Unit::of_epoch(*number).of_int(*number),
+        // No number of milliseconds has a fraction.
+        (TimeForm::IsoOrEpoch, Scalar::Float(number)) => Unit::Seconds.of_float(*number),
         _ => None,
     }
 }
 
 fn span(unit: Unit, value: &Scalar) -> Option<u64> {
     match value {
-        Scalar::Text(text) => unit.micros(text),
+        Scalar::Text(text) | Scalar::Plain(text) => unit.micros(text),
         Scalar::Owned(text) => unit.micros(text),
         Scalar::Int(number) => unit.of_int(*number),
         Scalar::Float(number) => unit.of_float(*number),
@@ -337,6 +343,7 @@ impl<'a> Scalar<'a> {
     fn text(self) -> Text<'a> {
         match self {
             Self::Text(text) => unescaped(text),
+            Self::Plain(text) => Cow::Borrowed(text),
             Self::Owned(text) => Cow::Owned(text),
             Self::Int(number) => Cow::Owned(number.to_string().into_bytes()),
             Self::Float(number) => Cow::Owned(number.to_string().into_bytes()),
@@ -349,13 +356,23 @@ impl<'a> Scalar<'a> {
         (!text.is_empty() && *text != *b"-").then_some(text)
     }
 
+    /// The same, as it is.
+    fn if_given(self) -> Option<Self> {
+        match self {
+            Self::Text(b"" | b"-") | Self::Plain(b"" | b"-") => None,
+            value => Some(value),
+        }
+    }
+
     fn status(self) -> Option<u16> {
         match self {
             Self::Int(number) => number.try_into().ok(),
             Self::Float(_) => None,
             // What has no answer has no status.
-            Self::Text(b"-") => Some(0),
-            Self::Text(text) => digits(text).filter(|status| *status < 1_000)?.try_into().ok(),
+            Self::Text(b"-") | Self::Plain(b"-") => Some(0),
+            Self::Text(text) | Self::Plain(text) => {
+                digits(text).filter(|status| *status < 1_000)?.try_into().ok()
+            }
             Self::Owned(text) => digits(&text).filter(|status| *status < 1_000)?.try_into().ok(),
         }
     }

@@ -10,39 +10,62 @@ use super::field::{Draft, Field, Line, Scalar, Skip};
 /// A format of one JSON object for each line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dialect {
-    /// Fields by their names, those inside others behind a dot.
+    /// Fields by their names, in order.
     fields: Vec<(String, Field)>,
-    /// Where an object of headers stands, each a list of values.
-    headers: Option<&'static str>,
+    /// Those of the object `request`, likewise.
+    of_request: Vec<(String, Field)>,
+    /// Whether `request` has an object `headers`, each a list of values.
+    tells_headers: bool,
     /// A field that each line has with this value, if the format says so.
     mark: Option<(&'static str, &'static str)>,
 }
 
 impl Dialect {
+    /// The names of fields inside `request` begin with `request.`.
     pub(super) fn new(
         fields: Vec<(&str, Field)>,
-        headers: Option<&'static str>,
+        tells_headers: bool,
         mark: Option<(&'static str, &'static str)>,
     ) -> Self {
-        let fields = fields.into_iter().map(|(name, field)| (name.to_owned(), field)).collect();
-        Self { fields, headers, mark }
+        let mut dialect = Self { fields: Vec::new(), of_request: Vec::new(), tells_headers, mark };
+        for (name, field) in fields {
+            dialect.put(name, field);
+        }
+        dialect
     }
 
-    /// The same with one more field, by which users are told apart.
+    fn put(&mut self, name: &str, field: Field) {
+        let (list, name) = match name.strip_prefix("request.") {
+            Some(name) => (&mut self.of_request, name),
+            None => (&mut self.fields, name),
+        };
+        match list.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+            Ok(place) => list[place].1 = field,
+            Err(place) => list.insert(place, (name.to_owned(), field)),
+        }
+    }
+
+    /// The same with another field by which users are told apart.
     pub(super) fn with_credential(mut self, name: &str) -> Self {
-        self.fields.retain(|(known, field)| known != name && *field != Field::Credential);
-        self.fields.push((name.to_owned(), Field::Credential));
+        self.fields.retain(|(_, field)| *field != Field::Credential);
+        self.put(name, Field::Credential);
         self
     }
 
     /// The fields that it tells.
     pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.fields.iter().map(|(_, field)| field)
+        self.fields.iter().chain(&self.of_request).map(|(_, field)| field)
     }
 
     /// Whether it tells all headers that a client has sent.
     pub(super) const fn tells_headers(&self) -> bool {
-        self.headers.is_some()
+        self.tells_headers
+    }
+
+    fn field(&self, name: &str, is_of_request: bool) -> Option<&Field> {
+        let list = if is_of_request { &self.of_request } else { &self.fields };
+        let place = list.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+        list.get(place).map(|(_, field)| field)
     }
 
     /// What a line says.
@@ -50,9 +73,10 @@ impl Dialect {
         if !line.starts_with(b"{") {
             return Err(Skip::Unreadable);
         }
-        let mut reading = Reading { dialect: self, draft: Draft::default(), found: 0, is_marked: self.mark.is_none() };
+        let mut reading =
+            Reading { dialect: self, draft: Draft::default(), found: 0, is_marked: self.mark.is_none() };
         let mut json = serde_json::Deserializer::from_slice(line);
-        let object = Object { reading: &mut reading, prefix: "" };
+        let object = Object { reading: &mut reading, is_request: false };
         let end = object.deserialize(&mut json).and_then(|()| json.end());
         end.map_err(|_| Skip::Unreadable)?;
         if !reading.is_marked || reading.found < 2 {
@@ -69,10 +93,10 @@ struct Reading<'a> {
     is_marked: bool,
 }
 
-/// An object, inside others whose names are `prefix`.
+/// A line's object, or the one that stands in it as `request`.
 struct Object<'r, 'a> {
     reading: &'r mut Reading<'a>,
-    prefix: &'static str,
+    is_request: bool,
 }
 
 impl<'a> DeserializeSeed<'a> for Object<'_, 'a> {
@@ -83,9 +107,6 @@ impl<'a> DeserializeSeed<'a> for Object<'_, 'a> {
     }
 }
 
-/// Inside what of which the fields are looked at.
-const INNER: [(&str, &str, &str); 1] = [("", "request", "request.")];
-
 impl<'a> Visitor<'a> for Object<'_, 'a> {
     type Value = ();
 
@@ -94,32 +115,28 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
     }
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        let Self { reading, prefix } = self;
+        let Self { reading, is_request } = self;
+        let dialect = reading.dialect;
         while let Some(Name(name)) = map.next_key()? {
-            let is_inner = |(outer, inner, _): &&(&str, &str, &str)| *outer == prefix && *inner == name;
-            if let Some((_, _, inner)) = INNER.iter().find(is_inner)
-                && reading.dialect.headers.is_some()
-            {
-                map.next_value_seed(Object { reading, prefix: inner })?;
+            if !is_request && !dialect.of_request.is_empty() && name == "request" {
+                map.next_value_seed(Object { reading, is_request: true })?;
                 continue;
             }
-            let dialect = reading.dialect;
-            let is_here = |known: &str| known.strip_prefix(prefix) == Some(&*name);
-            if dialect.headers.is_some_and(is_here) {
+            if is_request && dialect.tells_headers && name == "headers" {
                 map.next_value_seed(HeaderList { reading })?;
                 continue;
             }
-            let field = dialect.fields.iter().find(|(known, _)| is_here(known));
-            let is_mark = dialect.mark.is_some_and(|(known, _)| is_here(known));
-            if field.is_none() && !is_mark {
+            let field = dialect.field(&name, is_request);
+            let mark = dialect.mark.filter(|(known, _)| !is_request && !reading.is_marked && *known == name);
+            if field.is_none() && mark.is_none() {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
             let Value(value) = map.next_value()?;
-            if is_mark && let (Some(Scalar::Text(text)), Some((_, mark))) = (&value, dialect.mark) {
-                reading.is_marked |= *text == mark.as_bytes();
+            if let (Some(Scalar::Plain(text)), Some((_, mark))) = (&value, mark) {
+                reading.is_marked = *text == mark.as_bytes();
             }
-            if let (Some((_, field)), Some(value)) = (field, value) {
+            if let (Some(field), Some(value)) = (field, value) {
                 reading.found += 1;
                 if reading.draft.put(field, value).is_none() {
                     return Err(serde::de::Error::custom("not what the format says it is"));
@@ -129,6 +146,9 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
         Ok(())
     }
 }
+
+/// What Caddy writes for headers that are secret.
+pub(crate) const REDACTED: &[u8] = b"REDACTED";
 
 /// The headers of a request: an object of lists.
 struct HeaderList<'r, 'a> {
@@ -152,7 +172,11 @@ impl<'a> Visitor<'a> for HeaderList<'_, 'a> {
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(Name(name)) = map.next_key()? {
-            let Values(values) = map.next_value()?;
+            let Values(mut values) = map.next_value()?;
+            if values.is_empty() {
+                // So did Caddy 2.6 strike out what is secret.
+                values.push(Cow::Borrowed(REDACTED));
+            }
             for value in values {
                 self.reading.draft.put_header(name.clone(), value);
             }
@@ -200,7 +224,7 @@ impl<'a> serde::Deserialize<'a> for Value<'a> {
             }
 
             fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Value<'a>, E> {
-                Ok(Value(Some(Scalar::Text(text.as_bytes()))))
+                Ok(Value(Some(Scalar::Plain(text.as_bytes()))))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Value<'a>, E> {
@@ -225,7 +249,7 @@ impl<'a> serde::Deserialize<'a> for Value<'a> {
 
             /// Something is not there: what an access log shows as `-`.
             fn visit_unit<E>(self) -> Result<Value<'a>, E> {
-                Ok(Value(Some(Scalar::Text(b"-"))))
+                Ok(Value(Some(Scalar::Plain(b"-"))))
             }
 
             fn visit_seq<S: SeqAccess<'a>>(self, mut list: S) -> Result<Value<'a>, S::Error> {

@@ -1,10 +1,11 @@
 //! The formats that are known by themselves.
 
-use super::field::{Edge, Field, Line, Skip};
+use super::dialects::dialect;
+use super::field::{Field, Line, Skip};
 use super::json::Dialect;
 use super::notation;
 use super::pattern::Pattern;
-use super::time::{TimeForm, Unit};
+use crate::output::printable;
 
 /// How to read the lines of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,31 +25,44 @@ pub type Refusal = String;
 
 /// Of text: a name, what it is written as, and what stands in the help. Those that say more stand first, since some read the
 /// lines of others, but for their end.
-const TEXTS: [(&str, &str, &str); 7] = [
+const TEXTS: [(&str, &str, &str); 8] = [
     ("traefik", TRAEFIK, "Traefik's CLF; its time is the request's start, in whole seconds"),
     ("envoy", ENVOY, "Envoy's default text; start, in milliseconds"),
     ("istio", ISTIO, "Istio's text; start, in milliseconds"),
     ("alb", ALB, "AWS Application Load Balancer; start and end, in microseconds"),
     ("vhost_combined", VHOST, "combined behind a host, of nginx or Apache; see combined"),
-    ("combined", COMBINED, "nginx, Apache, gunicorn; one moment in whole seconds (nginx: the end; Apache: the start)"),
+    ("nginx-main", MAIN, "combined with X-Forwarded-For behind it, as nginx' own packages set it up"),
+    (
+        "combined",
+        COMBINED,
+        "nginx, Apache, gunicorn; one moment in whole seconds (nginx: the end; Apache: the start)",
+    ),
     ("common", COMMON, "the same without referrer and user agent"),
 ];
 
 const COMMON: &str = r#"$remote_addr $ident $remote_user [$time_local] "$request" $status $body_bytes_sent"#;
 const COMBINED: &str = r#"$remote_addr $ident $remote_user [$time_local] "$request" $status $body_bytes_sent "$referer" "$http_user_agent""#;
+const MAIN: &str = r#"$remote_addr $ident $remote_user [$time_local] "$request" $status $body_bytes_sent "$referer" "$http_user_agent" "$http_x_forwarded_for""#;
 const VHOST: &str = r#"$host $remote_addr $ident $remote_user [$time_local] "$request" $status $body_bytes_sent "$referer" "$http_user_agent""#;
-const TRAEFIK: &str = r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %{count}x "%{router}x" "%{server}x" %{ms}Tms"#;
+const TRAEFIK: &str =
+    r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %{count}x "%{router}x" "%{server}x" %{ms}Tms"#;
 const ENVOY: &str = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%""#;
 const ISTIO: &str = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%"#;
 const ALB: &str = r#"$type $time_iso8601 $elb $remote_addr $target $request_processing $target_processing $response_processing $status $target_status $received $sent "$request" "$http_user_agent" $cipher $protocol $target_group "$trace" "$host" "$certificate" $rule $start_iso8601"#;
 
 /// Of JSON: a name, and what stands in the help.
 const JSONS: [(&str, &str); 5] = [
-    ("envoy-json", "the JSON of this project's envoy/*.yaml, of Envoy Gateway, of Istio; start, in milliseconds"),
+    (
+        "envoy-json",
+        "the JSON of this project's envoy/*.yaml, of Envoy Gateway, of Istio; start, in milliseconds",
+    ),
     ("caddy", "Caddy's JSON; end less duration, in microseconds"),
     ("traefik-json", "Traefik's JSON; start, in nanoseconds"),
     ("cloudflare", "Cloudflare Logpush, http_requests; start"),
-    ("json", "any other whose fields have the usual names (`time`, `remote_addr`, `method`, `path`, `status`, …)"),
+    (
+        "json",
+        "any other whose fields have the usual names (`time`, `remote_addr`, `method`, `path`, `status`, …)",
+    ),
 ];
 
 /// The names of the formats that are known, each with what it is, for the help.
@@ -162,126 +176,16 @@ const UVICORN: &str = "this is uvicorn's access log, which tells no time, and wi
 /// Why lines are of no known format.
 fn unknown(lines: &[&[u8]]) -> Refusal {
     let first = lines.first().copied().unwrap_or_default();
-    let is_uvicorn = |line: &&&[u8]| {
-        line.starts_with(b"INFO:") && memchr::memmem::find(line, b" - \"").is_some()
-    };
-    if lines.iter().filter(is_uvicorn).count() * 2 > lines.len() {
+    let is_uvicorn =
+        |line: &&&[u8]| line.starts_with(b"INFO:") && memchr::memmem::find(line, b" - \"").is_some();
+    if lines.iter().any(|line| is_uvicorn(&line)) {
         return UVICORN.into();
     }
-    let shown: String = String::from_utf8_lossy(&first[..first.len().min(160)]).escape_debug().collect();
+    let shown = printable(first, 160);
     let names: Vec<&str> = names().map(|(name, _)| name).collect();
     format!(
         "the format is not known. Name it by --log-format: {}, or a format string as nginx, Apache or Envoy have it. The first line is: \
          {shown}",
         names.join(", ")
     )
-}
-
-fn dialect(name: &str) -> Dialect {
-    let start = |form| Field::Time(form, Edge::Start);
-    let end = |form| Field::Time(form, Edge::End);
-    let header = |name: &str| Field::Header(name.into());
-    match name {
-        "envoy-json" => Dialect::new(
-            vec![
-                // This project's.
-                ("time", start(TimeForm::Iso)),
-                ("client", Field::Address),
-                ("method", Field::Method),
-                ("host", Field::Host),
-                ("path", Field::Target),
-                ("status", Field::Status),
-                ("details", Field::Details),
-                ("duration_ms", Field::Duration(Unit::Millis)),
-                ("grpc_status", Field::GrpcStatus),
-                ("user_agent", header("user-agent")),
-                ("credential", Field::Credential),
-                // Envoy Gateway's, and Istio's.
-                ("start_time", start(TimeForm::Iso)),
-                ("x-envoy-origin-path", Field::Target),
-                ("response_code", Field::Status),
-                ("response_code_details", Field::Details),
-                ("duration", Field::Duration(Unit::Millis)),
-                ("x-forwarded-for", Field::ForwardedFor),
-                ("x_forwarded_for", Field::ForwardedFor),
-                ("user-agent", header("user-agent")),
-                (":authority", Field::Host),
-                ("authority", Field::Host),
-                ("downstream_remote_address", Field::Address),
-            ],
-            None,
-            None,
-        ),
-        "caddy" => Dialect::new(
-            vec![
-                ("ts", end(TimeForm::IsoOrEpoch)),
-                ("request.client_ip", Field::Address),
-                ("request.method", Field::Method),
-                ("request.host", Field::Host),
-                ("request.uri", Field::Target),
-                ("user_id", Field::User),
-                ("duration", Field::Duration(Unit::Seconds)),
-                ("status", Field::Status),
-            ],
-            Some("request.headers"),
-            Some(("msg", "handled request")),
-        ),
-        "traefik-json" => Dialect::new(
-            vec![
-                ("StartUTC", start(TimeForm::Iso)),
-                ("ClientHost", Field::Address),
-                ("RequestMethod", Field::Method),
-                ("RequestHost", Field::Host),
-                ("RequestPath", Field::Target),
-                ("ClientUsername", Field::User),
-                ("Duration", Field::Duration(Unit::Nanos)),
-                ("DownstreamStatus", Field::Status),
-                ("request_User-Agent", header("user-agent")),
-            ],
-            None,
-            None,
-        ),
-        "cloudflare" => Dialect::new(
-            vec![
-                ("EdgeStartTimestamp", start(TimeForm::IsoOrEpoch)),
-                ("ClientIP", Field::Address),
-                ("ClientRequestMethod", Field::Method),
-                ("ClientRequestHost", Field::Host),
-                ("ClientRequestURI", Field::Target),
-                ("EdgeResponseStatus", Field::Status),
-                ("ClientRequestUserAgent", header("user-agent")),
-            ],
-            None,
-            None,
-        ),
-        _ => Dialect::new(
-            vec![
-                ("time", end(TimeForm::IsoOrEpoch)),
-                ("timestamp", end(TimeForm::IsoOrEpoch)),
-                ("@timestamp", end(TimeForm::IsoOrEpoch)),
-                ("time_iso8601", end(TimeForm::Iso)),
-                ("time_local", end(TimeForm::Clf)),
-                ("msec", end(TimeForm::Epoch(Unit::Seconds))),
-                ("remote_addr", Field::Address),
-                ("client_ip", Field::Address),
-                ("remote_user", Field::User),
-                ("request", Field::RequestLine),
-                ("request_method", Field::Method),
-                ("method", Field::Method),
-                ("request_uri", Field::Target),
-                ("uri", Field::Target),
-                ("path", Field::Target),
-                ("status", Field::Status),
-                ("request_time", Field::Duration(Unit::Seconds)),
-                ("host", Field::Host),
-                ("http_host", Field::Host),
-                ("http_user_agent", header("user-agent")),
-                ("user_agent", header("user-agent")),
-                ("http_x_forwarded_for", Field::ForwardedFor),
-                ("credential", Field::Credential),
-            ],
-            None,
-            None,
-        ),
-    }
 }

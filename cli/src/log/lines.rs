@@ -38,7 +38,9 @@ pub(super) fn unpacked(mut file: impl Read + Send + 'static) -> io::Result<Box<d
     }
     let whole = io::Cursor::new(head[..length].to_vec()).chain(file);
     Ok(match head[..length] {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, whole))),
+        [0x1f, 0x8b, ..] => {
+            Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, whole)))
+        }
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(whole)?),
         _ => Box::new(whole),
     })
@@ -182,7 +184,11 @@ mod tests {
         for (long, skipped) in [(MAX_LINE - 3, 0), (MAX_LINE + 1, 1), (10 << 20, 1)] {
             let text = ["a\n", &"x".repeat(long), "\nb\n"].concat().into_bytes();
             let (found, too_long, _) = all(Blocks::new(Box::new(io::Cursor::new(text))));
-            assert_eq!((found.len(), too_long), (3 - usize::try_from(skipped).expect("few"), skipped), "{long}");
+            assert_eq!(
+                (found.len(), too_long),
+                (3 - usize::try_from(skipped).expect("few"), skipped),
+                "{long}"
+            );
             assert_eq!((&*found[0], &**found.last().expect("lines")), (&b"a"[..], &b"b"[..]));
         }
         let endless = "x".repeat(3 * MAX_LINE).into_bytes();
@@ -191,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_is_packed_and_cut_short_is_read_as_far_as_it_goes() {
-        let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
+        let text = (0..50_000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
         for packed in &packed(text.as_bytes())[1..] {
             let cut = packed[..packed.len() / 2].to_vec();
             let (found, _, is_broken) = all(Blocks::new(unpacked(io::Cursor::new(cut)).expect("a head")));

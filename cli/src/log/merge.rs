@@ -5,9 +5,9 @@ use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::thread;
 use std::vec::IntoIter;
 
@@ -15,6 +15,7 @@ use super::field::{Line, Skip};
 use super::known::{Format, Refusal};
 use super::lines::{Blocks, Counting, Progress, lines, unpacked};
 use super::order::Order;
+use crate::output::printable;
 
 /// Where a log is read from.
 #[derive(Clone, Debug)]
@@ -41,7 +42,9 @@ impl Input {
     pub(crate) fn size(&self) -> Option<u64> {
         match self {
             Self::Stdin => None,
-            Self::File(path) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
+            Self::File(path) => {
+                path.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len())
+            }
         }
     }
 
@@ -203,18 +206,13 @@ fn read<T>(
     let skipped = |report: &mut FileReport, skip: Skip, count| report.skipped[skip as usize] += count;
     let mut batch = Vec::new();
     while let Some(block) = blocks.next() {
-        let format = match &report.format {
-            Some(format) => format.clone(),
-            None => {
-                let sample: Vec<&[u8]> = lines(block).filter(|line| !line.is_empty()).take(SAMPLE).collect();
-                if sample.is_empty() {
-                    continue;
-                }
-                let format = Format::of(&sample, how.credential.as_deref())?;
-                report.format = Some(format.clone());
-                format
+        if report.format.is_none() {
+            let sample: Vec<&[u8]> = lines(block).filter(|line| !line.is_empty()).take(SAMPLE).collect();
+            if !sample.is_empty() {
+                report.format = Some(Format::of(&sample, how.credential.as_deref())?);
             }
-        };
+        }
+        let Some(format) = report.format.clone() else { continue };
         for line in lines(block) {
             report.lines += 1;
             if line.is_empty() {
@@ -229,7 +227,7 @@ fn read<T>(
                 }
                 Err(skip) => {
                     if skip == Skip::Unreadable && report.first_unreadable.is_none() {
-                        report.first_unreadable = Some((report.lines, excerpt(line)));
+                        report.first_unreadable = Some((report.lines, printable(line, 100)));
                     }
                     skipped(&mut report, skip, 1);
                 }
@@ -246,10 +244,4 @@ fn read<T>(
     report.late = order.late;
     let _ = sender.send(Message::Batch(batch));
     Ok(report)
-}
-
-/// How a line begins, for people.
-fn excerpt(line: &[u8]) -> String {
-    let start = String::from_utf8_lossy(&line[..line.len().min(80)]);
-    start.escape_debug().collect()
 }

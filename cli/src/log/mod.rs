@@ -3,6 +3,7 @@
 //! Most formats tell when a request *ended*, since that is when a line can be written. A gate decides when it *begins*. So each
 //! line that tells a duration is put back by it. [`FORMATS`](known::FORMATS) says for each format which moment it tells.
 
+mod dialects;
 mod escape;
 mod field;
 mod json;
@@ -12,12 +13,15 @@ mod merge;
 mod notation;
 mod order;
 mod pattern;
+#[cfg(test)]
+mod tests;
 pub(crate) mod time;
 
-pub use known::{Format, Refusal, names};
 pub(crate) use field::Field;
-pub use lines::MAX_LINE;
 pub(crate) use field::{Credential, Line, Skip};
+pub(crate) use json::REDACTED;
+pub use known::{Format, Refusal, names};
+pub use lines::MAX_LINE;
 pub(crate) use merge::{FileReport, HowToRead, Input, follow};
 
 /// Reads one line in this format, and forgets it. For those who try what happens then.

@@ -11,17 +11,19 @@ use super::time::{TimeForm, Unit};
 /// What is wrong with it.
 pub(super) fn parse(text: &str, credential: Option<&str>, is_open: bool) -> Result<Pattern, String> {
     let text = text.trim().trim_end_matches("\\n");
-    let mut pieces = if is_nginx(text) {
-        nginx(text)
+    let (mut pieces, escapes) = if is_nginx(text) {
+        (nginx(text), true)
     } else if is_envoy(text) {
-        envoy(text)?
+        (envoy(text)?, false)
     } else {
-        apache(text)?
+        (apache(text)?, true)
     };
     if !pieces.iter().any(|piece| matches!(piece, Piece::Field(..))) {
-        return Err("it has no fields: write it as nginx' `log_format` has it (`$remote_addr …`), or Apache's \
+        return Err(
+            "it has no fields: write it as nginx' `log_format` has it (`$remote_addr …`), or Apache's \
                     `LogFormat` (`%h …`), or name one of the known formats"
-            .into());
+                .into(),
+        );
     }
     if let Some(name) = credential {
         let is_named = |piece: &&mut Piece| matches!(piece, Piece::Field(_, known) if is_name(known, name));
@@ -30,7 +32,7 @@ pub(super) fn parse(text: &str, credential: Option<&str>, is_open: bool) -> Resu
             None => return Err(format!("it has no field `{name}`, by which users are to be told apart")),
         }
     }
-    Pattern::new(pieces, is_open)
+    Pattern::new(pieces, is_open, escapes)
 }
 
 /// `$sent_http_x_user` is also called `sent_http_x_user`, `%{X-User}o` also `X-User`.
@@ -41,7 +43,8 @@ fn is_name(known: &str, name: &str) -> bool {
 }
 
 fn is_nginx(text: &str) -> bool {
-    let variable = |rest: &str| rest.starts_with('{') || rest.starts_with(|first: char| first.is_ascii_lowercase());
+    let variable =
+        |rest: &str| rest.starts_with('{') || rest.starts_with(|first: char| first.is_ascii_lowercase());
     text.match_indices('$').any(|(index, _)| variable(&text[index + 1..]))
 }
 
@@ -140,7 +143,10 @@ fn apache(text: &str) -> Result<Vec<Piece>, String> {
         let after = after.trim_start_matches(['<', '>']);
         let size = if after.starts_with('^') { 3 } else { 1 };
         let directive = after.get(..size).filter(|directive| directive.is_ascii()).ok_or_else(|| {
-            format!("`%{rest}` is no directive of Apache's", rest = rest[index + 1..].chars().take(12).collect::<String>())
+            format!(
+                "`%{rest}` is no directive of Apache's",
+                rest = rest[index + 1..].chars().take(12).collect::<String>()
+            )
         })?;
         let name = argument.map_or_else(|| format!("%{directive}"), |it| format!("%{{{it}}}{directive}"));
         let bracketed = directive == "t" && argument.is_none();
@@ -209,12 +215,16 @@ fn envoy(text: &str) -> Result<Vec<Piece>, String> {
         let name = after.bytes().take_while(|byte| byte.is_ascii_uppercase() || *byte == b'_').count();
         let unended = || format!("`%{}` has no `%` at its end", after.chars().take(12).collect::<String>());
         let (argument, behind) = match after[name..].strip_prefix('(') {
-            Some(inner) => inner.split_once(')').map(|(argument, behind)| (Some(argument), behind)).ok_or_else(unended)?,
+            Some(inner) => inner
+                .split_once(')')
+                .map(|(argument, behind)| (Some(argument), behind))
+                .ok_or_else(unended)?,
             None => (None, &after[name..]),
         };
         // A length may stand there: `:Z`.
         let (_, behind) = behind.split_once('%').ok_or_else(unended)?;
-        let shown = argument.map_or_else(|| after[..name].to_owned(), |it| format!("{}({it})", &after[..name]));
+        let shown =
+            argument.map_or_else(|| after[..name].to_owned(), |it| format!("{}({it})", &after[..name]));
         pieces.push(Piece::Field(envoy_field(&after[..name], argument), format!("%{shown}%")));
         rest = behind;
     }

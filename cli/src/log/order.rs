@@ -91,14 +91,21 @@ mod tests {
     #[test]
     fn a_request_is_judged_when_it_began() {
         let mut order = Order::new();
-        for (start, end, name) in [(90, 100, "a"), (70, 101, "long"), (101, 101, "b"), (101, 101, "c"), (140, 140, "d")] {
+        for (start, end, name) in
+            [(90, 100, "a"), (70, 101, "long"), (101, 101, "b"), (101, 101, "c"), (140, 140, "d")]
+        {
             assert!(order.put(start * SECOND, end * SECOND, name));
         }
         let mut next = |is_end| order.next(is_end).map(|(time, name)| (time / SECOND, name));
-        assert_eq!([next(false), next(false), next(false)], [Some((70, "long")), Some((90, "a")), Some((101, "b"))]);
+        assert_eq!(
+            [next(false), next(false), next(false)],
+            [Some((70, "long")), Some((90, "a")), Some((101, "b"))]
+        );
         assert_eq!([next(false), next(false)], [Some((101, "c")), None]);
         // Began before one that is judged already; and one that is too old.
-        assert!(order.put(60 * SECOND, 141 * SECOND, "late") && !order.put(110 * SECOND, 110 * SECOND, "old"));
+        assert!(
+            order.put(60 * SECOND, 141 * SECOND, "late") && !order.put(110 * SECOND, 110 * SECOND, "old")
+        );
         assert_eq!(order.late, 1);
         assert_eq!(order.next(true), Some((101 * SECOND, "late")));
         assert_eq!((order.next(true), order.next(true)), (Some((140 * SECOND, "d")), None));

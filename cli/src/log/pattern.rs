@@ -11,12 +11,14 @@ pub(crate) struct Pattern {
     fields: Vec<(Field, Vec<u8>)>,
     /// Whether more may follow, behind a space.
     is_open: bool,
+    /// Whether the server writes `\"` or `\x22` for a quote. Envoy and Traefik write what was sent as it is.
+    escapes: bool,
 }
 
 impl Pattern {
     /// A pattern of these pieces; or what is wrong with them.
-    pub(super) fn new(pieces: Vec<Piece>, is_open: bool) -> Result<Self, String> {
-        let mut pattern = Self { start: Vec::new(), fields: Vec::new(), is_open };
+    pub(super) fn new(pieces: Vec<Piece>, is_open: bool, escapes: bool) -> Result<Self, String> {
+        let mut pattern = Self { start: Vec::new(), fields: Vec::new(), is_open, escapes };
         for piece in pieces {
             match (piece, pattern.fields.last_mut()) {
                 (Piece::Text(text), None) => pattern.start.extend_from_slice(text.as_bytes()),
@@ -44,13 +46,27 @@ impl Pattern {
         let mut rest = line.strip_prefix(&*self.start)?;
         let mut draft = Draft::default();
         for (field, end) in &self.fields {
-            let length = if end.is_empty() { self.last(rest) } else { find(rest, end)? };
+            let length = if end.is_empty() { self.last(rest) } else { self.find(rest, end)? };
             let (value, after) = rest.split_at(length);
-            draft.put(field, Scalar::Text(value))?;
+            draft.put(field, if self.escapes { Scalar::Text(value) } else { Scalar::Plain(value) })?;
             rest = &after[end.len()..];
         }
         let is_over = rest.is_empty() || self.is_open && rest.starts_with(b" ");
         is_over.then_some(draft)
+    }
+
+    /// Where `end` begins. If it begins with a quote, that is none which the server has escaped.
+    fn find(&self, text: &[u8], end: &[u8]) -> Option<usize> {
+        let first = *end.first()?;
+        let is_quote = self.escapes && first == b'"';
+        let mut from = 0;
+        loop {
+            let index = from + memchr::memchr(first, &text[from..])?;
+            if text[index..].starts_with(end) && !(is_quote && is_escaped(text, index)) {
+                return Some(index);
+            }
+            from = index + 1;
+        }
     }
 
     /// How long a field is that nothing ends.
@@ -66,19 +82,6 @@ pub(crate) enum Piece {
     Text(String),
     /// A field, and how the format calls it.
     Field(Field, String),
-}
-
-/// Where `end` begins. If it begins with a quote, that is none which the log has escaped.
-fn find(text: &[u8], end: &[u8]) -> Option<usize> {
-    let first = *end.first()?;
-    let mut from = 0;
-    loop {
-        let index = from + memchr::memchr(first, &text[from..])?;
-        if text[index..].starts_with(end) && !(first == b'"' && is_escaped(text, index)) {
-            return Some(index);
-        }
-        from = index + 1;
-    }
 }
 
 /// Whether an odd number of backslashes stands before this byte.

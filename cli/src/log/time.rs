@@ -9,7 +9,7 @@ pub(crate) enum TimeForm {
     Iso,
     /// A number since 1970, with or without a fraction, of this unit in microseconds.
     Epoch(Unit),
-    /// The form of RFC 3339, or a whole number of seconds or nanoseconds: which one is known by its size.
+    /// The form of RFC 3339, or a number of which the unit is known by its size.
     IsoOrEpoch,
     /// By directives as of C's `strftime`.
     Strftime(String),
@@ -35,8 +35,8 @@ impl TimeForm {
             Self::Iso => iso(text),
             Self::Epoch(unit) => unit.micros(text),
             Self::IsoOrEpoch => iso(text).or_else(|| {
-                let unit = if text.len() > 15 { Unit::Nanos } else { Unit::Seconds };
-                unit.micros(text)
+                let whole = text.split(|byte| *byte == b'.').next().and_then(digits)?;
+                Unit::of_epoch(whole).micros(text)
             }),
             Self::Strftime(form) => strftime(form, text),
         }
@@ -63,6 +63,16 @@ impl Unit {
             Self::Millis => whole.checked_mul(1_000)?.checked_add(billionths / MICROS),
             Self::Micros => Some(whole),
             Self::Nanos => Some(whole / 1_000),
+        }
+    }
+
+    /// What a moment of our days, as a number, counts.
+    pub(crate) const fn of_epoch(number: u64) -> Self {
+        match number {
+            0..100_000_000_000 => Self::Seconds,
+            100_000_000_000..100_000_000_000_000 => Self::Millis,
+            100_000_000_000_000..100_000_000_000_000_000 => Self::Micros,
+            _ => Self::Nanos,
         }
     }
 
@@ -96,7 +106,8 @@ fn clf(text: &[u8]) -> Option<u64> {
     let [d1, d2, b'/', a, b, c, b'/', rest @ ..] = text else { return None };
     let [y1, y2, y3, y4, b':', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = rest else { return None };
     let month = MONTHS.as_chunks::<3>().0.iter().position(|month| month == &[*a, *b, *c])?;
-    let date = Date { year: digits(&[*y1, *y2, *y3, *y4])?, month: month as u64 + 1, day: digits(&[*d1, *d2])? };
+    let date =
+        Date { year: digits(&[*y1, *y2, *y3, *y4])?, month: month as u64 + 1, day: digits(&[*d1, *d2])? };
     let seconds = of_day([*h1, *h2], [*m1, *m2], [*s1, *s2])?;
     let rest = rest.trim_ascii();
     let offset = if rest.is_empty() { 0 } else { offset(rest)? };
@@ -105,7 +116,9 @@ fn clf(text: &[u8]) -> Option<u64> {
 
 /// `2026-11-28T03:04:58.123456Z`, with a space for the `T`, or with an offset.
 fn iso(text: &[u8]) -> Option<u64> {
-    let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T' | b't' | b' ', rest @ ..] = text else { return None };
+    let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T' | b't' | b' ', rest @ ..] = text else {
+        return None;
+    };
     let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = rest else { return None };
     let date =
         Date { year: digits(&[*y1, *y2, *y3, *y4])?, month: digits(&[*o1, *o2])?, day: digits(&[*d1, *d2])? };
@@ -232,6 +245,8 @@ mod tests {
             (TimeForm::Epoch(Unit::Micros), "1795835098123456", MOMENT + 123_456),
             (TimeForm::IsoOrEpoch, "1795835098123456789", MOMENT + 123_456),
             (TimeForm::IsoOrEpoch, "1795835098", MOMENT),
+            (TimeForm::IsoOrEpoch, "1795835098.123456789", MOMENT + 123_456),
+            (TimeForm::IsoOrEpoch, "1795835098123", MOMENT + 123_000),
             (TimeForm::IsoOrEpoch, "2026-11-28T03:04:58Z", MOMENT),
             (TimeForm::Strftime("%d.%m.%Y %H:%M:%S".into()), "28.11.2026 03:04:58", MOMENT),
             (TimeForm::Strftime("%d/%b/%Y %T %z".into()), "28/Nov/2026 04:04:58 +0100", MOMENT),

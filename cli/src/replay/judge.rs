@@ -55,7 +55,12 @@ impl Judge {
 
     /// Decides about a request that began at `start`, in microseconds since 1970, and which is not before any that was judged.
     /// Answers that came until then come first. `look` sees the decision, and whose it is.
-    pub(crate) fn judge<T>(&mut self, start: u64, entry: &Entry, look: impl FnOnce(&Decision, &Client) -> T) -> T {
+    pub(crate) fn judge<T>(
+        &mut self,
+        start: u64,
+        entry: &Entry,
+        look: impl FnOnce(&Decision, &Client) -> T,
+    ) -> T {
         self.settle_until(start);
         let request = Request::new(entry.headers(), entry);
         let client = Client::identify(&self.gate.config().policy.client, &request);

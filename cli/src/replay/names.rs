@@ -8,6 +8,7 @@ use tollgate::store::Fingerprint;
 
 use super::judge::SECRET;
 use super::request::Entry;
+use crate::output::printable;
 
 /// The client with this fingerprint, by the first part of the key that this request has.
 pub(crate) fn name(key: &Key, counted: Fingerprint, client: &Client, entry: &Entry) -> String {
@@ -63,12 +64,7 @@ fn last(values: impl Iterator<Item = Vec<u8>>) -> Option<String> {
     values.filter(|value| !value.is_empty()).last().map(|value| shown(&value))
 }
 
-/// Something that a client has chosen, on one line and not too long.
+/// Something that a client has chosen.
 fn shown(text: &[u8]) -> String {
-    const MOST: usize = 48;
-    let text: String = String::from_utf8_lossy(text).escape_debug().collect();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    printable(text, 48)
 }

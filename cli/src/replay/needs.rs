@@ -46,17 +46,17 @@ impl Needs {
         let Policy { scopes, exempt, trust, .. } = &config.policy;
         let of_scope = |scope: &tollgate::scope::Scope| {
             let mut needs = BTreeSet::new();
-            matcher(&scope.matcher, &mut needs);
-            key(&scope.key, &mut needs);
+            of_matcher(&scope.matcher, &mut needs);
+            of_key(&scope.key, &mut needs);
             needs
         };
         let of_scopes: Vec<_> = scopes.iter().map(of_scope).collect();
         let mut all: BTreeSet<Need> = of_scopes.iter().flatten().cloned().collect();
         for exempt in exempt {
-            matcher(exempt, &mut all);
+            of_matcher(exempt, &mut all);
         }
         if let Trust::Upstream { proof, .. } = trust {
-            matcher(proof, &mut all);
+            of_matcher(proof, &mut all);
         }
         let credentials = config.minds_credentials || all.contains(&Need::Claim);
         Self { all, of_scopes, credentials }
@@ -67,8 +67,8 @@ impl Needs {
     }
 }
 
-fn matcher(matcher_: &Matcher, needs: &mut BTreeSet<Need>) {
-    for condition in &matcher_.0 {
+fn of_matcher(matcher: &Matcher, needs: &mut BTreeSet<Need>) {
+    for condition in &matcher.0 {
         match condition {
             Condition::Method(_) | Condition::Path(_) | Condition::Address(_) => {}
             Condition::Host(_) => {
@@ -88,17 +88,17 @@ fn matcher(matcher_: &Matcher, needs: &mut BTreeSet<Need>) {
                     needs.insert(Need::UserAgent);
                 }
             }
-            Condition::Any(matchers) => matchers.iter().for_each(|inner| matcher(inner, needs)),
-            Condition::Not(inner) => matcher(inner, needs),
+            Condition::Any(matchers) => matchers.iter().for_each(|inner| of_matcher(inner, needs)),
+            Condition::Not(inner) => of_matcher(inner, needs),
         }
     }
 }
 
-fn key(key: &Key, needs: &mut BTreeSet<Need>) {
-    key.0.iter().for_each(|part| key_part(part, needs));
+fn of_key(key: &Key, needs: &mut BTreeSet<Need>) {
+    key.0.iter().for_each(|part| of_part(part, needs));
 }
 
-fn key_part(part: &KeyPart, needs: &mut BTreeSet<Need>) {
+fn of_part(part: &KeyPart, needs: &mut BTreeSet<Need>) {
     match part {
         KeyPart::Address | KeyPart::Credential | KeyPart::Global => {}
         KeyPart::Header(name) => {
@@ -116,7 +116,7 @@ fn key_part(part: &KeyPart, needs: &mut BTreeSet<Need>) {
         KeyPart::JwtClaim(_) => {
             needs.insert(Need::Claim);
         }
-        KeyPart::All(parts) => parts.iter().for_each(|part| key_part(part, needs)),
+        KeyPart::All(parts) => parts.iter().for_each(|part| of_part(part, needs)),
     }
 }
 

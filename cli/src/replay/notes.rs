@@ -58,8 +58,12 @@ fn untold(outcome: &Outcome, notes: &mut Vec<String>) {
     let is_told = |need: &Need| match need {
         Need::Query => outcome.tally.has_query,
         Need::Host => tells(&|field| *field == Field::Host),
-        Need::UserAgent => all_headers || tells(&|field| matches!(field, Field::Header(name) if name == "user-agent")),
-        Need::Header(wanted) => all_headers || tells(&|field| matches!(field, Field::Header(name) if name == wanted)),
+        Need::UserAgent => {
+            all_headers || tells(&|field| matches!(field, Field::Header(name) if name == "user-agent"))
+        }
+        Need::Header(wanted) => {
+            all_headers || tells(&|field| matches!(field, Field::Header(name) if name == wanted))
+        }
         Need::Cookie(wanted) => tells(&|field| match field {
             Field::Cookie(name) => name == wanted,
             Field::Header(name) => name == "cookie",
@@ -99,7 +103,7 @@ fn addresses(outcome: &Outcome, notes: &mut Vec<String>) {
 
 /// A log of whole seconds is a coarse clock.
 fn clock(outcome: &Outcome, notes: &mut Vec<String>) {
-    const COARSE: [&str; 4] = ["combined", "common", "vhost_combined", "traefik"];
+    const COARSE: [&str; 5] = ["nginx-main", "combined", "common", "vhost_combined", "traefik"];
     let formats = outcome.reports.iter().filter_map(|report| report.format.as_ref());
     let is_coarse = formats.into_iter().any(|format| COARSE.contains(&format.name()));
     let scopes = outcome.config.policy.scopes.iter();
@@ -121,10 +125,16 @@ fn clock(outcome: &Outcome, notes: &mut Vec<String>) {
 fn files(report: &FileReport, notes: &mut Vec<String>) {
     let FileReport { name, format, lines, first_unreadable, late, broken, .. } = report;
     if let Some(reason) = broken {
-        notes.push(format!("{name} could not be read to its end ({reason}): the {} before that were used.", count(*lines, "line")));
+        notes.push(format!(
+            "{name} could not be read to its end ({reason}): the {} before that were used.",
+            count(*lines, "line")
+        ));
     }
     if let (Some((number, start)), Some(format)) = (first_unreadable, format) {
-        notes.push(format!("{name}: line {number} is the first that is not of the format `{}`: {start}", format.name()));
+        notes.push(format!(
+            "{name}: line {number} is the first that is not of the format `{}`: {start}",
+            format.name()
+        ));
     }
     if *late > 0 {
         notes.push(format!(

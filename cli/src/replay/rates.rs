@@ -38,7 +38,10 @@ pub(super) fn replace(config: &mut Config, text: &str) -> Result<(), String> {
     }
     let most = limits.iter().map(Limit::most_at_once).filter(|most| *most > 0).min();
     if most.is_some_and(|most| scope.cost > most) {
-        return Err(format!("one request costs {}, which is more than the scope would ever admit", scope.cost));
+        return Err(format!(
+            "one request costs {}, which is more than the scope would ever admit",
+            scope.cost
+        ));
     }
     scope.counters = limits.iter().map(|limit| CounterId::of(name, *limit)).collect();
     scope.limits = limits;

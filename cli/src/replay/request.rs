@@ -9,7 +9,7 @@ use tollgate::request::{Headers, Properties};
 use tollgate::response::Origin;
 
 use super::needs::{Need, Needs};
-use crate::log::{Credential, Field, Format, Line};
+use crate::log::{Credential, Field, Format, Line, REDACTED};
 
 /// How lines become requests for one policy.
 #[derive(Clone, Debug)]
@@ -130,11 +130,12 @@ impl Shape {
     }
 
     fn wants_header(&self, name: &str) -> bool {
-        self.is_source(name) || self.needs.all.iter().any(|need| match need {
-            Need::Header(wanted) => wanted == name,
-            Need::Cookie(_) => name == "cookie",
-            _ => false,
-        })
+        self.is_source(name)
+            || self.needs.all.iter().any(|need| match need {
+                Need::Header(wanted) => wanted == name,
+                Need::Cookie(_) => name == "cookie",
+                _ => false,
+            })
     }
 
     fn is_source(&self, name: &str) -> bool {
@@ -176,9 +177,6 @@ impl Shape {
         named.filter(|named| !named.is_empty()).unwrap_or(&line.address)
     }
 }
-
-/// What Caddy writes for headers that are secret.
-const REDACTED: &[u8] = b"REDACTED";
 
 /// A stand-in where the policy looks for a credential: as hexadecimal digits, which are one in every place, and no two
 /// spellings of which are taken for one.

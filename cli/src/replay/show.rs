@@ -62,8 +62,15 @@ pub(super) fn text(outcome: &Outcome) -> io::Result<()> {
                 ]
             })
             .collect();
-        let headings =
-            ["denied most", "scope", " requests", " denied", "first denied, UTC", "last denied", " locked out"];
+        let headings = [
+            "denied most",
+            "scope",
+            " requests",
+            " denied",
+            "first denied, UTC",
+            "last denied",
+            " locked out",
+        ];
         write!(out, "{}", table(&headings, &rows))?;
         if all > offenders.len() {
             writeln!(out, "… and {} more (--top)", number((all - offenders.len()) as u64))?;

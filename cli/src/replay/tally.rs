@@ -67,7 +67,14 @@ impl Tally {
     }
 
     /// One request was judged.
-    pub(crate) fn count(&mut self, time: u64, entry: &Entry, decision: &Decision, client: &Client, policy: &Policy) {
+    pub(crate) fn count(
+        &mut self,
+        time: u64,
+        entry: &Entry,
+        decision: &Decision,
+        client: &Client,
+        policy: &Policy,
+    ) {
         self.requests += 1;
         self.unattributed += u64::from(!entry.is_attributed);
         self.has_query |= entry.has_query;
@@ -103,8 +110,18 @@ impl Tally {
                 let until = time.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
                 let is_first = !tally.denied_clients.contains_key(&judged.client);
                 let offender = tally.denied_clients.entry(judged.client).or_insert_with(|| {
-                    let name = policy.scopes.get(judged.scope).map(|scope| name(&scope.key, judged.client, client, entry));
-                    Offender { name: name.unwrap_or_default(), denied: 0, first: time, last: time, until: time, locked_out: 0 }
+                    let name = policy
+                        .scopes
+                        .get(judged.scope)
+                        .map(|scope| name(&scope.key, judged.client, client, entry));
+                    Offender {
+                        name: name.unwrap_or_default(),
+                        denied: 0,
+                        first: time,
+                        last: time,
+                        until: time,
+                        locked_out: 0,
+                    }
                 });
                 offender.denied += u64::from(is_first || counted != Some(whom));
                 offender.last = time;
@@ -141,7 +158,11 @@ impl Tally {
             })
             .collect();
         all.sort_by(|(one_scope, one, _), (other_scope, other, _)| {
-            other.denied.cmp(&one.denied).then(one_scope.cmp(other_scope)).then_with(|| one.name.cmp(&other.name))
+            other
+                .denied
+                .cmp(&one.denied)
+                .then(one_scope.cmp(other_scope))
+                .then_with(|| one.name.cmp(&other.name))
         });
         all.truncate(most);
         all
