@@ -45,7 +45,7 @@ pub(super) fn text(outcome: &Outcome) -> io::Result<()> {
 
     let offenders = tally.offenders(outcome.top);
     if !offenders.is_empty() {
-        let all: usize = tally.scopes.iter().map(ScopeTally::clients_denied).sum();
+        let all: u64 = tally.scopes.iter().map(ScopeTally::clients_denied).sum();
         writeln!(out)?;
         let rows: Vec<Vec<String>> = offenders
             .iter()
@@ -72,8 +72,9 @@ pub(super) fn text(outcome: &Outcome) -> io::Result<()> {
             " locked out",
         ];
         write!(out, "{}", table(&headings, &rows))?;
-        if all > offenders.len() {
-            writeln!(out, "… and {} more (--top)", number((all - offenders.len()) as u64))?;
+        let more = all - offenders.len() as u64;
+        if more > 0 {
+            writeln!(out, "… and {} more (--top)", number(more))?;
         }
     }
     for note in notes::of(outcome) {
@@ -89,8 +90,8 @@ fn scope_row(scope: &Scope, tally: &ScopeTally) -> Vec<String> {
         mode(scope).to_owned(),
         number(tally.allowed),
         number(tally.denied),
-        number(tally.clients() as u64),
-        number(tally.clients_denied() as u64),
+        number(tally.clients),
+        number(tally.clients_denied()),
     ]
 }
 
@@ -159,8 +160,8 @@ struct ScopeReport {
     mode: &'static str,
     allowed: u64,
     denied: u64,
-    clients: usize,
-    clients_denied: usize,
+    clients: u64,
+    clients_denied: u64,
 }
 
 #[derive(Serialize)]
@@ -191,7 +192,7 @@ pub(super) fn json(outcome: &Outcome) -> io::Result<()> {
             mode: mode(scope),
             allowed: tally.allowed,
             denied: tally.denied,
-            clients: tally.clients(),
+            clients: tally.clients,
             clients_denied: tally.clients_denied(),
         };
         (scope.name.clone(), report)

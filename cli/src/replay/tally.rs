@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
 
 use tollgate::client::Client;
 use tollgate::decision::{Decision, Judgement};
@@ -31,6 +32,10 @@ pub(crate) struct Tally {
     pub(crate) first: Option<u64>,
     pub(crate) last: u64,
     pub(crate) scopes: Vec<ScopeTally>,
+    /// Where a client's counts stand in `counts`. Most clients fall under several scopes, and are looked up once for all.
+    places: HashMap<Fingerprint, usize, ByFingerprint>,
+    /// How many requests each client has made, for each scope.
+    counts: Vec<u32>,
     /// The only address so far.
     only_address: Option<Box<[u8]>>,
     has_several_addresses: bool,
@@ -43,8 +48,9 @@ pub(crate) struct ScopeTally {
     pub(crate) allowed: u64,
     /// Requests that it denied, or would have denied if it were no shadow.
     pub(crate) denied: u64,
-    clients: HashMap<Fingerprint, u64, ByFingerprint>,
-    pub(crate) denied_clients: HashMap<Fingerprint, Offender, ByFingerprint>,
+    /// Clients that fell under it.
+    pub(crate) clients: u64,
+    denied_clients: HashMap<Fingerprint, Offender, ByFingerprint>,
 }
 
 /// A client that a scope has denied.
@@ -59,6 +65,8 @@ pub(crate) struct Offender {
     until: u64,
     /// For how long it was locked out, all in all, in microseconds.
     pub(crate) locked_out: u64,
+    /// The number of the request that was denied last: several rates may deny one.
+    request: u64,
 }
 
 impl Tally {
@@ -98,38 +106,51 @@ impl Tally {
             }
         }
         self.shadowed += u64::from(is_shadowed);
+        self.count_clients(time, entry, decision, client, policy);
+    }
+
+    fn count_clients(
+        &mut self,
+        time: u64,
+        entry: &Entry,
+        decision: &Decision,
+        client: &Client,
+        policy: &Policy,
+    ) {
+        let mut found: Option<(Fingerprint, usize)> = None;
         let mut counted = None;
         for judged in &decision.limits {
+            let whom = judged.client;
+            let place = match found {
+                Some((known, place)) if known == whom => place,
+                _ => self.place(whom),
+            };
+            found = Some((whom, place));
             let Some(tally) = self.scopes.get_mut(judged.scope) else { continue };
             // A scope with several rates counts a client once; its limits stand together.
-            let whom = (judged.scope, judged.client);
-            if counted != Some(whom) {
-                *tally.clients.entry(judged.client).or_default() += 1;
+            let is_counted = counted == Some((judged.scope, whom));
+            if let Some(count) = self.counts.get_mut(place + judged.scope).filter(|_| !is_counted) {
+                tally.clients += u64::from(*count == 0);
+                *count = count.saturating_add(1);
             }
             if let Verdict::Denied { wait } = judged.verdict {
-                let until = time.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
-                let is_first = !tally.denied_clients.contains_key(&judged.client);
-                let offender = tally.denied_clients.entry(judged.client).or_insert_with(|| {
-                    let name = policy
-                        .scopes
-                        .get(judged.scope)
-                        .map(|scope| name(&scope.key, judged.client, client, entry));
-                    Offender {
-                        name: name.unwrap_or_default(),
-                        denied: 0,
-                        first: time,
-                        last: time,
-                        until: time,
-                        locked_out: 0,
-                    }
+                let offender = tally.denied_clients.entry(whom).or_insert_with(|| {
+                    let key = policy.scopes.get(judged.scope).map(|scope| &scope.key);
+                    Offender::new(key.map(|key| name(key, whom, client, entry)).unwrap_or_default(), time)
                 });
-                offender.denied += u64::from(is_first || counted != Some(whom));
-                offender.last = time;
-                offender.locked_out += until.saturating_sub(offender.until.max(time));
-                offender.until = offender.until.max(until);
+                offender.deny(self.requests, time, wait);
             }
-            counted = Some(whom);
+            counted = Some((judged.scope, whom));
         }
+    }
+
+    /// Where this client's counts stand.
+    fn place(&mut self, client: Fingerprint) -> usize {
+        let (counts, scopes) = (&mut self.counts, self.scopes.len());
+        *self.places.entry(client).or_insert_with(|| {
+            counts.resize(counts.len() + scopes, 0);
+            counts.len() - scopes
+        })
     }
 
     fn count_address(&mut self, address: &[u8]) {
@@ -148,21 +169,16 @@ impl Tally {
 
     /// The clients that were denied most, with their scopes' places and how many requests each has made there.
     pub(crate) fn offenders(&self, most: usize) -> Vec<(usize, &Offender, u64)> {
-        let mut all: Vec<_> = self
-            .scopes
-            .iter()
-            .enumerate()
-            .flat_map(|(scope, tally)| {
-                let requests = |client| tally.clients.get(client).copied().unwrap_or_default();
-                tally.denied_clients.iter().map(move |(client, offender)| (scope, offender, requests(client)))
-            })
-            .collect();
+        let mut all = Vec::new();
+        for (scope, tally) in self.scopes.iter().enumerate() {
+            for (client, offender) in &tally.denied_clients {
+                let count = self.places.get(client).and_then(|place| self.counts.get(place + scope));
+                all.push((scope, offender, u64::from(count.copied().unwrap_or_default())));
+            }
+        }
         all.sort_by(|(one_scope, one, _), (other_scope, other, _)| {
-            other
-                .denied
-                .cmp(&one.denied)
-                .then(one_scope.cmp(other_scope))
-                .then_with(|| one.name.cmp(&other.name))
+            let by_scope = one_scope.cmp(other_scope);
+            other.denied.cmp(&one.denied).then(by_scope).then_with(|| one.name.cmp(&other.name))
         });
         all.truncate(most);
         all
@@ -170,12 +186,24 @@ impl Tally {
 }
 
 impl ScopeTally {
-    pub(crate) fn clients(&self) -> usize {
-        self.clients.len()
+    pub(crate) fn clients_denied(&self) -> u64 {
+        self.denied_clients.len() as u64
+    }
+}
+
+impl Offender {
+    fn new(name: String, time: u64) -> Self {
+        Self { name, denied: 0, first: time, last: time, until: time, locked_out: 0, request: 0 }
     }
 
-    pub(crate) fn clients_denied(&self) -> usize {
-        self.denied_clients.len()
+    /// A request of it, by its number from 1, is denied, and told to wait so long.
+    fn deny(&mut self, request: u64, time: u64, wait: Duration) {
+        self.denied += u64::from(self.request != request);
+        self.request = request;
+        let until = time.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
+        self.last = time;
+        self.locked_out += until.saturating_sub(self.until.max(time));
+        self.until = self.until.max(until);
     }
 }
 
