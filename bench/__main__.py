@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from bench import authz, contention, cpu, hostile, memory, plot, redis, report
+from bench import authz, contention, cpu, hostile, memory, plot, redis, replay, report
 
 _MODES = {
     "cpu": cpu.run,
@@ -16,6 +16,7 @@ _MODES = {
     "hostile": hostile.run,
     "authz": authz.run,
     "redis": redis.run,
+    "replay": replay.run,
     "plot": plot.run,
     "report": report.run,
 }

@@ -17,6 +17,7 @@ _TABLES: dict[str, Callable] = {
     "hostile": results.hostile_table,
     "authz": results.authz_table,
     "redis": results.redis_table,
+    "replay": results.replay_table,
 }
 
 
