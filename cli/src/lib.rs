@@ -5,6 +5,7 @@
 //!                   └─► suggest: a policy to begin with
 //! ```
 
+pub mod import;
 pub mod log;
 mod output;
 pub mod replay;

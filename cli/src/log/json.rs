@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::field::{Draft, Field, Line, Scalar, Skip};
+use super::draft::Draft;
+use super::field::{Field, Line, Scalar, Skip};
 
 /// A format of one JSON object for each line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! line that tells a duration is put back by it. [`FORMATS`](known::FORMATS) says for each format which moment it tells.
 
 mod dialects;
+mod draft;
 mod escape;
 mod field;
 mod json;

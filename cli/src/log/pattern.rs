@@ -1,6 +1,7 @@
 //! Lines of text: fields with fixed text between them.
 
-use super::field::{Draft, Field, Line, Scalar, Skip};
+use super::draft::Draft;
+use super::field::{Field, Line, Scalar, Skip};
 
 /// A format of lines of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
