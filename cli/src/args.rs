@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use tollgate_cli::{import, replay};
+use tollgate_cli::{import, replay, suggest};
 
 /// Is this policy right, what does it do to this request, what would it have done to yesterday.
 #[derive(Debug, Parser)]
@@ -16,5 +16,6 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Replay(replay::Args),
+    Suggest(suggest::Args),
     Import(import::Args),
 }

@@ -9,3 +9,4 @@ pub mod import;
 pub mod log;
 mod output;
 pub mod replay;
+pub mod suggest;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use tollgate::config::Config;
 
 use crate::output::Output;
-use document::Document;
+pub(crate) use document::Document;
 
 /// Makes a policy of limits that another program has. The policy goes to standard output; what differs, or could not be known, to
 /// standard error.

@@ -144,6 +144,20 @@ impl Line<'_> {
     pub(crate) fn names_client(&self) -> bool {
         !self.address.is_empty() || self.forwarded_for.is_some()
     }
+
+    /// The client's address, where so many proxies of one's own stand in front of the one that has written the log; empty if
+    /// it is not known.
+    pub(crate) fn client(&self, trusted_hops: usize) -> &[u8] {
+        let forwarded = self.forwarded_for.as_deref().unwrap_or_default();
+        // Where there is no address, it is the last in the list: the proxy has added it.
+        let place = match (self.address.is_empty(), trusted_hops) {
+            (true, hops) => hops,
+            (false, 0) => return &self.address,
+            (false, hops) => hops - 1,
+        };
+        let named = forwarded.rsplit(|byte| *byte == b',').nth(place).map(<[u8]>::trim_ascii);
+        named.filter(|named| !named.is_empty()).unwrap_or(&self.address)
+    }
 }
 
 impl<'a> Scalar<'a> {

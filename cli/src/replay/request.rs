@@ -110,7 +110,7 @@ impl Shape {
             pairs.retain(|(name, _)| !self.is_source(name));
             pairs.push(presented(source, stand_in));
         }
-        let address = self.address(line);
+        let address = line.client(self.trusted_hops);
         let block = Headers::encode(&pairs);
         let bytes = [address, stand_in, &block].concat().into_boxed_slice();
         Entry {
@@ -163,18 +163,6 @@ impl Shape {
             }),
         };
         format.tells_headers() || self.sources.iter().all(tells)
-    }
-
-    fn address<'l>(&self, line: &'l Line) -> &'l [u8] {
-        let forwarded = line.forwarded_for.as_deref().unwrap_or_default();
-        // Where there is no address, it is the last in the list: the proxy has added it.
-        let place = match (line.address.is_empty(), self.trusted_hops) {
-            (true, hops) => hops,
-            (false, 0) => return &line.address,
-            (false, hops) => hops - 1,
-        };
-        let named = forwarded.rsplit(|byte| *byte == b',').nth(place).map(<[u8]>::trim_ascii);
-        named.filter(|named| !named.is_empty()).unwrap_or(&line.address)
     }
 }
 
