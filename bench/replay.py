@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -57,8 +58,14 @@ def _measure(command: list[str]) -> tuple[float, float, int]:
     """→ seconds, seconds of CPU, and the most memory in bytes."""
     start = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    size = 0
+    # What `wait4` tells of memory would be at least our own.
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+        size = max(size, int(found[1]) * 1024 if found else 0)
+        time.sleep(0.01)
+    _, status, usage = ended
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command[0]} ended with {process.returncode}")
-    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, size

@@ -115,7 +115,7 @@ where
         let (sender, receiver) = sync_channel(2);
         files.push(receiver);
         let (input, how, progress, convert) = (input.clone(), how.clone(), progress.clone(), convert.clone());
-        thread::spawn(move || {
+        let work = move || {
             let last = match read(&input, &how, progress, &sender, |format, line, number| {
                 convert(format, line, number, place)
             }) {
@@ -124,7 +124,9 @@ where
             };
             // Nobody may be listening any more.
             let _ = sender.send(last);
-        });
+        };
+        // Without its thread, the file is one that could not be read: the channel says so.
+        let _ = thread::Builder::new().name("log".into()).spawn(work);
     }
     let count = files.len();
     let mut followed = Followed {

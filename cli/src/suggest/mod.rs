@@ -24,7 +24,7 @@ use survey::{Seen, Survey};
 /// to standard output, the comments to standard error.
 ///
 /// What counts is each client's highest rate, not how many requests there are. A limit is half as much again as what all but one
-/// in a hundred clients ever do.
+/// in a hundred clients ever do; of fewer than a hundred, at most four and a half times what nine in ten do.
 ///
 /// Exit code: 0; 1 if a log could not be read to its end; 2 if a log is refused, or has no requests.
 #[derive(Debug, clap::Args)]
