@@ -2,6 +2,7 @@
 
 mod args;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,7 +17,13 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("tollgate: {error:#}");
+        let is_unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        if error.downcast_ref().is_some_and(is_unread) {
+            // Whoever was reading has seen enough, as `head` has.
+            return ExitCode::SUCCESS;
+        }
+        // Where nobody can be told, the exit code says it.
+        let _ = writeln!(io::stderr(), "tollgate: {error:#}");
         ExitCode::from(2)
     })
 }

@@ -1,6 +1,7 @@
 //! What is common to all that is printed: the two kinds of output, numbers and spans for people, tables, progress.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,6 +16,19 @@ pub(crate) enum Output {
     Text,
     /// One JSON object
     Json,
+}
+
+/// Prints what somebody or something else may read on; if nobody does any more, that is an error and no panic.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Tells what stands beside the result.
+pub(crate) fn tell(text: &str) -> io::Result<()> {
+    io::stderr().lock().write_all(text.as_bytes())
 }
 
 /// What somebody has sent, on one line: not more than so many characters, and none that would change the terminal.

@@ -307,3 +307,23 @@ fn what_is_refused_says_why() {
     }
     assert_eq!(json(&directory, &["policy.json", "-"], b"", 0)["requests"], 0);
 }
+
+#[test]
+fn whoever_reads_no_more_is_no_error() {
+    let directory = directory("pipe");
+    let log: String =
+        (0..2_000).map(|second| get(second, &format!("192.0.2.{}", second % 250), "/", 200)).collect();
+    std::fs::write(directory.join("access.log"), log).expect("a file");
+    for arguments in
+        [&["replay", "policy.json", "access.log", "--format", "json"][..], &["suggest", "access.log"]]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let pipes =
+            command.args(arguments).current_dir(&directory).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = pipes.spawn().expect("the command");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("an end");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && error.is_empty(), "{error}");
+    }
+}

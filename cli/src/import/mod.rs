@@ -15,7 +15,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use tollgate::config::Config;
 
-use crate::output::Output;
+use crate::output::{Output, print, tell};
 pub(crate) use document::Document;
 
 /// Makes a policy of limits that another program has. The policy goes to standard output; what differs, or could not be known, to
@@ -73,9 +73,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     match args.format {
         Output::Text => {
-            println!("{written}");
+            print(&written)?;
             for note in notes {
-                eprintln!("- {note}");
+                tell(&format!("- {note}\n"))?;
             }
         }
         Output::Json => {
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 notes: Vec<String>,
             }
             let both = Both { policy: serde_json::from_str(&written)?, notes };
-            println!("{}", serde_json::to_string(&both)?);
+            print(&serde_json::to_string(&both)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -15,7 +15,7 @@ use tollgate::client::{Address, Crawlers, Prefixes};
 use tollgate::config::Config;
 
 use crate::log::{Credential, FileReport, Format, HowToRead, Input, Line, Skip, follow};
-use crate::output::{Output, Progress, count, number, share, span, table};
+use crate::output::{Output, Progress, count, number, print, share, span, table, tell};
 use fold::folded;
 use propose::{Proposal, Suggestion, confidence, propose};
 use survey::{Seen, Survey};
@@ -77,13 +77,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let notes = notes(&survey, &suggestion, &followed.reports);
     match args.format {
         Output::Text => {
-            println!("{written}");
-            eprint!("{}", comments(&survey, &suggestion.proposals));
+            print(&written)?;
+            tell(&comments(&survey, &suggestion.proposals))?;
             for note in notes {
-                eprintln!("\n{note}.");
+                tell(&format!("\n{note}.\n"))?;
             }
         }
-        Output::Json => println!("{}", json(&survey, &suggestion.proposals, &written, notes)?),
+        Output::Json => print(&json(&survey, &suggestion.proposals, &written, notes)?)?,
     }
     let is_whole = followed.reports.iter().all(|report| report.broken.is_none());
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
