@@ -300,6 +300,11 @@ fn what_is_refused_says_why() {
             &log,
             "--log-format: the log format has no time",
         ),
+        (
+            &["policy.json", "-", "--log-format", "caddy"],
+            &log,
+            "standard input: no line is of the format `caddy`. The first is: 192.0.2.1 - -",
+        ),
         (&["policy.json", "."], "", ".: Is a directory"),
     ] {
         let refused = refusal(&directory, arguments, input.as_bytes());

@@ -240,6 +240,13 @@ fn read<T>(
             break;
         }
     }
+    if let (true, Some((_, first)), Some(format)) = (order.is_empty(), &report.first_unreadable, &how.format)
+    {
+        let others = report.skipped.iter().sum::<u64>() - report.skipped[Skip::Unreadable as usize];
+        if others == 0 {
+            return Err(format!("no line is of the format `{}`. The first is: {first}", format.name()));
+        }
+    }
     skipped(&mut report, Skip::TooLong, blocks.too_long);
     report.broken = blocks.broken.as_ref().map(ToString::to_string);
     batch.extend(std::iter::from_fn(|| order.next(true)));

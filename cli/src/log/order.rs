@@ -35,6 +35,11 @@ impl<T> Order<T> {
         Self { held: BinaryHeap::new(), latest: 0, gone: 0, serial: 0, late: 0 }
     }
 
+    /// Whether there was no line.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.serial == 0
+    }
+
     /// Takes one more line in. False if it stands too far behind others to be judged.
     pub(super) fn put(&mut self, start: u64, end: u64, item: T) -> bool {
         if end.saturating_add(SLACK) < self.latest {
