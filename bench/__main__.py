@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from bench import authz, contention, cpu, hostile, memory, peers, plot, redis, report
+from bench import authz, contention, cpu, hostile, memory, peers, plot, redis, replay, report
 
 _MODES = {
     "cpu": cpu.run,
@@ -17,6 +17,7 @@ _MODES = {
     "authz": authz.run,
     "redis": redis.run,
     "peers": peers.run,
+    "replay": replay.run,
     "plot": plot.run,
     "report": report.run,
 }

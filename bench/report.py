@@ -18,6 +18,7 @@ _TABLES: dict[str, Callable] = {
     "authz": results.authz_table,
     "redis": results.redis_table,
     "peers": results.peers_table,
+    "replay": results.replay_table,
 }
 
 

@@ -154,6 +154,22 @@ def peers_table(rows: list[dict]) -> str:
     return table(head, [cells(row) for row in rows])
 
 
+def replay_table(rows: list[dict]) -> str:
+    head = ["reading a log", "lines/s", "quarters", "CPU per line, µs", "memory, MiB"]
+
+    def cells(row: dict) -> list[str]:
+        per_second = row["per_second"]
+        return [
+            row["title"],
+            f"{per_second['median']:,.0f}",
+            f"{per_second['low']:,.0f}–{per_second['high']:,.0f}",
+            f"{row['micros']['median']:.1f}",
+            f"{row['bytes'] / 2**20:.0f}",
+        ]
+
+    return table(head, [cells(row) for row in rows])
+
+
 def memory_table(rows: dict) -> str:
     envoy, native = rows["envoy"], rows["native"]
     last = envoy["curve"][-1]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::limit::{Limit, Verdict};
-use crate::store::{Accepted, Charge, NO_SCOPE, Stays};
+use crate::store::{Accepted, Charge, Fingerprint, NO_SCOPE, Stays};
 
 /// What one request's charges led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Decision {
 pub struct Judged {
     /// The scope's place in the policy.
     pub scope: usize,
+    /// Whom it counts.
+    pub client: Fingerprint,
     /// The limit.
     pub limit: Limit,
     /// Whether its denial denies the request.
@@ -59,8 +61,8 @@ impl Decision {
     #[must_use]
     pub fn of(charges: &[Charge], verdicts: &[Verdict]) -> Self {
         let judged = |(charge, verdict): (&Charge, &Verdict)| {
-            let Charge { scope, limit, enforced, cost, stays, .. } = *charge;
-            Judged { scope, limit, enforced, verdict: *verdict, cost, stays }
+            let Charge { scope, client, limit, enforced, cost, stays, .. } = *charge;
+            Judged { scope, client, limit, enforced, verdict: *verdict, cost, stays }
         };
         let of_scopes = charges.iter().zip(verdicts).filter(|(charge, _)| charge.scope != NO_SCOPE);
         let limits: Vec<Judged> = of_scopes.map(judged).collect();

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::tell::Format;
 use crate::{cases, check, explain};
+use tollgate_cli::{import, replay, suggest};
 
 /// Is this policy right, what does it do to this request, what would it have done to yesterday.
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     Check(check::Args),
     Explain(Box<explain::Args>),
     Test(cases::Args),
+    Replay(replay::Args),
+    Suggest(suggest::Args),
+    Import(import::Args),
     /// Print the JSON Schema of policies, for editors
     Schema,
     /// Print what a shell needs to complete this command

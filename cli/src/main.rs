@@ -14,6 +14,7 @@ mod tell;
 mod words;
 mod world;
 
+use std::io;
 use std::process::ExitCode;
 
 use args::{Cli, Colour, Command};
@@ -30,6 +31,11 @@ fn main() -> ExitCode {
         Colour::Never => anstream::ColorChoice::Never.write_global(),
     }
     run(cli).unwrap_or_else(|error| {
+        let is_unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        if error.downcast_ref().is_some_and(is_unread) {
+            // Whoever was reading has seen enough, as `head` has.
+            return ExitCode::SUCCESS;
+        }
         anstream::eprintln!("{}: {error:#}", tell::styled(tell::BAD, "tollgate"));
         ExitCode::from(FAILED)
     })
@@ -40,6 +46,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args, cli.format),
         Command::Explain(args) => explain::run(&args, cli.format),
         Command::Test(args) => cases::run(&args, cli.format),
+        Command::Replay(args) => tollgate_cli::replay::run(args, cli.format),
+        Command::Suggest(args) => tollgate_cli::suggest::run(args, cli.format),
+        Command::Import(args) => tollgate_cli::import::run(&args, cli.format),
         Command::Schema => Ok(tell::print(schema::SCHEMA).map(|()| ExitCode::SUCCESS)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -112,7 +112,7 @@ impl Policy {
     /// # Errors
     /// If Envoy would refuse it.
     pub(crate) fn parse(name: &str, document: &[u8]) -> Result<Self, Refusal> {
-        let config = Config::parse(document).map_err(|error| Refusal {
+        let config = tollgate_cli::parse(document).map_err(|error| Refusal {
             name: name.to_owned(),
             path: error.path().to_owned(),
             reason: error.reason().to_owned(),

@@ -7,14 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 /// What the answer looks like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object, for scripts
-    Json,
-}
+pub(crate) use tollgate_cli::Output as Format;
 
 /// Good news.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();

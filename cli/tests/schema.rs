@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use documents::Random;
 use serde_json::Value;
-use tollgate::config::{Config, DEFAULT};
+use tollgate::config::DEFAULT;
 
 const SCHEMA: &str = include_str!("../../docs/policy.schema.json");
 
@@ -16,7 +16,7 @@ const ONLY_THE_PARSER_KNOWS: &[(&str, &str)] = &[
     ("quota must be a whole number", "a number inside a text, up to 2^32"),
     ("window must be from 1 second to 31 days", "a number inside a text, times its unit"),
     ("expected a span from `1s` to `31d`", "a number inside a text, times its unit"),
-    ("expected a span from `2ms` to `10s`", "a number inside a text, times its unit"),
+    ("expected a span from `10ms` to `10s`", "a number inside a text, times its unit"),
     ("is more than the", "a relation of cost, rate and burst"),
     ("a token bucket that nothing flows into", "a number inside a text, beside the algorithm"),
     ("no credential could ever become known", "a number inside a text"),
@@ -59,7 +59,7 @@ impl Both {
 
     fn judge(&mut self, document: &Value) {
         let text = document.to_string();
-        let parsed = Config::parse(text.as_bytes()).map(|_| ()).map_err(|error| error.to_string());
+        let parsed = tollgate_cli::parse(text.as_bytes()).map(|_| ()).map_err(|error| error.to_string());
         let wrong: Vec<String> = self
             .validator
             .iter_errors(document)

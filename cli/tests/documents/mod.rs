@@ -47,6 +47,19 @@ fn some(random: &mut Random, right: &[&str], wrong: &[&str]) -> Value {
     if !wrong.is_empty() && random.one_in(40) { random.text(wrong) } else { random.text(right) }
 }
 
+/// One of these, or the name of a variable.
+fn confidential(random: &mut Random, right: &[&str], wrong: &[&str]) -> Value {
+    if !random.one_in(4) {
+        return some(random, right, wrong);
+    }
+    object(
+        random,
+        &[("environment_variable", 10, |random| {
+            some(random, &["TOLLGATE_SECRET", "_", "A1"], &["", "1A", "secret", "A-B"])
+        })],
+    )
+}
+
 fn one_or_more(random: &mut Random, mut make: impl FnMut(&mut Random) -> Value) -> Value {
     match random.below(12) {
         0..6 => make(random),
@@ -409,7 +422,7 @@ fn store(random: &mut Random) -> Value {
                             some(random, &["tollgate_redis", "é", " "], &["", "redis://h", "a@b"])
                         }),
                         ("secret", 10, |random| {
-                            some(
+                            confidential(
                                 random,
                                 &["0123456789abcdef0123456789abcdef", "éééééééééééééééééééééééééééééééé"],
                                 &["short", ""],
@@ -421,13 +434,13 @@ fn store(random: &mut Random) -> Value {
                         ("timeout", 3, |random| {
                             some(
                                 random,
-                                &["50ms", "2ms", "10s", "010s"],
-                                &["", "1ms", "11s", "1m", "ms", "1.5s"],
+                                &["250ms", "10ms", "10s", "010s"],
+                                &["9ms", "11s", "9ms", "11s", "1m", "1.5s"],
                             )
                         }),
                         ("on_failure", 3, |random| some(random, &["local", "allow", "deny"], &["open"])),
-                        ("password", 4, |random| some(random, &["secret", " "], &[""])),
-                        ("username", 2, |random| some(random, &["u"], &[""])),
+                        ("password", 4, |random| confidential(random, &["secret", " "], &[""])),
+                        ("username", 2, |random| confidential(random, &["u"], &[""])),
                     ],
                 )
             }),

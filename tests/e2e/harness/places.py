@@ -24,5 +24,13 @@ def envoy_path() -> str:
     return found
 
 
+def cli_path() -> Path:
+    """The command `tollgate`."""
+    path = Path(os.environ.get("TOLLGATE_CLI") or _REPO / "target/tollgate").resolve()
+    if not path.exists():
+        raise RuntimeError(f"no command at {path}: build it with scripts/build --cli, or set TOLLGATE_CLI")
+    return path
+
+
 def repo_path(*parts: str) -> Path:
     return _REPO.joinpath(*parts)

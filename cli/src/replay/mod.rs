@@ -1,0 +1,129 @@
+//! `tollgate replay`: an access log through the gate, on the log's clock.
+
+mod cells;
+mod decisions;
+mod judge;
+mod names;
+mod needs;
+mod notes;
+mod rates;
+mod request;
+mod show;
+mod tally;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use tollgate::config::Config;
+
+use crate::log::{FileReport, Format, HowToRead, Input, follow, names as formats};
+use crate::output::{Output, Progress};
+use decisions::Decisions;
+use judge::Judge;
+use needs::Needs;
+use request::Shape;
+use tally::Tally;
+
+/// What would this policy have done to yesterday's traffic? Reads access logs and sends them through the gate, on the log's clock.
+///
+/// Exit code: 0; 1 if a log could not be read to its end; 2 if the policy or a log is refused.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format_help())]
+pub struct Args {
+    /// The policy, a JSON document; `default` is the default policy
+    policy: PathBuf,
+    /// Access logs, packed or not (gzip, Zstandard), merged by time; `-` is the standard input
+    #[arg(required = true)]
+    logs: Vec<PathBuf>,
+    /// Another rate for a scope, such as `anon=120/min` or `user=20/s,300/min`; may be given several times
+    #[arg(long = "rate", value_name = "SCOPE=RATE")]
+    rates: Vec<String>,
+    /// The log's format: a name, or a format string as nginx, Apache or Envoy have it; else it is recognised
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// The log's field by which users are told apart, such as `sent_http_x_user_id`, or `user` in JSON
+    #[arg(long, value_name = "FIELD")]
+    credential_field: Option<String>,
+    /// How many proxies of your own stand in front of the one that has written the log
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    trusted_hops: usize,
+    /// How many of the clients that were denied most are shown
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    top: usize,
+    /// Writes what became of each request, a line of JSON for each, in the order of time
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+}
+
+fn format_help() -> String {
+    let list: Vec<String> = formats().map(|(name, words)| format!("  {name:<15} {words}")).collect();
+    format!("Formats:\n{}", list.join("\n"))
+}
+
+/// All that is known when a log is over.
+struct Outcome<'a> {
+    config: &'a Config,
+    needs: Needs,
+    tally: Tally,
+    judge: &'a Judge,
+    reports: Vec<FileReport>,
+    top: usize,
+}
+
+/// Replays, and prints what came of it.
+///
+/// # Errors
+/// If the policy, an option or a log is refused, or something cannot be read or written.
+pub fn run(args: Args, output: Output) -> anyhow::Result<ExitCode> {
+    let mut config = read_policy(&args.policy)?;
+    for rate in &args.rates {
+        rates::replace(&mut config, rate).map_err(|reason| anyhow!("--rate {rate}: {reason}"))?;
+    }
+    let credential = args.credential_field;
+    let format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
+    let format = format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
+    let how = HowToRead { format, credential };
+    let inputs: Vec<Input> = args.logs.into_iter().map(Input::of).collect();
+    let shape = Shape::new(&config, args.trusted_hops);
+    let needs = Needs::of(&config);
+
+    let names: Vec<String> = inputs.iter().map(Input::name).collect();
+    let mut decisions = args.decisions.as_deref().map(|path| Decisions::create(path, names)).transpose()?;
+    let mut progress = Progress::new(&inputs);
+    let mut followed =
+        follow(&inputs, &how, move |format, line, number, file| shape.entry(format, &line, number, file));
+    let mut tally = Tally::new(&config.policy);
+    let mut judge = Judge::new(config.clone());
+    while let Some((time, entry)) = followed.next().map_err(|reason| anyhow!(reason))? {
+        judge.judge(time, &entry, |decision, client| {
+            tally.count(time, &entry, decision, client, &config.policy);
+            decisions.as_mut().map_or(Ok(()), |out| out.put(time, &entry, decision, &config.policy))
+        })?;
+        if tally.requests.is_multiple_of(4096) {
+            progress.tell(followed.bytes(), tally.requests);
+        }
+    }
+    judge.finish();
+    progress.finish();
+    decisions.map_or(Ok(()), Decisions::finish)?;
+    let outcome =
+        Outcome { config: &config, needs, tally, judge: &judge, reports: followed.reports, top: args.top };
+    match output {
+        Output::Text => show::text(&outcome),
+        Output::Json => show::json(&outcome),
+    }?;
+    let is_whole = outcome.reports.iter().all(|report| report.broken.is_none());
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A policy from its file.
+fn read_policy(path: &std::path::Path) -> anyhow::Result<Config> {
+    let shown = path.display();
+    let document = if path.as_os_str() == "default" && !path.exists() {
+        Vec::new()
+    } else {
+        std::fs::read(path).with_context(|| format!("the policy {shown} cannot be read"))?
+    };
+    crate::parse(&document).map_err(|error| anyhow!("the policy {shown} is refused: {error}"))
+}
