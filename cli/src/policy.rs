@@ -7,6 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 use tollgate::config::{Config, DEFAULT};
 
+use crate::tell;
+
 /// A policy that was accepted, and the document that it was made from.
 pub(crate) struct Policy {
     /// What the person has called it.
@@ -79,7 +81,7 @@ impl Policy {
     /// The policies that a word of the command line stands for: a JSON document by its path, or `-` for stdin; `default`;
     /// or all that are in an Envoy configuration, by a path that ends with `.yaml` or `.yml`.
     pub(crate) fn all(word: &str) -> Vec<Result<Self, Refusal>> {
-        let name = if word == "-" { "stdin" } else { word };
+        let name = &*if word == "-" { "stdin".to_owned() } else { tell::clean(word) };
         if word == "default" && !Path::new(word).exists() {
             return vec![Self::parse(name, b"{}")];
         }

@@ -49,6 +49,8 @@ pub(crate) struct Outcome {
     pub(crate) charges: Vec<Charge>,
     /// The reply in the application's place, if there is one.
     pub(crate) reply: Option<LocalReply>,
+    /// Whether its client wants a denial as a gRPC status.
+    pub(crate) is_grpc: bool,
     /// The fields that an allowed request's client is told.
     pub(crate) fields: Vec<(&'static str, String)>,
     /// What was given back when it was answered: the places of scopes, and which of their charges.
@@ -118,14 +120,16 @@ impl<'p> World<'p> {
         let admitted = self.with_client(sent, |client| {
             let (acceptance, plan) = self.plan(client, at);
             let charges = plan.charges(matches!(acceptance, Acceptance::Known(..))).to_vec();
-            (acceptance, charges, self.gate.admit(client, Pending::default(), moment(at)))
+            let is_grpc = client.request().is_grpc() && !self.policy.config.request_from.is_asked();
+            (is_grpc, acceptance, charges, self.gate.admit(client, Pending::default(), moment(at)))
         });
         match admitted {
-            Ok((acceptance, charges, passage)) => {
-                Outcome { acceptance, ..self.answered(charges, passage, at, answer) }
+            Ok((is_grpc, acceptance, charges, passage)) => {
+                Outcome { acceptance, is_grpc, ..self.answered(charges, passage, at, answer) }
             }
             Err(reply) => Outcome {
                 acceptance: Acceptance::NotNeeded,
+                is_grpc: false,
                 decision: Decision::default(),
                 charges: Vec::new(),
                 reply: Some(reply),
@@ -139,40 +143,36 @@ impl<'p> World<'p> {
 
     fn answered(&self, charges: Vec<Charge>, passage: Passage, at: Duration, answer: Answer) -> Outcome {
         let Passage { decision, events, pending, .. } = passage;
-        let acceptance = Acceptance::NotNeeded;
-        let reply = self.gate.reply(&decision);
-        let is_held_back = events.held_back > 0;
-        // Of the limit on new credentials nobody is told.
-        let charges: Vec<Charge> = charges.into_iter().filter(|charge| charge.scope != NO_SCOPE).collect();
+        let mut outcome = Outcome {
+            acceptance: Acceptance::NotNeeded,
+            // Of the limit on new credentials nobody is told.
+            charges: charges.into_iter().filter(|charge| charge.scope != NO_SCOPE).collect(),
+            reply: self.gate.reply(&decision),
+            is_grpc: false,
+            fields: self.gate.quota_headers(&decision),
+            given_back: Vec::new(),
+            has_proved: false,
+            is_held_back: events.held_back > 0,
+            decision,
+        };
         let is_asked = self.policy.config.request_from.is_asked();
-        if reply.is_some() || is_asked {
-            let fields = self.gate.quota_headers(&decision);
-            let (given_back, has_proved) = (Vec::new(), false);
-            return Outcome {
-                acceptance,
-                decision,
-                charges,
-                reply,
-                fields,
-                given_back,
-                has_proved,
-                is_held_back,
-            };
+        if outcome.reply.is_some() || is_asked {
+            return outcome;
         }
-        let (settlement, told) = match answer {
+        let settlement = match answer {
             Answer::Status(status, grpc) => {
                 let response = Response { status, grpc, origin: Origin::Application };
-                let told = self.gate.settled(decision.clone(), &pending, response);
-                (self.gate.settlement(pending, response), told)
+                let told = self.gate.settled(outcome.decision.clone(), &pending, response);
+                outcome.fields = self.gate.quota_headers(&told);
+                self.gate.settlement(pending, response)
             }
-            Answer::Never => (self.gate.abandoned(pending), decision.clone()),
+            Answer::Never => self.gate.abandoned(pending),
         };
-        let given_back = settlement.given_back.iter().map(|taken| (taken.scope, taken.stays)).collect();
-        let has_proved = settlement.proof.is_some();
+        outcome.given_back = settlement.given_back.iter().map(|taken| (taken.scope, taken.stays)).collect();
+        outcome.has_proved = settlement.proof.is_some();
         // Memory is always there, and nobody else is at it.
         let _ = self.gate.settle(settlement, moment(at));
-        let fields = self.gate.quota_headers(&told);
-        Outcome { acceptance, decision, charges, reply, fields, given_back, has_proved, is_held_back }
+        outcome
     }
 }
 

@@ -199,6 +199,27 @@ fn requests_come_from_what_is_at_hand() {
 }
 
 #[test]
+fn grpc_and_questions_are_told_in_their_own_way() {
+    let policy = file("grpc.json", r#"{ "scopes": { "a": { "rate": "1/min", "key": "address" } } }"#);
+    let call = ["explain", &policy, "POST", "/a.B/C", "-H", "Content-Type: application/grpc", "--times", "2"];
+    let ran = run(&call);
+    assert!(ran.out.contains("RESOURCE_EXHAUSTED"), "{}", ran.out);
+    let asked = r#"{ "request": { "from": "forwarded" }, "response": { "status": 403 }, "client": { "credential": { "trust": "any" } },
+                     "scopes": { "a": { "rate": "1/min", "key": { "jwt_claim": ["realm", "sub"] },
+                                        "match": { "not": { "client": "bot", "method": "PUT" } } } } }"#;
+    let asked = file("asked.json", asked);
+    let ran = run(&["explain", &asked, "GET", "/", "--claim", "realm.sub=bob", "--times", "2"]);
+    for expected in [
+        "asked about as nginx does",
+        "`bob` of the claim `realm.sub`",
+        "✓ not all of these hold:",
+        "x-tollgate-body: {",
+    ] {
+        assert!(ran.out.contains(expected), "{expected}: {}", ran.out);
+    }
+}
+
+#[test]
 fn tests_pass_and_fail() {
     file("cases-policy.json", POLICY);
     let good = r"

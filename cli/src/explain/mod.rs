@@ -95,6 +95,9 @@ struct Reply<'a> {
     status: u16,
     headers: Vec<(&'a str, &'a str)>,
     body: &'a str,
+    /// The text that a gRPC call is told, beside the status `RESOURCE_EXHAUSTED`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc_message: Option<&'a str>,
 }
 
 /// Explains.
@@ -166,8 +169,12 @@ fn answered<'a>(
         headers.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>()
     };
     let reply = outcome.reply.as_ref();
-    let reply =
-        reply.map(|reply| Reply { status: reply.status, headers: pairs(&reply.headers), body: &reply.body });
+    let reply = reply.map(|reply| Reply {
+        status: reply.status,
+        headers: pairs(&reply.headers),
+        body: &reply.body,
+        grpc_message: outcome.is_grpc.then_some(&reply.grpc_message),
+    });
     Answered {
         explanation,
         asked: scopes::asked(policy.config.request_from),

@@ -168,7 +168,12 @@ pub(crate) fn show_outcome(outcome: &Outcome, words: &str, answer: Answer, out: 
         &tell::styled(BAD, words_head(words)),
         words_rest(words).trim_end_matches("; "),
     );
-    row(out, "told", &format!("status {}", reply.status));
+    let as_grpc = if outcome.is_grpc {
+        format!("; a gRPC call by the gRPC status RESOURCE_EXHAUSTED, with the text `{}`", reply.grpc_message)
+    } else {
+        String::new()
+    };
+    row(out, "told", &format!("status {}{as_grpc}", reply.status));
     for (name, value) in &reply.headers {
         tell::line(out, INDENT, format_args!("{name}: {}", tell::clean(value)));
     }

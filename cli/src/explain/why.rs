@@ -17,9 +17,9 @@ pub(crate) struct Step {
     /// Whether that depends on how the request is read: it holds in one reading, and not in another.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) depends_on_reading: bool,
-    /// Whether it holds if what it is made of does not.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) is_negated: bool,
+    /// What is said in front of what it is made of.
+    #[serde(skip)]
+    head: &'static str,
     /// What it is made of: of `any` each alternative, of `not` what must not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) of: Vec<Step>,
@@ -40,7 +40,7 @@ pub(crate) fn steps(matched: &Match, client: &Client, reading: Reading) -> Vec<S
                         condition: matched.words(),
                         holds,
                         depends_on_reading: false,
-                        is_negated: false,
+                        head: "all of these hold:",
                         of,
                     }
                 })
@@ -50,8 +50,11 @@ pub(crate) fn steps(matched: &Match, client: &Client, reading: Reading) -> Vec<S
         };
         let holds = alone.matches(client, reading);
         let depends_on_reading = holds != alone.matches(client, negated(reading));
-        let is_negated = matches!(condition.parts, Parts::Not(_));
-        Step { condition: condition.words.clone(), holds, depends_on_reading, is_negated, of }
+        let head = match condition.parts {
+            Parts::Not(_) => "not all of these hold:",
+            _ => "one of these holds:",
+        };
+        Step { condition: condition.words.clone(), holds, depends_on_reading, head, of }
     };
     matched.0.iter().map(step).collect()
 }
@@ -73,13 +76,10 @@ pub(crate) fn show(steps: &[Step], indent: usize, out: &mut String) {
     for step in steps {
         let mark = if step.holds { tell::styled(tell::GOOD, "✓") } else { tell::styled(tell::BAD, "✗") };
         let reading = if step.depends_on_reading { " (in one reading of several)" } else { "" };
-        tell::wrapped(
-            out,
-            indent + 2,
-            &format!("{:indent$}{mark}", ""),
-            &format!("{}{reading}", step.condition),
-        );
-        if step.of.len() > 1 || step.of.iter().any(|step| !step.of.is_empty()) {
+        let has_parts = step.of.len() > 1 || step.of.iter().any(|step| !step.of.is_empty());
+        let words = if has_parts { step.head } else { &step.condition };
+        tell::wrapped(out, indent + 2, &format!("{:indent$}{mark}", ""), &format!("{words}{reading}"));
+        if has_parts {
             show(&step.of, indent + 2, out);
         }
     }
