@@ -10,3 +10,5 @@ pub mod log;
 mod output;
 pub mod replay;
 pub mod suggest;
+
+pub use output::Output;

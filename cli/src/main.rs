@@ -11,10 +11,11 @@ use args::{Cli, Command};
 use tollgate_cli::{import, replay, suggest};
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Replay(args) => replay::run(args),
-        Command::Suggest(args) => suggest::run(args),
-        Command::Import(args) => import::run(&args),
+    let Cli { command, format } = Cli::parse();
+    let outcome = match command {
+        Command::Replay(args) => replay::run(args, format),
+        Command::Suggest(args) => suggest::run(args, format),
+        Command::Import(args) => import::run(&args, format),
     };
     outcome.unwrap_or_else(|error| {
         let is_unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;

@@ -10,7 +10,7 @@ use crate::log::Input;
 
 /// What to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Output {
+pub enum Output {
     /// For people
     #[default]
     Text,

@@ -54,9 +54,6 @@ pub struct Args {
     /// Writes what became of each request, a line of JSON for each, in the order of time
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t)]
-    format: Output,
 }
 
 fn format_help() -> String {
@@ -78,15 +75,15 @@ struct Outcome<'a> {
 ///
 /// # Errors
 /// If the policy, an option or a log is refused, or something cannot be read or written.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     let mut config = read_policy(&args.policy)?;
     for rate in &args.rates {
         rates::replace(&mut config, rate).map_err(|reason| anyhow!("--rate {rate}: {reason}"))?;
     }
     let credential = args.credential_field;
-    let format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
-    let format = format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
-    let how = HowToRead { format, credential };
+    let log_format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
+    let log_format = log_format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
+    let how = HowToRead { format: log_format, credential };
     let inputs: Vec<Input> = args.logs.into_iter().map(Input::of).collect();
     let shape = Shape::new(&config, args.trusted_hops);
     let needs = Needs::of(&config);
@@ -112,7 +109,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     decisions.map_or(Ok(()), Decisions::finish)?;
     let outcome =
         Outcome { config: &config, needs, tally, judge: &judge, reports: followed.reports, top: args.top };
-    match args.format {
+    match format {
         Output::Text => show::text(&outcome),
         Output::Json => show::json(&outcome),
     }?;
