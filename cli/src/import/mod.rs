@@ -54,7 +54,7 @@ struct Imported {
 ///
 /// # Errors
 /// If the file cannot be read, or has no limits.
-pub fn run(args: &Args, output: Output) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args, format: Output) -> anyhow::Result<ExitCode> {
     let (From::Drf { settings: path } | From::Nginx { conf: path }) = &args.from;
     let shown = path.display();
     let text = std::fs::read(path).with_context(|| format!("{shown} cannot be read"))?;
@@ -68,7 +68,7 @@ pub fn run(args: &Args, output: Output) -> anyhow::Result<ExitCode> {
     if let Err(error) = Config::parse(written.as_bytes()) {
         return Err(anyhow!("{shown}: what comes out is refused ({error}):\n{written}"));
     }
-    match output {
+    match format {
         Output::Text => {
             print(&written)?;
             for note in notes {

@@ -1,7 +1,7 @@
 //! Access logs: which format it is, what a line says, and all files as one stream in the order of time.
 //!
 //! Most formats tell when a request *ended*, since that is when a line can be written. A gate decides when it *begins*. So each
-//! line that tells a duration is put back by it. [`FORMATS`](known::FORMATS) says for each format which moment it tells.
+//! line that tells a duration is put back by it. [`names`] says for each format which moment it tells.
 
 mod dialects;
 mod draft;

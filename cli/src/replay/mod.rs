@@ -75,15 +75,15 @@ struct Outcome<'a> {
 ///
 /// # Errors
 /// If the policy, an option or a log is refused, or something cannot be read or written.
-pub fn run(args: Args, output: Output) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     let mut config = read_policy(&args.policy)?;
     for rate in &args.rates {
         rates::replace(&mut config, rate).map_err(|reason| anyhow!("--rate {rate}: {reason}"))?;
     }
     let credential = args.credential_field;
-    let format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
-    let format = format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
-    let how = HowToRead { format, credential };
+    let log_format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
+    let log_format = log_format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
+    let how = HowToRead { format: log_format, credential };
     let inputs: Vec<Input> = args.logs.into_iter().map(Input::of).collect();
     let shape = Shape::new(&config, args.trusted_hops);
     let needs = Needs::of(&config);
@@ -109,7 +109,7 @@ pub fn run(args: Args, output: Output) -> anyhow::Result<ExitCode> {
     decisions.map_or(Ok(()), Decisions::finish)?;
     let outcome =
         Outcome { config: &config, needs, tally, judge: &judge, reports: followed.reports, top: args.top };
-    match output {
+    match format {
         Output::Text => show::text(&outcome),
         Output::Json => show::json(&outcome),
     }?;

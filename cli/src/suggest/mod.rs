@@ -47,16 +47,17 @@ pub struct Args {
 ///
 /// # Errors
 /// If an option or a log is refused, or there are no requests.
-pub fn run(args: Args, output: Output) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     let credential = args.credential_field;
-    let format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
-    let format = format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
+    let log_format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
+    let log_format = log_format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
     let inputs: Vec<Input> = args.logs.into_iter().map(Input::of).collect();
     let mut progress = Progress::new(&inputs);
     let (hops, crawlers) = (args.trusted_hops, Crawlers::default());
-    let mut followed = follow(&inputs, &HowToRead { format, credential }, move |format, line, _, _| {
-        seen(format, &line, hops, &crawlers)
-    });
+    let mut followed =
+        follow(&inputs, &HowToRead { format: log_format, credential }, move |format, line, _, _| {
+            seen(format, &line, hops, &crawlers)
+        });
     let mut survey = Survey::default();
     while let Some((time, seen)) = followed.next().map_err(|reason| anyhow!(reason))? {
         survey.count(time, seen);
@@ -72,7 +73,7 @@ pub fn run(args: Args, output: Output) -> anyhow::Result<ExitCode> {
         return Err(anyhow!("what comes out is refused ({error}):\n{written}"));
     }
     let notes = notes(&survey, &suggestion, &followed.reports);
-    match output {
+    match format {
         Output::Text => {
             print(&written)?;
             tell(&comments(&survey, &suggestion.proposals))?;
