@@ -14,7 +14,7 @@ mod tell;
 mod words;
 mod world;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use args::{Cli, Colour, Command};
@@ -36,7 +36,8 @@ fn main() -> ExitCode {
             // Whoever was reading has seen enough, as `head` has.
             return ExitCode::SUCCESS;
         }
-        anstream::eprintln!("{}: {error:#}", tell::styled(tell::BAD, "tollgate"));
+        // Where nobody can be told, the exit code says it.
+        let _ = writeln!(anstream::stderr(), "{}: {error:#}", tell::styled(tell::BAD, "tollgate"));
         ExitCode::from(FAILED)
     })
 }
