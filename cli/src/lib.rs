@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! access logs ─► log ─► replay: what a policy would have done to them
-//!                   └─► suggest: a policy to begin with
+//!                   ├─► suggest: a policy to begin with
+//!                   └─► report: either as a page
 //! ```
 
 pub mod import;
 pub mod log;
 mod output;
 pub mod replay;
+mod report;
+mod ring;
 pub mod suggest;
