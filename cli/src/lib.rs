@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! access logs ─► log ─► replay: what a policy would have done to them
-//!                   └─► suggest: a policy to begin with
+//!                   ├─► suggest: a policy to begin with
+//!                   └─► report: either as a page
 //! ```
 
 pub mod import;
@@ -10,6 +11,8 @@ pub mod log;
 mod output;
 mod parse;
 pub mod replay;
+mod report;
+mod ring;
 pub mod suggest;
 
 pub use output::Output;

@@ -214,6 +214,11 @@ pub(crate) fn rfc3339(micros: u64) -> String {
     written(micros, "%Y-%m-%dT%H:%M:%S%.fZ")
 }
 
+/// A moment as `strftime` has it, in UTC.
+pub(crate) fn shown_as(micros: u64, form: &str) -> String {
+    written(micros, form)
+}
+
 fn written(micros: u64, form: &str) -> String {
     let moment = i64::try_from(micros).ok().and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
     moment.map_or_else(|| "?".to_owned(), |moment| moment.strftime(form).to_string())

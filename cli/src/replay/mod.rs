@@ -6,6 +6,8 @@ mod judge;
 mod names;
 mod needs;
 mod notes;
+mod page;
+mod peaks;
 mod rates;
 mod request;
 mod show;
@@ -19,9 +21,11 @@ use tollgate::config::Config;
 
 use crate::log::{FileReport, Format, HowToRead, Input, follow, names as formats};
 use crate::output::{Output, Progress};
+use crate::report::Target;
 use decisions::Decisions;
 use judge::Judge;
 use needs::Needs;
+use peaks::Peaks;
 use request::Shape;
 use tally::Tally;
 
@@ -54,6 +58,9 @@ pub struct Args {
     /// Writes what became of each request, a line of JSON for each, in the order of time
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
+    /// Writes what came of it as a page, one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 fn format_help() -> String {
@@ -76,6 +83,7 @@ struct Outcome<'a> {
 /// # Errors
 /// If the policy, an option or a log is refused, or something cannot be read or written.
 pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
+    let name = args.policy.display().to_string();
     let mut config = read_policy(&args.policy)?;
     for rate in &args.rates {
         rates::replace(&mut config, rate).map_err(|reason| anyhow!("--rate {rate}: {reason}"))?;
@@ -90,6 +98,8 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
 
     let names: Vec<String> = inputs.iter().map(Input::name).collect();
     let mut decisions = args.decisions.as_deref().map(|path| Decisions::create(path, names)).transpose()?;
+    let report = args.report.as_deref().map(Target::create).transpose()?;
+    let mut peaks = report.as_ref().map(|_| Peaks::new(&config.policy));
     let mut progress = Progress::new(&inputs);
     let mut followed =
         follow(&inputs, &how, move |format, line, number, file| shape.entry(format, &line, number, file));
@@ -98,6 +108,9 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     while let Some((time, entry)) = followed.next().map_err(|reason| anyhow!(reason))? {
         judge.judge(time, &entry, |decision, client| {
             tally.count(time, &entry, decision, client, &config.policy);
+            if let Some(peaks) = &mut peaks {
+                peaks.count(time, &entry, decision, &config.policy);
+            }
             decisions.as_mut().map_or(Ok(()), |out| out.put(time, &entry, decision, &config.policy))
         })?;
         if tally.requests.is_multiple_of(4096) {
@@ -109,6 +122,9 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     decisions.map_or(Ok(()), Decisions::finish)?;
     let outcome =
         Outcome { config: &config, needs, tally, judge: &judge, reports: followed.reports, top: args.top };
+    if let Some((target, peaks)) = report.zip(peaks) {
+        target.write(&page::page(&outcome, &name, peaks))?;
+    }
     match format {
         Output::Text => show::text(&outcome),
         Output::Json => show::json(&outcome),

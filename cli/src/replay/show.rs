@@ -95,15 +95,15 @@ fn scope_row(scope: &Scope, tally: &ScopeTally) -> Vec<String> {
     ]
 }
 
-fn rates(scope: &Scope) -> Vec<String> {
+pub(super) fn rates(scope: &Scope) -> Vec<String> {
     scope.limits.iter().map(|limit| limit.rate.to_string()).collect()
 }
 
-const fn mode(scope: &Scope) -> &'static str {
+pub(super) const fn mode(scope: &Scope) -> &'static str {
     if scope.enforced { "enforce" } else { "shadow" }
 }
 
-fn skipped(reports: &[FileReport]) -> u64 {
+pub(super) fn skipped(reports: &[FileReport]) -> u64 {
     reports.iter().flat_map(|report| report.skipped).sum()
 }
 
@@ -112,7 +112,7 @@ fn skipped_by(reports: &[FileReport], skip: Skip) -> u64 {
     reports.iter().map(|report| report.skipped[skip as usize]).sum()
 }
 
-fn reasons(reports: &[FileReport]) -> String {
+pub(super) fn reasons(reports: &[FileReport]) -> String {
     let counts = Skip::ALL.map(|skip| (skipped_by(reports, skip), skip));
     let words = counts.iter().filter(|(count, _)| *count > 0);
     words.map(|(count, skip)| format!("{} {}", number(*count), skip.words())).collect::<Vec<_>>().join(", ")

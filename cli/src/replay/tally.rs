@@ -1,6 +1,6 @@
 //! What is counted while a log is replayed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
@@ -167,6 +167,12 @@ impl Tally {
         only.filter(|_| !self.has_several_addresses && self.requests >= 100)
     }
 
+    /// How many clients were denied by any scope. Whoever is counted by address in one and by credential in another is two.
+    pub(crate) fn clients_denied(&self) -> u64 {
+        let clients = self.scopes.iter().flat_map(|scope| scope.denied_clients.keys());
+        clients.collect::<HashSet<_, ByFingerprint>>().len() as u64
+    }
+
     /// The clients that were denied most, with their scopes' places and how many requests each has made there.
     pub(crate) fn offenders(&self, most: usize) -> Vec<(usize, &Offender, u64)> {
         let mut all = Vec::new();
@@ -211,7 +217,7 @@ impl Offender {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct OwnHash(u64);
 
-type ByFingerprint = BuildHasherDefault<OwnHash>;
+pub(crate) type ByFingerprint = BuildHasherDefault<OwnHash>;
 
 impl Hasher for OwnHash {
     fn finish(&self) -> u64 {

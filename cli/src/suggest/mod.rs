@@ -1,6 +1,7 @@
 //! `tollgate suggest`: a policy to begin with, from an access log.
 
 mod fold;
+mod page;
 mod peaks;
 mod propose;
 mod survey;
@@ -16,6 +17,7 @@ use tollgate::config::Config;
 
 use crate::log::{Credential, FileReport, Format, HowToRead, Input, Line, Skip, follow};
 use crate::output::{Output, Progress, count, number, print, share, span, table, tell};
+use crate::report::{Target, Timeline};
 use fold::folded;
 use propose::{Proposal, Suggestion, confidence, propose};
 use survey::{Seen, Survey};
@@ -41,6 +43,9 @@ pub struct Args {
     /// How many proxies of your own stand in front of the one that has written the log
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     trusted_hops: usize,
+    /// Writes it as a page, too, with each limit's curve: one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 /// Suggests, and prints what came of it.
@@ -52,6 +57,8 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     let log_format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
     let log_format = log_format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
     let inputs: Vec<Input> = args.logs.into_iter().map(Input::of).collect();
+    let report = args.report.as_deref().map(Target::create).transpose()?;
+    let mut timeline = Timeline::default();
     let mut progress = Progress::new(&inputs);
     let (hops, crawlers) = (args.trusted_hops, Crawlers::default());
     let mut followed =
@@ -61,6 +68,9 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     let mut survey = Survey::default();
     while let Some((time, seen)) = followed.next().map_err(|reason| anyhow!(reason))? {
         survey.count(time, seen);
+        if report.is_some() {
+            timeline.count(time, false, false);
+        }
         if survey.requests.is_multiple_of(4096) {
             progress.tell(followed.bytes(), survey.requests);
         }
@@ -73,6 +83,9 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
         return Err(anyhow!("what comes out is refused ({error}):\n{written}"));
     }
     let notes = notes(&survey, &suggestion, &followed.reports);
+    if let Some(target) = report {
+        target.write(&page::page(&survey, &suggestion, timeline, &followed.reports, notes.clone()))?;
+    }
     match format {
         Output::Text => {
             print(&written)?;

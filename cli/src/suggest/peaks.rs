@@ -1,13 +1,11 @@
 //! The highest rate of one client, in three windows; and whether it asks at regular intervals.
 
+use crate::ring::Ring;
+
 /// The windows in which rates are looked at, in seconds.
 pub(super) const WINDOWS: [u64; 3] = [10, 60, 3_600];
 /// Their names in rates.
 pub(super) const NAMES: [&str; 3] = ["10s", "min", "h"];
-
-const MICROS: u64 = 1_000_000;
-/// A window is counted in so many parts, and one more: so a peak is told up to a tenth too high, and never too low.
-const PARTS: usize = 11;
 
 /// What is remembered of one client at one endpoint.
 #[derive(Clone, Debug, Default)]
@@ -15,13 +13,6 @@ pub(super) struct Peaks {
     rings: [Ring; 3],
     pub(super) requests: u32,
     rhythm: Rhythm,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Ring {
-    part: u64,
-    counts: [u32; PARTS],
-    most: u32,
 }
 
 /// The mean of the intervals, and the sum of the squares of what differs from it.
@@ -37,7 +28,7 @@ impl Peaks {
     /// A request at this moment, in microseconds, which is not before the last one.
     pub(super) fn count(&mut self, time: u64) {
         for (ring, window) in self.rings.iter_mut().zip(WINDOWS) {
-            ring.count(time / (window * MICROS / 10));
+            ring.count(time, window);
         }
         self.rhythm.count(time, self.requests > 0);
         self.requests = self.requests.saturating_add(1);
@@ -45,7 +36,7 @@ impl Peaks {
 
     /// The most requests in each of the windows.
     pub(super) fn most(&self) -> [u32; 3] {
-        [0, 1, 2].map(|window| self.rings[window].most)
+        [0, 1, 2].map(|window| self.rings[window].most())
     }
 
     /// The interval at which it asks, in seconds, if that is regular.
@@ -54,26 +45,6 @@ impl Peaks {
         let deviation = (squares / f64::from(intervals.max(1))).sqrt();
         (intervals >= 20 && mean >= 0.5 && deviation < mean / 5.0).then_some(mean)
     }
-}
-
-impl Ring {
-    fn count(&mut self, part: u64) {
-        let gone = part.saturating_sub(self.part).min(PARTS as u64);
-        for step in 1..=gone {
-            self.counts[place(self.part + step)] = 0;
-        }
-        if gone == PARTS as u64 {
-            self.counts = [0; PARTS];
-        }
-        self.part = self.part.max(part);
-        let count = &mut self.counts[place(self.part)];
-        *count = count.saturating_add(1);
-        self.most = self.most.max(self.counts.iter().sum());
-    }
-}
-
-fn place(part: u64) -> usize {
-    usize::try_from(part % PARTS as u64).unwrap_or(0)
 }
 
 impl Rhythm {
@@ -94,6 +65,8 @@ impl Rhythm {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const MICROS: u64 = 1_000_000;
 
     #[test]
     fn whoever_polls_has_an_interval() {

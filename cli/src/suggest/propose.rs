@@ -4,6 +4,7 @@ use super::peaks::{NAMES, WINDOWS};
 use super::survey::{Endpoint, Group, Survey};
 use crate::import::Document;
 use crate::output::{number, share};
+use crate::report::Curve;
 
 /// A scope, and why it is as it is.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Proposal {
     pub(super) scope: Document,
     /// Each client's highest rate, for 10 s, a minute and an hour: the median, the ninth tenth, the last hundredth, the most.
     pub(super) ranks: [[u32; 4]; 3],
+    /// For the same windows, how many clients go beyond each limit that one might choose.
+    pub(super) curves: Vec<Curve>,
     pub(super) rates: Vec<String>,
     pub(super) clients: usize,
     pub(super) requests: u64,
@@ -114,6 +117,7 @@ fn proposal(
 ) -> Proposal {
     let mut ranks = [[0; 4]; 3];
     let (mut rates, mut hit, mut minute) = (Vec::new(), Vec::new(), 0);
+    let mut curves = Vec::new();
     for (window, ranks) in ranks.iter_mut().enumerate() {
         let all = group.ranks(window);
         let at = |hundredths: usize| {
@@ -121,6 +125,9 @@ fn proposal(
             all.get(place).map_or(0, |(most, _)| *most)
         };
         *ranks = [at(50), at(90), at(99), at(100)];
+        // As far as the ceiling goes.
+        let widest = nice(at(100).saturating_mul(2).max(60));
+        curves.push(Curve::of(all.iter().map(|(most, _)| *most).collect(), widest));
         let [_, most_do, nearly_all_do, _] = *ranks;
         let usual =
             if all.len() < 100 { nearly_all_do.min(most_do.saturating_mul(3)) } else { nearly_all_do };
@@ -140,8 +147,17 @@ fn proposal(
         }
     }
     let (scope, clients, requests) = (Document::object(fields), group.clients.len(), group.requests);
-    let mut proposal =
-        Proposal { name: name.into(), scope, ranks, rates: Vec::new(), clients, requests, hit, comment };
+    let mut proposal = Proposal {
+        name: name.into(),
+        scope,
+        ranks,
+        curves,
+        rates: Vec::new(),
+        clients,
+        requests,
+        hit,
+        comment,
+    };
     set_rates(&mut proposal, rates);
     proposal
 }
@@ -182,6 +198,8 @@ fn logins(survey: &Survey, proposals: &mut Vec<Proposal>) {
         );
         let mut proposal =
             proposal(&scope_name("failed", path, proposals), &endpoint.all, survey, 1, fields, words);
+        // These are the rates of all that is asked there, and not of failures.
+        proposal.curves.clear();
         set_rates(&mut proposal, vec!["10/min".into(), "60/h".into()]);
         proposal.hit.clear();
         proposals.push(proposal);
