@@ -34,7 +34,7 @@ _SCOPES = {
     },
 }
 _POLICY = {"client": {"credential": {"trust": "any"}}, "scopes": _SCOPES}
-# So long a wait that nobody is decided without Redis, even where each request is alone in its exchange.
+# So long a wait that nobody is decided without Redis, however busy the machine is.
 IN_REDIS = {"cluster": "redis", "timeout": "10s", "secret": "0123456789abcdef0123456789abcdef"}
 
 

@@ -30,6 +30,8 @@ pub(super) struct Conversation<W> {
     said: VecDeque<Said<W>>,
     /// What has been heard and is not a whole reply yet.
     heard: Vec<u8>,
+    /// How much of that has been read.
+    read: usize,
     last_said: Time,
     /// When it was last asked about its memory.
     asked: Option<Time>,
@@ -80,6 +82,7 @@ impl<W> Conversation<W> {
         Self {
             said: VecDeque::new(),
             heard: Vec::new(),
+            read: 0,
             last_said: now,
             asked: None,
             has_answered: false,
@@ -147,17 +150,19 @@ impl<W> Conversation<W> {
 
     /// More bytes have come. What they say comes out of [`Self::next_heard`].
     pub(super) fn hear(&mut self, bytes: &[u8]) {
+        self.heard.drain(..std::mem::take(&mut self.read));
         self.heard.extend_from_slice(bytes);
     }
 
     /// What the next reply says, if it is there as a whole.
     pub(super) fn next_heard(&mut self) -> Option<Heard<W>> {
-        let mut rest = &self.heard[..];
+        let unread = &self.heard[self.read..];
+        let mut rest = unread;
         let reply = match read_reply(&mut rest) {
             Ok(reply) => reply,
-            Err(RespError::CutShort) if self.heard.len() <= MAX_ANSWER => return None,
+            Err(RespError::CutShort) if unread.len() <= MAX_ANSWER => return None,
             Err(_) => {
-                self.heard.clear();
+                self.read = self.heard.len();
                 return Some(Heard::Nonsense);
             }
         };
@@ -190,8 +195,7 @@ impl<W> Conversation<W> {
             None if result.is_err() => Heard::Nothing,
             None => Heard::Nonsense,
         };
-        let read = self.heard.len() - rest.len();
-        self.heard.drain(..read);
+        self.read = self.heard.len() - rest.len();
         Some(heard)
     }
 

@@ -20,6 +20,7 @@ mod queue;
 mod resp;
 mod settings;
 mod store;
+mod told;
 
 pub use answer::{Answer, Settled};
 pub use breaker::Breaker;
@@ -29,4 +30,5 @@ pub use failure::{Failure, Refusal};
 pub use queue::{BATCH, WAITING};
 pub use resp::{MAX_DEPTH, Reply, RespError, read_reply};
 pub use settings::{OnFailure, Settings};
-pub use store::{AT_ONCE, Asked, Decided, Report, Step, Store};
+pub use store::{AT_ONCE, Store};
+pub use told::{Asked, Decided, Report, Step};

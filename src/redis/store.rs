@@ -7,11 +7,12 @@ use super::answer::{Answer, Settled};
 use super::breaker::Breaker;
 use super::command::Commands;
 use super::conversation::{Conversation, Heard};
-use super::failure::{Failure, Refusal};
+use super::failure::Failure;
 use super::memory::Memory;
 use super::queue::{Batch, Queue, Request, Settling};
 use super::settings::{OnFailure, Settings};
-use crate::store::{Acceptance, Events, Outcome, Plan, Proof, Settlement};
+use super::told::{Asked, Decided, Report, Step};
+use crate::store::{Acceptance, Outcome, Plan, Proof, Settlement};
 use crate::time::Time;
 
 /// How many decided requests go on in one call of the worker: the proxy lets one go on inside the call of the other, so
@@ -38,74 +39,6 @@ pub struct Store<W> {
     script_is_missing: bool,
     /// The connection is of no use any more.
     must_close: bool,
-}
-
-/// What happens to a request that is to be charged.
-#[derive(Debug)]
-pub enum Asked<W> {
-    /// It waits.
-    Waits,
-    /// It is known already what becomes of it, and for how long its proof counts, if it does.
-    Known(W, Plan, Option<Duration>, Outcome),
-    /// Redis cannot be asked.
-    Refused(W, Plan, Failure),
-}
-
-/// A request that Redis, or its failure, has decided about.
-#[derive(Debug)]
-pub struct Decided<W> {
-    /// Its ticket.
-    pub ticket: u32,
-    /// What the worker needs to go on with it.
-    pub waiter: W,
-    /// What it was to be charged.
-    pub plan: Plan,
-    /// What became of it.
-    pub outcome: Result<Answer, Failure>,
-}
-
-/// What is to be done with the connection.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Open one; then [`Store::opened`], or [`Store::closed`] if that fails.
-    Open,
-    /// Send these bytes, which ask about so many requests. If that fails, [`Store::closed`].
-    Send {
-        /// What is sent.
-        commands: Vec<u8>,
-        /// How many requests it is about.
-        requests: usize,
-    },
-    /// Close it. Nothing that still comes from it matters.
-    Close,
-}
-
-/// What is worth counting and telling since the last report.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The failure since which Redis is not asked any more.
-    pub gave_up: Option<Failure>,
-    /// Whether Redis is asked again.
-    pub has_recovered: bool,
-    /// What Redis said when it refused, once for each kind.
-    pub refusals: Vec<Refusal>,
-    /// Whether Redis drops keys that have not expired, if it has said so.
-    pub evicts: Option<bool>,
-    /// How many settlements were lost: what they would have given back stays taken until its window is over.
-    pub unsettled: u32,
-    /// What else happened.
-    pub events: Events,
-}
-
-impl Report {
-    /// Notes what Redis said, if it has not yet.
-    fn note(&mut self, refusal: Option<&Refusal>) {
-        if let Some(refusal) = refusal
-            && self.refusals.iter().all(|other| other.failure != refusal.failure)
-        {
-            self.refusals.push(refusal.clone());
-        }
-    }
 }
 
 impl<W> Store<W> {

@@ -99,10 +99,10 @@ def test_all_or_none_across_clients(gates):
 
 
 def test_requests_wait_together(gates):
-    """64 at once need far fewer exchanges than 64."""
-    exchanges = sum(gate.stat("wasmcustom.tollgate.store.redis.batches") for gate in gates)
+    """64 at once need far fewer batches than 64."""
+    sent = sum(gate.stat("wasmcustom.tollgate.store.redis.batches") for gate in gates)
     in_step(gates, encode("/large", headers=[token(fresh_token())]), rounds=10)
-    more = sum(gate.stat("wasmcustom.tollgate.store.redis.batches") for gate in gates) - exchanges
+    more = sum(gate.stat("wasmcustom.tollgate.store.redis.batches") for gate in gates) - sent
     assert more < 320, "640 requests"
 
 
@@ -113,14 +113,14 @@ def test_how_many_go_together_is_counted(redis, open_gate):
         assert caller.statuses(20, "/large", token(fresh_token())) == {200: 20}
 
     def batches(most: str) -> int:
-        """How many exchanges have carried so many requests at most."""
+        """How many batches have had so many requests at most."""
         found = re.search(rf'redis_batch_bucket{{le="{most}"}} (\d+)', gate.admin("/stats/prometheus?filter=redis.batch"))
         return int(found[1]) if found else 0
 
-    exchanges = gate.stat("wasmcustom.tollgate.store.redis.batches")
-    assert exchanges >= 20
+    sent = gate.stat("wasmcustom.tollgate.store.redis.batches")
+    assert sent >= 20
     # Envoy needs some seconds to have them.
-    until(lambda: batches("1") == exchanges)
+    until(lambda: batches("1") == sent)
     assert batches("0.5") == 0
 
 
@@ -148,11 +148,11 @@ def test_a_known_denial_is_told_without_asking(gates):
     credential = token(fresh_token())
     with Client(gates[0].port) as caller:
         assert caller.statuses(31, "/small", credential) == {200: 30, 429: 1}
-        exchanges = gates[0].stat("wasmcustom.tollgate.store.redis.batches")
+        sent = gates[0].stat("wasmcustom.tollgate.store.redis.batches")
         denials = [caller.send("/small", credential) for _ in range(50)]
         assert {denial.status for denial in denials} == {429}
         assert all(3500 < denial.retry_after <= 3600 for denial in denials)
-        assert gates[0].stat("wasmcustom.tollgate.store.redis.batches") == exchanges
+        assert gates[0].stat("wasmcustom.tollgate.store.redis.batches") == sent
         assert caller.send("/large", credential).status == 200, "it is one scope's"
 
 

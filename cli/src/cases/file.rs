@@ -43,39 +43,26 @@ pub(super) struct Test {
 }
 
 /// One request, or the same several times.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Step {
     /// `GET /path` or `GET https://host/path`.
-    #[serde(default)]
     pub(super) request: Option<String>,
     /// A pasted line, in place of it.
-    #[serde(default)]
     pub(super) curl: Option<String>,
-    #[serde(default)]
     pub(super) from: Option<String>,
-    #[serde(default)]
     pub(super) host: Option<String>,
-    #[serde(default)]
     pub(super) headers: BTreeMap<String, List<Text>>,
-    #[serde(default)]
     pub(super) claims: BTreeMap<String, Text>,
     /// When, since the test began.
-    #[serde(default)]
     pub(super) at: Option<Span>,
     /// Or how long after the request before.
-    #[serde(default)]
     pub(super) after: Option<Span>,
-    #[serde(default)]
     pub(super) times: Option<u32>,
-    #[serde(default)]
     pub(super) every: Option<Span>,
     /// What the application answers.
-    #[serde(default)]
     pub(super) status: Option<Answered>,
-    #[serde(default)]
     pub(super) grpc_status: Option<u32>,
-    #[serde(default)]
     pub(super) expect: Option<Expect>,
 }
 
@@ -85,39 +72,39 @@ pub(super) struct Expect(pub(super) Expected);
 
 /// What is expected, each of it if it is said.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Expected {
     /// Of each request of the step: `allowed` or `denied`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) decision: Option<Decision>,
     /// How many of the step's requests are allowed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) allowed: Option<u32>,
     /// How many are denied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) denied: Option<u32>,
     /// Of the last request: the scopes that deny it, no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) by: Option<List<String>>,
     /// The scopes in shadow mode that would deny it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) shadowed_by: Option<List<String>>,
     /// The scopes that it falls under.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scopes: Option<List<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry_after: Option<u64>,
     /// Units left, by scope.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) remaining: BTreeMap<String, u32>,
     /// The status of the denial.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
     /// Fields that the client is told by the gate.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) headers: BTreeMap<String, Text>,
     /// The body of the denial.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) body: Option<String>,
 }
 

@@ -12,6 +12,7 @@ mod known;
 mod lines;
 mod merge;
 mod notation;
+mod options;
 mod order;
 mod pattern;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub(crate) use json::REDACTED;
 pub use known::{Format, Refusal, names};
 pub use lines::MAX_LINE;
 pub(crate) use merge::{FileReport, HowToRead, Input, follow};
+pub use options::Logs;
 
 /// Reads one line in this format, and forgets it. For those who try what happens then.
 #[must_use]

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use tollgate::config::Config;
 
-use crate::log::{FileReport, Format, HowToRead, Input, follow, names as formats};
+use crate::log::{FileReport, Input, Logs, follow, names as formats};
 use crate::output::{Output, Progress};
 use crate::report::Target;
 use decisions::Decisions;
@@ -37,21 +37,11 @@ use tally::Tally;
 pub struct Args {
     /// The policy, a JSON document; `default` is the default policy
     policy: PathBuf,
-    /// Access logs, packed or not (gzip, Zstandard), merged by time; `-` is the standard input
-    #[arg(required = true)]
-    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    logs: Logs,
     /// Another rate for a scope, such as `anon=120/min` or `user=20/s,300/min`; may be given several times
     #[arg(long = "rate", value_name = "SCOPE=RATE")]
     rates: Vec<String>,
-    /// The log's format: a name, or a format string as nginx, Apache or Envoy have it; else it is recognised
-    #[arg(long, value_name = "FORMAT")]
-    log_format: Option<String>,
-    /// The log's field by which users are told apart, such as `sent_http_x_user_id`, or `user` in JSON
-    #[arg(long, value_name = "FIELD")]
-    credential_field: Option<String>,
-    /// How many proxies of your own stand in front of the one that has written the log
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
-    trusted_hops: usize,
     /// How many of the clients that were denied most are shown
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     top: usize,
@@ -88,12 +78,8 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     for rate in &args.rates {
         rates::replace(&mut config, rate).map_err(|reason| anyhow!("--rate {rate}: {reason}"))?;
     }
-    let credential = args.credential_field;
-    let log_format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
-    let log_format = log_format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
-    let how = HowToRead { format: log_format, credential };
-    let inputs: Vec<Input> = args.logs.into_iter().map(Input::of).collect();
-    let shape = Shape::new(&config, args.trusted_hops);
+    let shape = Shape::new(&config, args.logs.trusted_hops);
+    let (inputs, how) = args.logs.open()?;
     let needs = Needs::of(&config);
 
     let names: Vec<String> = inputs.iter().map(Input::name).collect();

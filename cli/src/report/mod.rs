@@ -87,9 +87,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// An empty file.
+    /// The file, which is there from now on. What stands in it stays until there is a page.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path);
+        let file = File::options().write(true).create(true).truncate(false).open(path);
         let file = file.with_context(|| format!("--report: {} cannot be written", path.display()))?;
         Ok(Self { file, path: path.to_owned() })
     }
@@ -97,7 +97,7 @@ impl Target {
     /// Puts the page there.
     pub(crate) fn write(mut self, report: &Report) -> anyhow::Result<()> {
         let page = page::render(report).into_string();
-        let written = self.file.write_all(page.as_bytes()).and_then(|()| self.file.flush());
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all(page.as_bytes()));
         written.with_context(|| format!("--report: {} cannot be written", self.path.display()))
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tollgate::client::{Address, Crawlers, Prefixes};
 use tollgate::config::Config;
 
-use crate::log::{Credential, FileReport, Format, HowToRead, Input, Line, Skip, follow};
+use crate::log::{Credential, FileReport, Format, Line, Logs, Skip, follow};
 use crate::output::{Output, Progress, count, number, print, share, span, table, tell};
 use crate::report::{Target, Timeline};
 use fold::folded;
@@ -31,18 +31,8 @@ use survey::{Seen, Survey};
 /// Exit code: 0; 1 if a log could not be read to its end; 2 if a log is refused, or has no requests.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Access logs, as for `replay`
-    #[arg(required = true)]
-    logs: Vec<PathBuf>,
-    /// The log's format, as for `replay`
-    #[arg(long, value_name = "FORMAT")]
-    log_format: Option<String>,
-    /// The log's field by which users are told apart, as for `replay`
-    #[arg(long, value_name = "FIELD")]
-    credential_field: Option<String>,
-    /// How many proxies of your own stand in front of the one that has written the log
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
-    trusted_hops: usize,
+    #[command(flatten)]
+    logs: Logs,
     /// Writes it as a page, too, with each limit's curve: one HTML file that needs nothing else
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -53,18 +43,13 @@ pub struct Args {
 /// # Errors
 /// If an option or a log is refused, or there are no requests.
 pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
-    let credential = args.credential_field;
-    let log_format = args.log_format.as_deref().map(|text| Format::parse(text, credential.as_deref()));
-    let log_format = log_format.transpose().map_err(|reason| anyhow!("--log-format: {reason}"))?;
-    let inputs: Vec<Input> = args.logs.into_iter().map(Input::of).collect();
+    let hops = args.logs.trusted_hops;
+    let (inputs, how) = args.logs.open()?;
     let report = args.report.as_deref().map(Target::create).transpose()?;
     let mut timeline = Timeline::default();
     let mut progress = Progress::new(&inputs);
-    let (hops, crawlers) = (args.trusted_hops, Crawlers::default());
-    let mut followed =
-        follow(&inputs, &HowToRead { format: log_format, credential }, move |format, line, _, _| {
-            seen(format, &line, hops, &crawlers)
-        });
+    let crawlers = Crawlers::default();
+    let mut followed = follow(&inputs, &how, move |format, line, _, _| seen(format, &line, hops, &crawlers));
     let mut survey = Survey::default();
     while let Some((time, seen)) = followed.next().map_err(|reason| anyhow!(reason))? {
         survey.count(time, seen);
