@@ -195,12 +195,11 @@ impl<W> Store<W> {
             self.decide(request, Err(Failure::Timeout));
             is_late = true;
         }
-        let probe_is_late = self.breaker.is_probing()
-            && self
-                .conversation
-                .as_ref()
-                .is_some_and(|conversation| conversation.has_waited(self.timeout, now));
-        if is_late || probe_is_late {
+        // Also where nobody waits for an answer: for one that tries, or to a settlement.
+        let patience = if self.breaker.is_probing() { self.timeout } else { 2 * self.timeout };
+        let is_silent =
+            self.conversation.as_ref().is_some_and(|conversation| conversation.has_waited(patience, now));
+        if is_late || is_silent {
             self.count_failure(Failure::Timeout, now);
         }
         self.breaker.tries(now);

@@ -66,6 +66,22 @@ fn a_redis_that_is_always_late_is_not_asked_any_more() {
 }
 
 #[test]
+fn one_that_is_silent_is_given_up_though_nobody_waits() {
+    let mut played = Played::new().warmed_up();
+    played.settles(proves(9), at(10));
+    played.ticks(at(209));
+    assert!(played.store.is_asked(), "twice the timeout");
+    for millis in [210, 215, 220] {
+        assert!(played.store.is_asked());
+        played.ticks(at(millis));
+    }
+    assert!(!played.store.is_asked());
+    let report = played.store.take_report();
+    assert_eq!((report.gave_up, report.unsettled), (Some(Failure::Timeout), 1));
+    assert_eq!(played.closed, 1);
+}
+
+#[test]
 fn a_connection_that_worked_and_breaks_is_tried_once_more() {
     let mut played = Played::new().warmed_up();
     for ticket in 1..=3 {
