@@ -18,7 +18,7 @@ from bench.envoy import Envoy
 _WORKERS = [1, 2, 4, 8]
 # Room for every key of every trial: what gives way at a full table is another question, see `memory`.
 _CAPACITY = 1 << 22
-_STORE = "wasmcustom.tollgate.store"
+_STORE = "wasmcustom.tollgate.store_"
 
 _REQUEST = """\
 GET /{path} HTTP/1.1
@@ -76,7 +76,7 @@ def measure(envoy: Envoy, case: Case, workers: int, number: int, directory: Path
         trial(envoy, case, number * 100 + index, template, options.connections) for index in range(options.rounds)
     ]
     after = envoy.stats(_STORE)
-    events = {name.rpartition(".")[2]: after[name] - before.get(name, 0) for name in after}
+    events = {name.removeprefix(_STORE).removesuffix("_total"): after[name] - before.get(name, 0) for name in after}
     ratios = [counted.admitted / (case.keys * case.quota) for counted in trials]
     total = sum(counted.requests for counted in trials)
     # The replies say whose they are: each key has had exactly its quota, not one more and another less.

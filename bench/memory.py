@@ -96,7 +96,7 @@ def through_envoy(directory: Path, options: Namespace) -> dict:
         new = compare(envoy, newcomers, moments)
         known = {name: tap(name, load.Clients(page, _RETURNING, first=_ADDRESSES - 100_000)) for name in newcomers}
         returning = compare(envoy, known, 3 if options.quick else 25)
-        stats = envoy.stats("wasmcustom.tollgate.store")
+        stats = envoy.stats("wasmcustom.tollgate.store_")
     if abuser_after.admitted:
         raise SystemExit(f"after the flood the abuser was let through {abuser_after.admitted} times")
     full = next(look for look in curve if look["clients"] >= 4 * _CAPACITY or look is curve[-1])
@@ -107,7 +107,7 @@ def through_envoy(directory: Path, options: Namespace) -> dict:
         "table_bytes": curve[-1]["bytes"] - curve[0]["bytes"],
         "new": new,
         "returning": returning,
-        "evicted": sum(value for name, value in stats.items() if name.endswith("evicted")),
+        "evicted": sum(value for name, value in stats.items() if name.endswith("evicted_total")),
     }
 
 

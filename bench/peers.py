@@ -31,7 +31,7 @@ from bench.services import Limitador, Traefik
 _CLIENTS = 1_000
 _QUOTA = 30
 _ENOUGH = 1_000_000_000  # an hour: nobody uses it up
-_DECIDED_WITHOUT = "wasmcustom.tollgate.store.redis.failures"
+_DECIDED_WITHOUT = "wasmcustom.tollgate.redis_failures_total"
 
 
 @dataclass(frozen=True)

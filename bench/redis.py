@@ -21,7 +21,7 @@ from bench.envoy import Envoy
 
 _CONNECTIONS = [1, 16, 64, 256]
 _CLIENTS = 1_000
-_STORE = "wasmcustom.tollgate.store.redis"
+_STORE = "wasmcustom.tollgate.redis_"
 
 # The default policy's scopes, with quotas that nobody uses up: all requests are to be charged.
 _SCOPES = {
@@ -82,7 +82,7 @@ def moment(envoy: Envoy, redis: Redis, one: Contender, clients: load.Clients, co
     cpu, redis_cpu = idle(envoy) - cpu, redis.cpu() - redis_cpu
     after = envoy.stats(_STORE)
     more = {name: after[name] - before.get(name, 0) for name in after}
-    failed = {name: value for name, value in more.items() if ".failures." in name and value}
+    failed = {name: value for name, value in more.items() if "_failures_" in name and value}
     if counted.refused or failed:
         raise RuntimeError(f"{one.title}: {counted.refused} requests were refused, {failed} decided without Redis")
     return {
@@ -90,7 +90,7 @@ def moment(envoy: Envoy, redis: Redis, one: Contender, clients: load.Clients, co
         "redis_micros": redis_cpu / counted.requests / 1e3,
         "p50": counted.p50,
         "p99": counted.p99,
-        "batch": counted.requests / max(1, more.get(f"{_STORE}.batches", 0)),
+        "batch": counted.requests / max(1, more.get(f"{_STORE}exchanges_total", 0)),
         "per_second": counted.per_second,
     }
 

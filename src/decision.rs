@@ -10,8 +10,10 @@ use crate::store::{Accepted, Charge, Fingerprint, NO_SCOPE, Stays};
 pub struct Decision {
     /// Each limit that the request fell under, and what it said.
     pub limits: Vec<Judged>,
-    /// How long to wait, if the request is denied: the longest wait of the enforced limits that denied it.
+    /// How long to wait, if the request is denied: the longest wait of the enforced limits that denied it, or until the block is over.
     pub wait: Option<Duration>,
+    /// The client that an operator has blocked, if the request is denied for that.
+    pub blocked: Option<Fingerprint>,
 }
 
 /// What one limit said to a request.
@@ -42,6 +44,50 @@ pub enum Judgement {
     Shadowed,
 }
 
+impl Judgement {
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Shadowed => "shadowed",
+        }
+    }
+}
+
+/// What a whole policy has made of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ruling {
+    /// It may go on: every enforced limit admits it, or it falls under none.
+    Allowed,
+    /// A limit denies it, or it could not be decided and is denied for that.
+    Denied,
+    /// An operator has blocked its client.
+    Blocked,
+    /// It falls under no scope, whatever it is: `exempt`.
+    Exempt,
+    /// It is no request that could be judged.
+    Malformed,
+}
+
+impl Ruling {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Allowed, Self::Denied, Self::Blocked, Self::Exempt, Self::Malformed];
+
+    /// Its name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Blocked => "blocked",
+            Self::Exempt => "exempt",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
 /// Where a client stands with one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -67,13 +113,29 @@ impl Decision {
         let of_scopes = charges.iter().zip(verdicts).filter(|(charge, _)| charge.scope != NO_SCOPE);
         let limits: Vec<Judged> = of_scopes.map(judged).collect();
         let wait = limits.iter().filter_map(Judged::wait).max();
-        Self { limits, wait }
+        Self { limits, wait, blocked: None }
     }
 
     /// A denial without any limit's word, for so long.
     #[must_use]
     pub const fn denied_for(wait: Duration) -> Self {
-        Self { limits: Vec::new(), wait: Some(wait) }
+        Self { limits: Vec::new(), wait: Some(wait), blocked: None }
+    }
+
+    /// A denial since an operator has blocked this client, for so long yet.
+    #[must_use]
+    pub const fn blocked(client: Fingerprint, left: Duration) -> Self {
+        Self { limits: Vec::new(), wait: Some(left), blocked: Some(client) }
+    }
+
+    /// What the policy makes of the request; whether it was exempt, a decision does not know.
+    #[must_use]
+    pub const fn ruling(&self) -> Ruling {
+        match (self.blocked, self.wait) {
+            (Some(_), _) => Ruling::Blocked,
+            (None, Some(_)) => Ruling::Denied,
+            (None, None) => Ruling::Allowed,
+        }
     }
 
     /// Whether the request may go on to the application.

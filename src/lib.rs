@@ -12,6 +12,7 @@
 //! - [`store`] takes all charges or none, here or, by [`redis`], in a Redis; each counter is one of [`limit`]'s;
 //! - [`decision`] is what follows from their verdicts, and [`reply`] says it in HTTP;
 //! - [`gate`] leads one request through these rooms, and settles what is left when the application's [`response`] comes;
+//! - [`metrics`] names what is counted for those who run the proxy;
 //! - [`config`] makes all of it from one JSON document;
 //! - `filter`, which exists for wasm32 only, is the way between the proxy and the rooms above.
 //!
@@ -24,6 +25,7 @@ pub mod decision;
 mod filter;
 pub mod gate;
 pub mod limit;
+pub mod metrics;
 pub mod policy;
 pub mod redis;
 pub mod reply;

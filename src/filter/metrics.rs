@@ -1,20 +1,21 @@
-//! What is counted for those who run the proxy. Never by client: names are fixed when a configuration is
-//! taken into use.
+//! What is counted for those who run the proxy: the metrics at the host.
 
 use std::cell::Cell;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
-use crate::decision::Judgement;
+use crate::decision::{Judgement, Ruling};
 use crate::gate::Passage;
+use crate::metrics::{self as names};
 use crate::policy::Policy;
 use crate::redis::{Failure, Report};
 use crate::request::Unclear;
-use crate::store::{Events, StoreError};
+use crate::store::{Capacity, Events, StoreError};
 
 /// The metrics' ids at the host.
 pub(super) struct Metrics {
+    rulings: [u32; Ruling::ALL.len()],
     scopes: Vec<ScopeMetrics>,
     proved: u32,
     held_back: u32,
@@ -24,7 +25,6 @@ pub(super) struct Metrics {
     unsettled: u32,
     contended: u32,
     failed: u32,
-    malformed: u32,
     redis: Option<RedisMetrics>,
     told: Cell<bool>,
     told_malformed: Cell<bool>,
@@ -32,11 +32,11 @@ pub(super) struct Metrics {
 
 /// What there is only with counters in Redis.
 struct RedisMetrics {
-    batches: u32,
-    batch: u32,
+    exchanges: u32,
+    requests: u32,
     unsettled: u32,
     /// How many workers are without Redis.
-    degraded: u32,
+    workers_without: u32,
     evicts: u32,
     failures: Vec<(Failure, u32)>,
 }
@@ -48,35 +48,44 @@ struct ScopeMetrics {
 }
 
 impl Metrics {
-    pub(super) fn define(policy: &Policy, with_redis: bool) -> Self {
-        let scope = |name: &str| {
-            let decision = |decision| counter(&format!("requests.scope.{name}.decision.{decision}"));
+    /// Those of the policy with this name.
+    pub(super) fn define(name: &str, policy: &Policy, capacity: Capacity, with_redis: bool) -> Self {
+        let scope = |scope: &str| {
+            let judged = |judgement| counter(&names::scope_requests(name, scope, judgement));
             ScopeMetrics {
-                allowed: decision("allowed"),
-                denied: decision("denied"),
-                shadowed: decision("shadowed"),
+                allowed: judged(Judgement::Allowed),
+                denied: judged(Judgement::Denied),
+                shadowed: judged(Judgement::Shadowed),
             }
         };
+        let store = |what| counter(&names::store(what));
+        record(gauge(names::STORE_CAPACITY), capacity.clients().into());
         Self {
+            rulings: Ruling::ALL.map(|ruling| counter(&names::requests(name, ruling))),
             scopes: policy.scopes.iter().map(|found| scope(&found.name)).collect(),
-            proved: counter("credentials.proved"),
-            held_back: counter("credentials.held_back"),
-            lost_races: counter("store.lost_races"),
-            evicted: counter("store.evicted"),
-            corrupt: counter("store.corrupt"),
-            unsettled: counter("store.unsettled"),
-            contended: counter("store.contended"),
-            failed: counter("store.failed"),
-            malformed: counter("requests.malformed"),
+            proved: counter(&names::credentials(name, "proved")),
+            held_back: counter(&names::credentials(name, "held_back")),
+            lost_races: store("lost_races"),
+            evicted: store("evicted"),
+            corrupt: store("corrupt"),
+            unsettled: store("unsettled"),
+            contended: store("contended"),
+            failed: store("failed"),
             redis: with_redis.then(RedisMetrics::define),
             told: Cell::new(false),
             told_malformed: Cell::new(false),
         }
     }
 
-    /// Counts for each scope what it did to the request. One that would have let a request through which
+    /// Counts a request that was ruled on so.
+    pub(super) fn count(&self, ruling: Ruling) {
+        increment(self.rulings[ruling as usize], 1);
+    }
+
+    /// Counts the ruling, and for each scope what it did to the request. One that would have let a request through which
     /// another has denied did nothing: it was not charged either.
-    pub(super) fn count_passage(&self, passage: &Passage) {
+    pub(super) fn count_passage(&self, passage: &Passage, ruling: Ruling) {
+        self.count(ruling);
         let decision = &passage.decision;
         for (scope, judgement) in decision.scopes() {
             let Some(scope) = self.scopes.get(scope) else { continue };
@@ -103,15 +112,15 @@ impl Metrics {
     pub(super) fn count_redis(&self, report: &Report, sent: &[usize]) {
         let Some(redis) = &self.redis else { return };
         for requests in sent {
-            increment(redis.batches, 1);
-            record(redis.batch, *requests as u64);
+            increment(redis.exchanges, 1);
+            record(redis.requests, *requests as u64);
         }
         increment(redis.unsettled, report.unsettled);
         if report.gave_up.is_some() {
-            add(redis.degraded, 1);
+            add(redis.workers_without, 1);
         }
         if report.has_recovered {
-            add(redis.degraded, -1);
+            add(redis.workers_without, -1);
         }
         if let Some(evicts) = report.evicts {
             record(redis.evicts, evicts.into());
@@ -130,7 +139,7 @@ impl Metrics {
     /// A worker that was without Redis is no more.
     pub(super) fn is_gone(&self) {
         if let Some(redis) = &self.redis {
-            add(redis.degraded, -1);
+            add(redis.workers_without, -1);
         }
     }
 
@@ -145,10 +154,10 @@ impl Metrics {
     /// Counts a question that another proxy has not put well. The log is told once: the fault is the proxy's, which
     /// will not mend it meanwhile.
     pub(super) fn count_malformed(&self, unclear: Unclear) {
-        increment(self.malformed, 1);
+        self.count(Ruling::Malformed);
         if !self.told_malformed.replace(true) {
             log::warn!(
-                "{unclear}; such requests are answered with 400 and counted in tollgate.requests.malformed"
+                "{unclear}; such requests are answered with 400 and counted in tollgate_requests_total"
             );
         }
     }
@@ -161,23 +170,21 @@ impl Metrics {
         };
         increment(metric, 1);
         if !self.told.replace(true) {
-            log::error!("{error}; such requests are {consequence} and counted in tollgate.store.*");
+            log::error!("{error}; such requests are {consequence} and counted in tollgate_store_*");
         }
     }
 }
 
 impl RedisMetrics {
     fn define() -> Self {
-        let failures = Failure::ALL.iter();
+        let failure = |(failure, cause): &(Failure, &str)| (*failure, counter(&names::redis_failures(cause)));
         Self {
-            batches: counter("store.redis.batches"),
-            batch: metric(MetricType::Histogram, "store.redis.batch"),
-            unsettled: counter("store.redis.unsettled"),
-            degraded: metric(MetricType::Gauge, "store.redis.degraded"),
-            evicts: metric(MetricType::Gauge, "store.redis.evicts"),
-            failures: failures
-                .map(|(failure, name)| (*failure, counter(&format!("store.redis.failures.cause.{name}"))))
-                .collect(),
+            exchanges: counter(names::REDIS_EXCHANGES),
+            requests: metric(MetricType::Histogram, names::REDIS_REQUESTS),
+            unsettled: counter(names::REDIS_UNSETTLED),
+            workers_without: gauge(names::REDIS_WORKERS_WITHOUT),
+            evicts: gauge(names::REDIS_EVICTS),
+            failures: Failure::ALL.iter().map(failure).collect(),
         }
     }
 }
@@ -186,8 +193,12 @@ fn counter(name: &str) -> u32 {
     metric(MetricType::Counter, name)
 }
 
+fn gauge(name: &str) -> u32 {
+    metric(MetricType::Gauge, name)
+}
+
 fn metric(kind: MetricType, name: &str) -> u32 {
-    hostcalls::define_metric(kind, &format!("tollgate.{name}")).unwrap_or_default()
+    hostcalls::define_metric(kind, name).unwrap_or_default()
 }
 
 fn record(metric: u32, value: u64) {

@@ -13,8 +13,9 @@ use super::redis::{self, Link, Sent, Waiter};
 use super::shared::{HostData, SharedCells};
 use crate::client::{Cause, Client, Funnel};
 use crate::config::Config;
-use crate::decision::Decision;
+use crate::decision::{Decision, Ruling};
 use crate::gate::{Gate, Passage, Pending};
+use crate::metrics;
 use crate::redis::{AT_ONCE, Asked, Decided, Failure, OnFailure, Refusal, Report, Store};
 use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
@@ -63,7 +64,8 @@ impl Worker {
             Some(settings) => settings.secret,
             None => cells.agree_on_secret(host::random)?,
         };
-        let metrics = Metrics::define(&config.policy, link.is_some());
+        let name = metrics::policy_name(&host::plugin_name());
+        let metrics = Metrics::define(&name, &config.policy, config.capacity, link.is_some());
         let gate = Gate::new(config, secret, cells);
         Ok(Self {
             gate,
@@ -108,7 +110,7 @@ impl Worker {
             None => {
                 let passage =
                     self.gate.admit(&client, before.map(|passed| passed.pending).unwrap_or_default(), now);
-                self.go_on_with(id, passage, Counters::Here, &|| request.is_grpc())
+                self.go_on_with(id, passage, Counters::Here, &client)
             }
             Some(link) => self.ask(link, id, &client, before, now),
         };
@@ -246,7 +248,7 @@ impl Worker {
             Asked::Waits => Disposition::Wait(slot),
             Asked::Known(Waiter { before, .. }, plan, proved_for, outcome) => {
                 let passage = self.gate.conclude(&plan, proved_for, outcome, before);
-                self.go_on_with(id, passage, Counters::InRedis, &|| is_grpc)
+                self.go_on_with(id, passage, Counters::InRedis, client)
             }
             Asked::Refused(waiter, plan, failure) => self.admit_without(id, plan, failure, waiter, now),
         }
@@ -266,19 +268,19 @@ impl Worker {
 
     /// Called from several places, and not small.
     #[inline(never)]
-    fn go_on_with(
-        &self,
-        here: u32,
-        passage: Passage,
-        counters: Counters,
-        is_grpc: &dyn Fn() -> bool,
-    ) -> Disposition {
-        self.metrics.count_passage(&passage);
+    fn go_on_with(&self, here: u32, passage: Passage, counters: Counters, asker: &dyn Asker) -> Disposition {
+        let ruling = match passage.decision.ruling() {
+            Ruling::Allowed if passage.decision.limits.is_empty() && asker.is_exempt(&self.gate) => {
+                Ruling::Exempt
+            }
+            ruling => ruling,
+        };
+        self.metrics.count_passage(&passage, ruling);
         let Passage { decision, pending, .. } = passage;
         if let Some(reply) = self.gate.reply(&decision) {
             // What it was charged before it was redirected.
             self.abandon(here, pending, counters);
-            return Disposition::Deny { reply, is_grpc: is_grpc() };
+            return Disposition::Deny { reply, is_grpc: asker.is_grpc() };
         }
         let told = self.gate.config().reply.tells_quota().then_some(decision);
         Disposition::Allow(Passed { pending, counters, told })
@@ -289,15 +291,15 @@ impl Worker {
         here: u32,
         plan: Plan,
         failure: Failure,
-        waiter: Waiter,
+        mut waiter: Waiter,
         now: Time,
     ) -> Disposition {
         self.metrics.count_failure(failure);
-        self.abandon(here, waiter.before, Counters::InRedis);
+        self.abandon(here, std::mem::take(&mut waiter.before), Counters::InRedis);
         let redis = self.gate.config().redis.as_ref();
         let on_failure = redis.map_or(OnFailure::default(), |settings| settings.on_failure);
         let passage = self.gate.admit_without(plan, on_failure, now);
-        self.go_on_with(here, passage, Counters::Here, &|| waiter.is_grpc)
+        self.go_on_with(here, passage, Counters::Here, &waiter)
     }
 
     fn settle_in_redis(&self, here: u32, settlement: Settlement) {
@@ -317,13 +319,13 @@ impl Worker {
     }
 
     fn go_on(&self, root: u32, decided: Decided<Waiter>, now: Time) {
-        let Decided { ticket, waiter, plan, outcome } = decided;
+        let Decided { ticket, mut waiter, plan, outcome } = decided;
         let slot = waiter.slot.clone();
         let disposition = match outcome {
             Ok(answer) => {
-                let Waiter { is_grpc, before, .. } = waiter;
+                let before = std::mem::take(&mut waiter.before);
                 let passage = self.gate.conclude(&plan, answer.proved_for, answer.outcome, before);
-                self.go_on_with(root, passage, Counters::InRedis, &|| is_grpc)
+                self.go_on_with(root, passage, Counters::InRedis, &waiter)
             }
             Err(failure) => self.admit_without(root, plan, failure, waiter, now),
         };
@@ -419,6 +421,36 @@ impl fmt::Display for Worker {
             Some(redis) => write!(f, ", shared in Redis through the cluster {}", redis.cluster),
             None => Ok(()),
         }
+    }
+}
+
+/// What is asked about a request once it is decided; of most requests nothing.
+trait Asker {
+    /// Whether it is a gRPC call.
+    fn is_grpc(&self) -> bool;
+
+    /// Whether the policy exempts it.
+    fn is_exempt(&self, gate: &Gate<SharedCells>) -> bool;
+}
+
+impl Asker for Client<'_, '_> {
+    fn is_grpc(&self) -> bool {
+        self.request().is_grpc()
+    }
+
+    fn is_exempt(&self, gate: &Gate<SharedCells>) -> bool {
+        gate.config().policy.exempts(self)
+    }
+}
+
+/// What is exempt does not wait.
+impl Asker for Waiter {
+    fn is_grpc(&self) -> bool {
+        self.is_grpc
+    }
+
+    fn is_exempt(&self, _: &Gate<SharedCells>) -> bool {
+        false
     }
 }
 

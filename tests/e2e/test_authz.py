@@ -296,4 +296,4 @@ def test_who_asks_badly_is_told_what_is_missing(deploy):
         assert caller.send("/", *asked).status == 200
         for more in [("x-original-uri", "/"), ("x-original-method", "PUT"), ("x-forwarded-uri", "/")]:
             assert caller.send("/", *asked, more).status == 400
-    assert service.stat("wasmcustom.tollgate.requests.malformed") == 5
+    assert service.stat("wasmcustom.tollgate.requests_total.policy.tollgate.decision.malformed") == 5

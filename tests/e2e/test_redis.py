@@ -100,9 +100,9 @@ def test_all_or_none_across_clients(gates):
 
 def test_requests_wait_together(gates):
     """64 at once need far fewer batches than 64."""
-    sent = sum(gate.stat("wasmcustom.tollgate.store.redis.batches") for gate in gates)
+    sent = sum(gate.stat("wasmcustom.tollgate.redis_exchanges_total") for gate in gates)
     in_step(gates, encode("/large", headers=[token(fresh_token())]), rounds=10)
-    more = sum(gate.stat("wasmcustom.tollgate.store.redis.batches") for gate in gates) - sent
+    more = sum(gate.stat("wasmcustom.tollgate.redis_exchanges_total") for gate in gates) - sent
     assert more < 320, "640 requests"
 
 
@@ -114,10 +114,10 @@ def test_how_many_go_together_is_counted(redis, open_gate):
 
     def batches(most: str) -> int:
         """How many batches have had so many requests at most."""
-        found = re.search(rf'redis_batch_bucket{{le="{most}"}} (\d+)', gate.admin("/stats/prometheus?filter=redis.batch"))
+        found = re.search(rf'redis_requests_per_exchange_bucket{{le="{most}"}} (\d+)', gate.admin("/stats/prometheus?filter=redis_requests"))
         return int(found[1]) if found else 0
 
-    sent = gate.stat("wasmcustom.tollgate.store.redis.batches")
+    sent = gate.stat("wasmcustom.tollgate.redis_exchanges_total")
     assert sent >= 20
     # Envoy needs some seconds to have them.
     until(lambda: batches("1") == sent)
@@ -148,11 +148,11 @@ def test_a_known_denial_is_told_without_asking(gates):
     credential = token(fresh_token())
     with Client(gates[0].port) as caller:
         assert caller.statuses(31, "/small", credential) == {200: 30, 429: 1}
-        sent = gates[0].stat("wasmcustom.tollgate.store.redis.batches")
+        sent = gates[0].stat("wasmcustom.tollgate.redis_exchanges_total")
         denials = [caller.send("/small", credential) for _ in range(50)]
         assert {denial.status for denial in denials} == {429}
         assert all(3500 < denial.retry_after <= 3600 for denial in denials)
-        assert gates[0].stat("wasmcustom.tollgate.store.redis.batches") == sent
+        assert gates[0].stat("wasmcustom.tollgate.redis_exchanges_total") == sent
         assert caller.send("/large", credential).status == 200, "it is one scope's"
 
 
@@ -190,7 +190,7 @@ def test_a_proof_is_known_to_all(proving_gates, redis):
     one, other = (Client(gate.port, address) for gate in proving_gates)
     with one, other:
         assert one.send("/", credential).status == 200
-        until(lambda: proving_gates[0].stat("wasmcustom.tollgate.credentials.proved") > 0)
+        until(lambda: proving_gates[0].stat("wasmcustom.tollgate.credentials_proved_total.policy.tollgate") > 0)
         before = len(redis.keys())
         assert before > 0
         assert other.statuses(29, "/", credential) == {200: 29}
@@ -318,7 +318,7 @@ def test_many_waiting_at_once_are_all_answered(redis, open_gate):
     assert Counter(caller.reply().status for caller in callers) == {200: 2400}
     for caller in callers:
         caller.close()
-    assert gate.stat("wasmcustom.tollgate.store.redis.failures.cause.queue_full") >= 2400 - 1024 - 1024 - 128
+    assert gate.stat("wasmcustom.tollgate.redis_failures_total.cause.queue_full") >= 2400 - 1024 - 1024 - 128
 
 
 def test_with_tls_and_a_user(tmp_path_factory, open_gate):

@@ -24,7 +24,7 @@ POLICY = {
     "client": {"credential": {"trust": "any"}},
     "scopes": {"all": {"rate": "20/h", "key": "credential"}},
 }
-_FAILURES = "wasmcustom.tollgate.store.redis.failures.cause"
+_FAILURES = "wasmcustom.tollgate.redis_failures_total.cause"
 
 
 class Traffic:
@@ -120,7 +120,7 @@ def test_a_mishap(redis, gate, name):
         return sum(gate.stat(f"{_FAILURES}.{cause}") for cause in mishap.causes)
 
     def is_degraded() -> bool:
-        return gate.stat("wasmcustom.tollgate.store.redis.degraded") > 0
+        return gate.stat("wasmcustom.tollgate.redis_workers_without") > 0
 
     before = failures()
     with Traffic(gate) as traffic:
@@ -152,7 +152,7 @@ def test_without_traffic_it_finds_out_by_itself(tmp_path, open_gate):
         gate = open_gate(config=shipped.redis([server.port], POLICY), workers=2)
 
         def degraded() -> int:
-            return gate.stat("wasmcustom.tollgate.store.redis.degraded")
+            return gate.stat("wasmcustom.tollgate.redis_workers_without")
 
         assert degraded() == 0
         server.kill()
@@ -180,7 +180,7 @@ def test_one_that_forgets_is_told(tmp_path, open_gate):
         gate = open_gate(config=shipped.redis([server.port], POLICY), workers=1)
         with Client(gate.port) as caller:
             caller.send("/", token(fresh_token()))
-        until(lambda: gate.stat("wasmcustom.tollgate.store.redis.evicts") == 1)
+        until(lambda: gate.stat("wasmcustom.tollgate.redis_evicts") == 1)
         until(lambda: "maxmemory-policy" in gate.log())
 
 
@@ -244,7 +244,7 @@ def test_what_decides_where_there_is_no_redis(open_gate, unreachable_port, on_fa
         assert caller.statuses(30, "/", credential) == statuses
         if on_failure == "deny":
             assert caller.send("/", credential).retry_after == 1
-    assert gate.stat("wasmcustom.tollgate.store.redis.degraded") == 1, "one worker has been asked"
+    assert gate.stat("wasmcustom.tollgate.redis_workers_without") == 1, "one worker has been asked"
     assert gate.stat(f"{_FAILURES}.connection") > 0 and gate.stat(f"{_FAILURES}.breaker_open") > 0
 
 
@@ -257,7 +257,7 @@ def test_what_can_no_longer_be_given_back_is_counted(tmp_path, open_gate, applic
         gate = open_gate(config=config, workers=1, upstream_port=application.port)
 
         def unsettled() -> int:
-            return gate.stat("wasmcustom.tollgate.store.redis.unsettled")
+            return gate.stat("wasmcustom.tollgate.redis_unsettled_total")
 
         connections = [closing(Connection(gate.port)) for _ in range(2)]
         with connections[0] as one, connections[1] as other, Client(gate.port) as caller:
@@ -337,5 +337,5 @@ def test_an_answer_that_is_none(open_gate, answer):
             assert (failed(), refused()) == (3, 0)
             assert caller.statuses(27, "/", credential) == {200: 17, 429: 10}
             until(lambda: caller.send("/", credential).status == 429 and refused())
-        assert failed() == gate.stat("wasmcustom.tollgate.store.redis.batches")
+        assert failed() == gate.stat("wasmcustom.tollgate.redis_exchanges_total")
         assert failed() + refused() == gate.stat("http.ingress.downstream_rq_total")

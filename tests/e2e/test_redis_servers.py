@@ -12,7 +12,7 @@ from harness import client, shipped
 from harness.client import Client, encode, fresh_token, token
 from harness.redis import Redis, others
 
-_FAILURES = "wasmcustom.tollgate.store.redis.failures.cause"
+_FAILURES = "wasmcustom.tollgate.redis_failures_total.cause"
 POLICY = {
     "client": {"credential": {"trust": "any"}},
     "scopes": {

@@ -32,7 +32,7 @@ def test_it_enforces_the_default_policy(tmp_path, application):
             assert [r.status for r in polls] == [200] * 30 + [429]
             assert caller.statuses(61) == {200: 60, 429: 1}
         metrics = gate.admin("/stats/prometheus")
-    denied = [line for line in metrics.splitlines() if line.startswith("tollgate_requests{")]
+    denied = [line for line in metrics.splitlines() if line.startswith("tollgate_scope_requests_total{")]
     assert any('scope="worker"' in line and 'decision="denied"' in line and line.endswith(" 1") for line in denied)
 
     # Envoy keeps its access log back for a while; all of it is there once it has ended.

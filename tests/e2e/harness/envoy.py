@@ -26,10 +26,10 @@ _ALARMS = re.compile(
 # What stays at zero: a virtual machine that had to be started again, and counters that could not be used.
 _TROUBLES = [
     "wasm.tollgate.vm_reload",
-    "wasmcustom.tollgate.store.contended",
-    "wasmcustom.tollgate.store.corrupt",
-    "wasmcustom.tollgate.store.failed",
-    "wasmcustom.tollgate.store.unsettled",
+    "wasmcustom.tollgate.store_contended_total",
+    "wasmcustom.tollgate.store_corrupt_total",
+    "wasmcustom.tollgate.store_failed_total",
+    "wasmcustom.tollgate.store_unsettled_total",
 ]
 
 # What Envoy itself says when the filter refuses a configuration.
@@ -176,7 +176,7 @@ class Gate:
         return 0
 
     def decisions(self, scope: str, decision: str) -> int:
-        return self.stat(f"wasmcustom.tollgate.requests.scope.{scope}.decision.{decision}")
+        return self.stat(f"wasmcustom.tollgate.scope_requests_total.policy.tollgate.scope.{scope}.decision.{decision}")
 
     @property
     def port(self) -> int:

@@ -46,6 +46,16 @@ def set_route(config: dict, cluster: str, options: dict) -> None:
     route |= options
 
 
+def add_policy(config: dict, name: str, policy: str) -> None:
+    """A second filter behind the first, with a policy of its own."""
+    [manager] = _find(config, "http_filters")
+    first = manager["http_filters"][0]
+    second = json.loads(json.dumps(first)) | {"name": name}
+    second["typed_config"]["config"] |= {"name": name}
+    second["typed_config"]["config"]["configuration"]["value"] = policy
+    manager["http_filters"].insert(1, second)
+
+
 def vm_config(config: dict) -> dict:
     """How the filter's virtual machine is made."""
     [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
