@@ -93,6 +93,8 @@ impl Ruling {
 pub struct Standing {
     /// The scope's place in the policy.
     pub scope: usize,
+    /// Whom it counts.
+    pub client: Fingerprint,
     /// The limit.
     pub limit: Limit,
     /// Whole units left.
@@ -220,6 +222,6 @@ impl Judged {
             Verdict::Admitted { remaining, reset } => (remaining, reset),
             Verdict::Denied { wait } => (0, wait),
         };
-        Standing { scope: self.scope, limit: self.limit, remaining, reset }
+        Standing { scope: self.scope, client: self.client, limit: self.limit, remaining, reset }
     }
 }

@@ -12,12 +12,14 @@
 //! - [`store`] takes all charges or none, here or, by [`redis`], in a Redis; each counter is one of [`limit`]'s;
 //! - [`decision`] is what follows from their verdicts, and [`reply`] says it in HTTP;
 //! - [`gate`] leads one request through these rooms, and settles what is left when the application's [`response`] comes;
+//! - [`access_log`] is what the proxy's log can say of a request;
 //! - [`metrics`] names what is counted for those who run the proxy;
 //! - [`config`] makes all of it from one JSON document;
 //! - `filter`, which exists for wasm32 only, is the way between the proxy and the rooms above.
 //!
 //! Everything but `filter` is pure: it takes time as an argument, does not log, and has no globals.
 
+pub mod access_log;
 pub mod client;
 pub mod config;
 pub mod decision;

@@ -66,12 +66,13 @@ pub struct LocalReply {
     /// The body.
     pub body: String,
     /// What the proxy's access log shows as the reason of the reply.
-    pub details: &'static str,
+    pub details: String,
     /// The text that goes with the status `RESOURCE_EXHAUSTED` if the request is a gRPC call.
     pub grpc_message: String,
 }
 
 const DENIED: &str = "tollgate_denied";
+const BLOCKED: &str = "tollgate_blocked";
 const MALFORMED: &str = "tollgate_malformed";
 const BAD_REQUEST: u16 = 400;
 const FIELDS_TOO_LARGE: u16 = 431;
@@ -92,7 +93,7 @@ impl LocalReply {
 
     fn refusal(status: u16, body: String) -> Self {
         let headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
-        Self { status, headers, body, details: MALFORMED, grpc_message: String::new() }
+        Self { status, headers, body, details: MALFORMED.to_owned(), grpc_message: String::new() }
     }
 }
 
@@ -100,7 +101,7 @@ impl ReplyRules {
     /// The status of a reply of ours, by its [`LocalReply::details`]; `None` if these are not ours.
     #[must_use]
     pub fn status_of(&self, details: &[u8]) -> Option<u16> {
-        if details == DENIED.as_bytes() {
+        if details.starts_with(DENIED.as_bytes()) || details == BLOCKED.as_bytes() {
             Some(self.status)
         } else {
             (details == MALFORMED.as_bytes()).then_some(BAD_REQUEST)
@@ -129,7 +130,8 @@ impl ReplyRules {
         let mut headers = vec![("content-type", content_type), ("retry-after", wait.to_string())];
         headers.extend(self.quota_headers(policy, decision));
         let body = if self.for_auth_request { in_headers(body, &mut headers) } else { body };
-        Some(LocalReply { status: self.status, headers, body, details: DENIED, grpc_message: message })
+        let details = details(policy, decision);
+        Some(LocalReply { status: self.status, headers, body, details, grpc_message: message })
     }
 
     /// The fields that tell the quota; none if they are off or the request fell under no enforced limit.
@@ -139,7 +141,7 @@ impl ReplyRules {
             return Vec::new();
         }
         let Some(standing) = decision.nearest() else { return Vec::new() };
-        let Standing { scope, limit, remaining, reset } = standing;
+        let Standing { scope, limit, remaining, reset, .. } = standing;
         let reset = whole_seconds(reset);
         match self.ratelimit_headers {
             Dialect::Off => Vec::new(),
@@ -172,6 +174,15 @@ impl ReplyRules {
             violated.join(",")
         )
     }
+}
+
+/// Why a request is denied, with the scope that denies it, as in `tollgate_denied{worker}`.
+fn details(policy: &Policy, decision: &Decision) -> String {
+    if decision.blocked.is_some() {
+        return BLOCKED.to_owned();
+    }
+    let scope = decision.nearest().and_then(|standing| policy.scopes.get(standing.scope));
+    scope.map_or_else(|| DENIED.to_owned(), |scope| format!("{DENIED}{{{}}}", scope.name))
 }
 
 /// Moves the body into headers, and its type with it: of a reply without a body Envoy removes the type. Returns the

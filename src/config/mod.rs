@@ -18,6 +18,7 @@ pub use error::ConfigError;
 use node::{Node, Value};
 use store::StoreSection;
 
+use crate::access_log::Logged;
 use crate::policy::{Policy, Trust};
 use crate::redis::Settings;
 use crate::reply::ReplyRules;
@@ -39,6 +40,8 @@ pub struct Config {
     pub minds_credentials: bool,
     /// What clients are told.
     pub reply: ReplyRules,
+    /// Of which requests the access log is told.
+    pub access_log: Logged,
     /// How many clients the counters have room for.
     pub capacity: Capacity,
     /// The Redis whose counters are shared with other proxies, if there is one.
@@ -73,7 +76,8 @@ impl Config {
         let document = parse_json(document)?;
         let default = parse_json(DEFAULT.as_bytes())?;
         let default = Node::root(&default).members()?;
-        let fields = ["client", "exempt", "scopes", "response", "store", "mode", "request", "$schema"];
+        let fields =
+            ["client", "exempt", "scopes", "response", "store", "mode", "request", "access_log", "$schema"];
         let fields = Node::root(&document).fields(&fields)?;
         // For editors alone.
         fields.get("$schema").map(|node| node.text("where the schema is")).transpose()?;
@@ -99,6 +103,8 @@ impl Config {
         let mut reply =
             fields.get("response").map(|node| response::read(&node)).transpose()?.unwrap_or_default();
         request::fit_to_nginx(request_from, &mut reply)?;
+        let access_log =
+            fields.get("access_log").map_or(Ok(Logged::default()), |node| response::access_log(&node))?;
         let StoreSection { capacity, redis } =
             fields.get("store").map(|node| store::read(&node, environment)).transpose()?.unwrap_or_default();
         let mut policy = Policy { client, trust, exempt, scopes };
@@ -107,7 +113,7 @@ impl Config {
             *lasts = longest.max(*lasts);
         }
         let minds_credentials = policy.minds_credentials();
-        Ok(Self { request_from, policy, minds_credentials, reply, capacity, redis })
+        Ok(Self { request_from, policy, minds_credentials, reply, access_log, capacity, redis })
     }
 }
 

@@ -1,6 +1,7 @@
-//! `response`: what clients are told.
+//! `response`: what clients are told. `access_log`: what the log is.
 
 use super::{ConfigError, Node};
+use crate::access_log::Logged;
 use crate::reply::{Body, Dialect, ReplyRules};
 
 pub(super) fn read(node: &Node) -> Result<ReplyRules, ConfigError> {
@@ -16,6 +17,16 @@ pub(super) fn read(node: &Node) -> Result<ReplyRules, ConfigError> {
         rules.ratelimit_headers = dialect(&node)?;
     }
     Ok(rules)
+}
+
+pub(super) fn access_log(node: &Node) -> Result<Logged, ConfigError> {
+    const EXPECTED: &str = "`limited`, `all` or `off`";
+    match node.text(EXPECTED)? {
+        "limited" => Ok(Logged::Limited),
+        "all" => Ok(Logged::All),
+        "off" => Ok(Logged::Off),
+        _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+    }
 }
 
 fn body(node: &Node) -> Result<Body, ConfigError> {

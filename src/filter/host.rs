@@ -65,6 +65,7 @@ unsafe extern "C" {
         value_size: usize,
         cas: u32,
     ) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -212,6 +213,16 @@ pub(super) fn set_response_header(name: &str, value: &str) {
     let map = MapType::HttpResponseHeaders as u32;
     // SAFETY: the pointers are valid for the call.
     unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+/// Sets what the proxy's access log shows as `%FILTER_STATE(wasm.tollgate.NAME:PLAIN)%`. (nginx has nothing like it.)
+pub(super) fn set_filter_state(name: &str, value: &str) {
+    if cfg!(feature = "nginx") {
+        return;
+    }
+    let path = format!("tollgate.{name}");
+    // SAFETY: the pointers are valid for the call.
+    unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
 }
 
 /// The monotonic clock, the same for all workers.

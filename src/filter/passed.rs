@@ -13,6 +13,8 @@ pub(super) struct Passed {
     pub(super) counters: Counters,
     /// What its client is to be told of its quota, if that is told at all.
     pub(super) told: Option<Decision>,
+    /// What the proxy that asks about it is to be told for its log.
+    pub(super) note: Option<String>,
 }
 
 /// Where a request was charged.

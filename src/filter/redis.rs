@@ -15,6 +15,7 @@ use super::host;
 use super::passed::Slot;
 use crate::gate::Pending;
 use crate::redis::{Decided, Failure, Report, Settings, Step, Store};
+use crate::store::{Acts, Fingerprint, Place};
 use crate::text::put_hex;
 use crate::time::Time;
 
@@ -27,6 +28,10 @@ const QUIET: u32 = 100;
 pub(super) struct Link {
     root: u32,
     cluster: String,
+    /// The name of this Redis where operators' acts are kept.
+    place: Place,
+    /// How often anything had been done there when this worker last looked.
+    acts: Cell<u64>,
     store: RefCell<Store<Waiter>>,
     connection: Cell<Option<u32>>,
     /// What wakes the root context, once it is registered; of each worker its own.
@@ -42,6 +47,8 @@ pub(super) struct Waiter {
     pub(super) slot: Rc<Slot>,
     /// What it was charged already, before the proxy redirected it.
     pub(super) before: Pending,
+    /// As whom it can be blocked.
+    pub(super) identities: Vec<Fingerprint>,
 }
 
 impl Link {
@@ -51,6 +58,8 @@ impl Link {
         Self {
             root,
             cluster: settings.cluster.clone(),
+            place: Place::redis(&settings.cluster, &settings.prefix),
+            acts: Cell::new(0),
             store: RefCell::new(Store::new(settings, seed)),
             connection: Cell::new(None),
             queue: Cell::new(None),
@@ -78,6 +87,17 @@ impl Link {
             self.keep_ticking();
         }
         (result, store.take_report(), sent)
+    }
+
+    /// The name of this Redis where operators' acts are kept.
+    pub(super) const fn place(&self) -> Place {
+        self.place
+    }
+
+    /// This is what operators have done. Returns whether anything was done in this Redis of which this worker does not know.
+    pub(super) fn is_news(&self, acts: &Acts) -> bool {
+        let number = acts.number(self.place);
+        self.acts.replace(number) != number
     }
 
     /// Only looks.

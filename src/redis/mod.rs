@@ -31,4 +31,4 @@ pub use queue::{BATCH, WAITING};
 pub use resp::{MAX_DEPTH, Reply, RespError, read_reply};
 pub use settings::{OnFailure, Settings};
 pub use store::{AT_ONCE, Store};
-pub use told::{Asked, Decided, Report, Step};
+pub use told::{Acts, Asked, Decided, Report, Step};

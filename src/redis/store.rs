@@ -212,6 +212,11 @@ impl<W> Store<W> {
         is_talking || !self.queue.is_empty() || !self.breaker.is_closed()
     }
 
+    /// Forgets what it remembers of clients: an operator has done something in Redis.
+    pub fn forget(&mut self) {
+        self.memory = Memory::default();
+    }
+
     /// The next request that can go on.
     pub fn next_decided(&mut self, now: Time) -> Option<Decided<W>> {
         let decided = self.decided.pop_front()?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::failure::{Failure, Refusal};
-use crate::store::{Events, Outcome, Plan};
+use crate::store::{Events, Fingerprint, Outcome, Plan};
 
 /// What happens to a request that is to be charged.
 #[derive(Debug)]
@@ -57,10 +57,21 @@ pub struct Report {
     pub refusals: Vec<Refusal>,
     /// Whether Redis drops keys that have not expired, if it has said so.
     pub evicts: Option<bool>,
+    /// What operators have done there, if Redis has said so.
+    pub acts: Option<Acts>,
     /// How many settlements were lost: what they would have given back stays taken until its window is over.
     pub unsettled: u32,
     /// What else happened.
     pub events: Events,
+}
+
+/// What operators have done in Redis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acts {
+    /// How often anything was done.
+    pub number: u64,
+    /// Who is blocked, and for how long yet.
+    pub blocked: Vec<(Fingerprint, Duration)>,
 }
 
 impl Report {

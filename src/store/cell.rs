@@ -90,6 +90,12 @@ fn neighbours<'c>(
     neighbours
 }
 
+/// All records that can be read, and whose they are.
+pub(super) fn readable(cell: &[u8]) -> impl Iterator<Item = (Fingerprint, Record)> {
+    let records = records(cell).unwrap_or_default().into_iter();
+    records.filter_map(|stored| Some((stored.client, stored.read()?)))
+}
+
 /// A record as it stands in a cell.
 struct Stored<'a> {
     client: Fingerprint,

@@ -4,6 +4,9 @@ use std::fmt;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
+use std::str::FromStr;
+
+use crate::text::put_hex;
 
 /// The key under which fingerprints are made. Whoever does not know it cannot tell which client a
 /// fingerprint stands for, nor find two clients that share one.
@@ -63,6 +66,37 @@ impl Fingerprint {
         u32::try_from(place).unwrap_or(0)
     }
 }
+
+impl fmt::Display for Fingerprint {
+    /// As 32 hexadecimal digits, in lower case.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = String::with_capacity(2 * Self::SIZE);
+        put_hex(&mut digits, &self.0);
+        f.write_str(&digits)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = NoFingerprint;
+
+    /// Reads what [`fmt::Display`] writes, in capitals, too.
+    fn from_str(text: &str) -> Result<Self, NoFingerprint> {
+        let digits = text.as_bytes();
+        let mut bytes = [0; Self::SIZE];
+        if digits.len() != 2 * Self::SIZE {
+            return Err(NoFingerprint);
+        }
+        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+            *byte = value(*high).ok_or(NoFingerprint)? << 4 | value(*low).ok_or(NoFingerprint)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// These are not 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoFingerprint;
 
 /// Takes in what identifies a client, piece by piece.
 ///
@@ -128,6 +162,16 @@ mod tests {
         assert_eq!(Fingerprint([0xff; 16]).place(1000), 999);
         assert_eq!(Fingerprint([0; 16]).place(1000), 0);
         assert_eq!(Fingerprint([0xff; 16]).place(1), 0);
+    }
+
+    #[test]
+    fn written_for_people_and_read_back() {
+        let one = fingerprint(7, &[(1, "x")]);
+        let text = one.to_string();
+        assert_eq!((text.len(), text.parse(), text.to_uppercase().parse()), (32, Ok(one), Ok(one)));
+        for text in ["", "0", &"0".repeat(31), &"0".repeat(33), &"g".repeat(32), &"é".repeat(16)] {
+            assert_eq!(text.parse::<Fingerprint>(), Err(NoFingerprint), "{text}");
+        }
     }
 
     #[test]

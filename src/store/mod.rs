@@ -1,20 +1,25 @@
 //! The counters: where they are kept, and the one step that changes them.
 
+mod acts;
 mod cell;
 mod checksum;
 mod fingerprint;
 mod memory;
+mod operators;
 mod plan;
 mod record;
+mod seen;
 mod shared;
 mod table;
 
 use std::fmt;
 
+pub use acts::{Acts, MOST_BLOCKED, Place, TooMany};
 pub use cell::cell_with;
-pub use fingerprint::{Fingerprint, Fingerprinter, Secret};
+pub use fingerprint::{Fingerprint, Fingerprinter, NoFingerprint, Secret};
 pub use memory::MemoryCells;
 pub use plan::{Acceptance, Plan, Proof, Proves, Settlement};
+pub use seen::{Seen, Watched};
 pub use shared::{Absence, SharedCells, SharedData, Topic};
 pub use table::{Capacity, Loaded, Table};
 

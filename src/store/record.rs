@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Charge, CounterId};
+use super::{Charge, CounterId, Fingerprint, Seen, Watched};
 use crate::limit::{Bucket, Counter, Marks, Rate, Window};
 use crate::time::Time;
 use crate::varint::{Reader, put};
@@ -59,6 +59,28 @@ impl Record {
     /// nothing that is known of it matters any more. A proof alone is the least that matters.
     pub(super) fn fill(&self, now: Time) -> u32 {
         self.used(now).max(u32::from(self.proved_for(now).is_some()))
+    }
+
+    /// Nothing is known of the client any more.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What these limits would say to one unit more, for those that count the client now.
+    pub(super) fn seen(&self, client: Fingerprint, watched: &[Watched], now: Time) -> Seen {
+        let mut standings = Vec::new();
+        for (id, counter) in self.counters.iter().filter(|(_, counter)| counter.fill(now) > 0) {
+            for (place, Watched { limit, .. }) in
+                watched.iter().enumerate().filter(|(_, watched)| watched.counter == *id)
+            {
+                let mut counter = counter.clone();
+                if counter.goes_under(*limit) {
+                    standings.push((place, counter.check(now, 1)));
+                }
+            }
+        }
+        standings.sort_unstable_by_key(|(place, _)| *place);
+        Seen { client, proved_for: self.proved_for(now), standings }
     }
 
     fn used(&self, now: Time) -> u32 {

@@ -11,7 +11,7 @@ use crate::time::Time;
 
 /// How often one step is tried while other workers are faster. Each lost race is another worker's success,
 /// so that even eight workers on one counter come nowhere near it.
-const ATTEMPTS: u32 = 100;
+pub(super) const ATTEMPTS: u32 = 100;
 
 /// How many clients a table keeps counters for at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Loaded<V> {
     /// Where in these bytes the record stands.
     place: Option<Place>,
     version: V,
-    record: Record,
+    pub(super) record: Record,
 }
 
 impl<V> Loaded<V> {
@@ -76,7 +76,7 @@ impl<V> Loaded<V> {
 }
 
 impl<C: Cells> Table<C> {
-    /// A table in these cells, of which it uses the first `capacity / 8`, and one more.
+    /// A table in these cells, of which it uses the first `capacity / 8`, and two more.
     pub const fn new(cells: C, capacity: Capacity) -> Self {
         Self { cells, capacity }
     }
@@ -187,12 +187,12 @@ impl<C: Cells> Table<C> {
     }
 
     /// Changes one client's record, again if another worker is faster. What does not change is not written.
-    fn update(
+    pub(super) fn update(
         &self,
         client: Fingerprint,
         now: Time,
         events: &mut Events,
-        change: impl Fn(&mut Record),
+        mut change: impl FnMut(&mut Record),
     ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let mut loaded = self.load(client, events)?;
@@ -246,11 +246,18 @@ impl<C: Cells> Table<C> {
     /// If the cells cannot be reached.
     pub fn load(&self, client: Fingerprint, events: &mut Events) -> Result<Loaded<C::Version>, StoreError> {
         // Everybody's counter stands alone, behind the others: no newcomer drives it out.
-        let cells = self.capacity.cells();
-        let cell = if client == Fingerprint::EVERYBODY { cells } else { client.place(cells) };
+        let cell = match client {
+            Fingerprint::EVERYBODY => self.everybodys_cell(),
+            client => client.place(self.capacity.cells()),
+        };
         let (bytes, version) = self.cells.read(cell)?;
         let (record, place) = cell::find(&bytes, client, events);
         Ok(Loaded { client, cell, bytes, place, version, record })
+    }
+
+    /// The cell behind all others.
+    pub(super) const fn everybodys_cell(&self) -> u32 {
+        self.capacity.cells()
     }
 
     /// Writes a client's counters back; false if another worker was faster.

@@ -40,9 +40,9 @@ def test_it_enforces_the_default_policy(tmp_path, application):
     told = Counter((line["path"], line["status"], line["details"]) for line in lines)
     assert told == {
         ("/api/v2/jobs/", 200, "via_upstream"): 30,
-        ("/api/v2/jobs/", 429, "tollgate_denied"): 1,
+        ("/api/v2/jobs/", 429, "tollgate_denied{worker}"): 1,
         ("/", 200, "via_upstream"): 60,
-        ("/", 429, "tollgate_denied"): 1,
+        ("/", 429, "tollgate_denied{anon}"): 1,
     }
     assert all((line["retry_after"] is None) == (line["status"] == 200) for line in lines)
     assert secret not in metrics + gate.log()

@@ -43,7 +43,7 @@ fn an_error_names_the_field_and_what_was_expected() {
         ("{", "not valid JSON: EOF while parsing an object at line 1 column 1".to_owned()),
         ("[]", "`[]`: expected an object, `{ … }`".into()),
         (r#"{ "mode": "off", "mode": "off" }"#, "not valid JSON: field `mode` is given twice at line 1 column 32".into()),
-        (r#"{ "mood": 1 }"#, "mood: unknown field; expected one of `client`, `exempt`, `scopes`, `response`, `store`, `mode`, `request`, `$schema`".into()),
+        (r#"{ "mood": 1 }"#, "mood: unknown field; expected one of `client`, `exempt`, `scopes`, `response`, `store`, `mode`, `request`, `access_log`, `$schema`".into()),
         (r#"{ "$schema": 1 }"#, "$schema: `1`: expected where the schema is".into()),
         (r#"{ "mode": "on" }"#, "mode: `on`: expected `enforce`, `shadow` or `off`".into()),
         (r#"{ "request": { "from": "headers" } }"#, "request.from: `headers`: expected `direct`, `forwarded` or `ext_authz`".into()),

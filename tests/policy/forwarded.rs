@@ -84,7 +84,9 @@ fn nginx_gets_the_body_in_a_header() {
 #[test]
 fn a_reply_is_known_by_its_details() {
     let rules = &world(&asked("forwarded", r#""response": { "status": 403 }"#)).gate.config().reply.clone();
-    assert_eq!(rules.status_of(b"tollgate_denied"), Some(403));
+    for details in [&b"tollgate_denied"[..], b"tollgate_denied{worker}", b"tollgate_blocked"] {
+        assert_eq!(rules.status_of(details), Some(403));
+    }
     assert_eq!(rules.status_of(b"tollgate_malformed"), Some(400));
     assert_eq!(rules.status_of(b"via_upstream"), None);
     assert_eq!(rules.status_of(b""), None);

@@ -6,6 +6,7 @@ mod effect;
 mod forwarded;
 mod keys;
 mod matching;
+mod operators;
 mod planned;
 mod readings;
 mod responses;

@@ -6,6 +6,7 @@ mod charges;
 mod hosts;
 #[path = "../common/model.rs"]
 mod model;
+mod operators;
 mod policies;
 mod races;
 mod reload;

@@ -3,6 +3,8 @@
 //! With the counters of this proxy the first part is one step, [`Gate::admit`]. Counters elsewhere answer later: then
 //! the request is planned ([`Gate::plan`]), waits, and is concluded ([`Gate::conclude`]).
 
+mod operators;
+
 use std::time::Duration;
 
 use crate::client::Client;
@@ -88,7 +90,15 @@ impl<C: Cells> Gate<C> {
             Ok((self.plan(client, acceptance), Some(loaded), events))
         };
         match admit() {
-            Ok((plan, loaded, events)) => self.charge(plan, loaded, before, events, now),
+            Ok((plan, loaded, mut events)) => {
+                let acts = self.acts(&mut events);
+                if !acts.is_empty()
+                    && let Some(blocked) = self.block(&acts, &self.identities(client), &plan, now)
+                {
+                    return Passage::of(blocked, events, before);
+                }
+                self.charge(plan, loaded, before, events, now)
+            }
             Err(error) => Passage::undecided(error, before),
         }
     }
@@ -335,7 +345,9 @@ fn put(charge: Charge, charges: &mut Vec<Charge>) {
 const DENIED_FOR_A_SECOND: Decision = Decision::denied_for(Duration::from_secs(1));
 
 impl Passage {
-    const fn of(decision: Decision, events: Events, pending: Pending) -> Self {
+    /// A decision that is not, or not only, the counters'. `pending` is what the request was charged already.
+    #[must_use]
+    pub const fn of(decision: Decision, events: Events, pending: Pending) -> Self {
         Self { decision, events, error: None, pending }
     }
 

@@ -1,0 +1,77 @@
+//! What a worker tells the log.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Worker;
+use crate::access_log::Entry;
+use crate::client::{Cause, Client};
+use crate::filter::host;
+use crate::redis::Refusal;
+use crate::request::Request;
+use crate::store::Topic;
+
+/// How often the log is told the same about Redis.
+const EACH: Duration = Duration::from_mins(1);
+
+/// That all clients seem to be one.
+const FUNNEL: &Topic = b"all from one src";
+
+impl Worker {
+    /// Tells the access log of the request whose context is at work. Returns what the proxy that asks is to be told, if one does.
+    pub(super) fn log(&self, entry: &Entry) -> Option<String> {
+        for (name, value) in entry.fields() {
+            host::set_filter_state(name, &value);
+        }
+        self.gate.config().request_from.is_asked().then(|| entry.header())
+    }
+
+    /// Tells the log what Redis said, for each kind of refusal once a minute.
+    pub(super) fn tell_refusal(&self, refusal: &Refusal) {
+        let now = host::now();
+        let mut told = self.told.borrow_mut();
+        if told.iter().any(|(failure, at)| *failure == refusal.failure && now.since(*at) < EACH) {
+            return;
+        }
+        told.retain(|(failure, _)| *failure != refusal.failure);
+        told.push((refusal.failure, now));
+        log::warn!("Redis refuses ({}): {}", refusal.failure.name(), refusal.text);
+    }
+
+    /// Tells the log, once for all workers, when every client seems to arrive from one address.
+    pub(super) fn watch(&self, request: &Request, client: &Client) {
+        let Some(address) = client.known_address() else { return };
+        let noticed = self.funnel.borrow_mut().notices(address, request);
+        let Some(cause) = noticed.filter(|_| self.cells().is_first_to_tell(FUNNEL)) else { return };
+        match cause {
+            Cause::Untold => log::warn!(
+                "all requests come from {address} and carry an X-Forwarded-For that the proxy does not trust, so all \
+                 clients share one counter; if {address} is a proxy of yours, set xff_num_trusted_hops in Envoy's \
+                 HTTP connection manager to the number of proxies in front of it"
+            ),
+            Cause::WithPort => log::warn!(
+                "all requests come from {address}, whose X-Forwarded-For names clients as `192.0.2.1:4711` or in brackets; \
+                 Envoy reads addresses without a port alone, so all clients share one counter; if {address} is a proxy of \
+                 yours, let it leave the port out, or cut it off in Envoy by early_header_mutation_extensions, as \
+                 docs/envoy.md shows"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = self.gate.config();
+        f.write_str("in force:")?;
+        for scope in &config.policy.scopes {
+            let rates: Vec<String> = scope.limits.iter().map(|limit| limit.rate.to_string()).collect();
+            let shadow = if scope.enforced { "" } else { " (shadow)" };
+            write!(f, " {} {}{shadow},", scope.name, rates.join(" and "))?;
+        }
+        write!(f, " counters for {} clients", config.capacity.clients())?;
+        match &config.redis {
+            Some(redis) => write!(f, ", shared in Redis through the cluster {}", redis.cluster),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What operators have done to clients: who is blocked, until when. All workers look at it with each request, so it stands in a cell of
+//! its own, which is empty as long as nobody is blocked.
+//!
+//! With counters in Redis it is a copy of what stands there, and says how often anything was done there: a worker that finds another
+//! number forgets what it remembers of clients.
+
+use std::time::Duration;
+
+use super::Fingerprint;
+use crate::time::Time;
+use crate::varint::{Reader, put};
+
+/// So many clients can be blocked at once, in one place.
+pub const MOST_BLOCKED: usize = 1000;
+
+/// Where an act was done: in this proxy, or in one Redis that several proxies share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place(u64);
+
+impl Place {
+    /// This proxy.
+    pub const HERE: Self = Self(0);
+
+    /// The Redis that is reached through this cluster, with keys that begin so.
+    #[must_use]
+    pub fn redis(cluster: &str, prefix: &str) -> Self {
+        let mut name = super::Fingerprinter::new(&super::Secret::new(*b"tollgate.redises"));
+        name.piece(0, cluster.as_bytes());
+        name.piece(1, prefix.as_bytes());
+        let bytes = name.finish().to_bytes();
+        Self(bytes.first_chunk().map_or(1, |first| u64::from_le_bytes(*first)).max(1))
+    }
+}
+
+/// What operators have done, by place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acts(Vec<Of>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Of {
+    place: Place,
+    number: u64,
+    blocked: Vec<(Fingerprint, Time)>,
+}
+
+/// Too many clients are blocked already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+impl Acts {
+    /// Reads what [`Self::encode`] has written; `None` if it has not written this.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let mut places = Vec::new();
+        while !reader.is_empty() {
+            let place = Place(u64::from_le_bytes(*reader.take()?));
+            let number = reader.number()?;
+            let mut blocked = Vec::new();
+            for _ in 0..reader.number()? {
+                let client = Fingerprint::from_bytes(*reader.take()?);
+                blocked.push((client, Time::from_micros(reader.number()?)));
+            }
+            places.push(Of { place, number, blocked });
+        }
+        Some(Self(places))
+    }
+
+    /// The bytes of what matters yet; none if nothing does.
+    #[must_use]
+    pub fn encode(&self, now: Time) -> Vec<u8> {
+        let mut out = Vec::new();
+        for of in &self.0 {
+            let blocked: Vec<_> = of.blocked.iter().filter(|(_, until)| now < *until).collect();
+            if of.number == 0 && blocked.is_empty() {
+                continue;
+            }
+            out.extend_from_slice(&of.place.0.to_le_bytes());
+            put(&mut out, of.number);
+            put(&mut out, blocked.len() as u64);
+            for (client, until) in blocked {
+                out.extend_from_slice(&client.to_bytes());
+                put(&mut out, until.micros());
+            }
+        }
+        out
+    }
+
+    /// Whether nothing was ever done, or nothing of it matters.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// For how long this client is blocked yet, wherever that was done; `None` if it is not.
+    #[must_use]
+    pub fn blocked_for(&self, client: Fingerprint, now: Time) -> Option<Duration> {
+        let left = self.blocked(now).filter(|(blocked, _)| *blocked == client);
+        left.map(|(_, left)| left).max()
+    }
+
+    /// Who is blocked, and for how long yet.
+    pub fn blocked(&self, now: Time) -> impl Iterator<Item = (Fingerprint, Duration)> {
+        let all = self.0.iter().flat_map(|of| &of.blocked);
+        all.filter(move |(_, until)| now < *until).map(move |(client, until)| (*client, until.since(now)))
+    }
+
+    /// How often anything was done at this place; 0 if that is not known, as in this proxy, where it does not matter.
+    #[must_use]
+    pub fn number(&self, place: Place) -> u64 {
+        self.0.iter().find(|of| of.place == place).map_or(0, |of| of.number)
+    }
+
+    /// Blocks a client in this proxy until then, whatever it was before.
+    ///
+    /// # Errors
+    /// If [`MOST_BLOCKED`] are blocked already.
+    pub fn block(&mut self, client: Fingerprint, until: Time, now: Time) -> Result<(), TooMany> {
+        let of = self.at(Place::HERE);
+        of.blocked.retain(|(blocked, until)| *blocked != client && now < *until);
+        if of.blocked.len() >= MOST_BLOCKED {
+            return Err(TooMany);
+        }
+        of.blocked.push((client, until));
+        Ok(())
+    }
+
+    /// Ends a block that was made in this proxy. Returns whether there was one.
+    pub fn unblock(&mut self, client: Fingerprint, now: Time) -> bool {
+        let of = self.at(Place::HERE);
+        let was = of.blocked.iter().any(|(blocked, until)| *blocked == client && now < *until);
+        of.blocked.retain(|(blocked, _)| *blocked != client);
+        was
+    }
+
+    /// What stands in Redis now: how often anything was done there, and who is blocked for how long yet.
+    pub fn copy(&mut self, place: Place, number: u64, blocked: &[(Fingerprint, Duration)], now: Time) {
+        let until = |(client, left): &(Fingerprint, Duration)| (*client, now.after(*left));
+        let of = self.at(place);
+        of.number = number;
+        of.blocked = blocked.iter().map(until).collect();
+    }
+
+    /// Whether the other ones say the same of everybody, but for so short a time as clocks differ by.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        const A_BIT: Duration = Duration::from_millis(500);
+        let is_near = |one: Time, other: Time| one.since(other).max(other.since(one)) < A_BIT;
+        let same = |(one, other): (&(Fingerprint, Time), &(Fingerprint, Time))| {
+            one.0 == other.0 && is_near(one.1, other.1)
+        };
+        self.0.len() == other.0.len()
+            && self.0.iter().zip(&other.0).all(|(one, other)| {
+                one.place == other.place
+                    && one.number == other.number
+                    && one.blocked.len() == other.blocked.len()
+                    && one.blocked.iter().zip(&other.blocked).all(same)
+            })
+    }
+
+    fn at(&mut self, place: Place) -> &mut Of {
+        let index = self.0.iter().position(|of| of.place == place).unwrap_or_else(|| {
+            self.0.push(Of { place, number: 0, blocked: Vec::new() });
+            self.0.len() - 1
+        });
+        &mut self.0[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_000_000);
+
+    fn client(name: u8) -> Fingerprint {
+        Fingerprint::from_bytes([name; Fingerprint::SIZE])
+    }
+
+    fn after(seconds: u64) -> Time {
+        NOW.after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut acts = Acts::default();
+        acts.block(client(1), after(60), NOW).expect("room");
+        acts.copy(Place::redis("redis", "tollgate:"), 7, &[(client(2), Duration::from_secs(5))], NOW);
+        let bytes = acts.encode(NOW);
+        assert_eq!(Acts::decode(&bytes), Some(acts.clone()));
+        for cut in 1..bytes.len() {
+            let read = Acts::decode(&bytes[..cut]);
+            assert!(read.as_ref() != Some(&acts), "{cut}");
+        }
+        assert_eq!(Acts::decode(b""), Some(Acts::default()));
+        assert_eq!(Acts::decode(&[0xff; 40]), None);
+    }
+
+    #[test]
+    fn a_block_ends_by_itself_or_when_it_is_lifted() {
+        let mut acts = Acts::default();
+        assert!(!acts.unblock(client(1), NOW));
+        acts.block(client(1), after(60), NOW).expect("room");
+        assert_eq!(acts.blocked_for(client(1), NOW), Some(Duration::from_mins(1)));
+        assert_eq!(acts.blocked_for(client(1), after(59)), Some(Duration::from_secs(1)));
+        assert_eq!(acts.blocked_for(client(1), after(60)), None);
+        assert_eq!(acts.blocked_for(client(2), NOW), None);
+        assert!(acts.encode(after(60)).is_empty(), "nothing is left to look at");
+        acts.block(client(1), after(5), NOW).expect("room");
+        assert_eq!(
+            acts.blocked(NOW).collect::<Vec<_>>(),
+            [(client(1), Duration::from_secs(5))],
+            "the last word counts"
+        );
+        assert!(acts.unblock(client(1), NOW) && !acts.unblock(client(1), NOW));
+        assert!(acts.encode(NOW).is_empty());
+    }
+
+    #[test]
+    fn so_many_are_blocked_and_no_more() {
+        let mut acts = Acts::default();
+        let numbered = |number: usize| {
+            let mut bytes = [0; Fingerprint::SIZE];
+            bytes[..8].copy_from_slice(&number.to_le_bytes());
+            Fingerprint::from_bytes(bytes)
+        };
+        for number in 0..MOST_BLOCKED {
+            acts.block(numbered(number), after(60), NOW).expect("room");
+        }
+        assert_eq!(acts.block(numbered(MOST_BLOCKED), after(60), NOW), Err(TooMany));
+        acts.block(numbered(5), after(70), NOW).expect("it is blocked already");
+        acts.block(numbered(MOST_BLOCKED), after(90), after(65)).expect("the others are over");
+    }
+
+    #[test]
+    fn a_copy_of_redis_touches_no_other_place() {
+        let (one, other) = (Place::redis("redis", "a:"), Place::redis("redis", "b:"));
+        assert!(one != other && one != Place::HERE);
+        let mut acts = Acts::default();
+        acts.block(client(1), after(60), NOW).expect("room");
+        acts.copy(one, 3, &[(client(2), Duration::from_secs(9))], NOW);
+        acts.copy(other, 4, &[], NOW);
+        acts.copy(one, 5, &[], NOW);
+        assert_eq!((acts.number(one), acts.number(other), acts.number(Place::HERE)), (5, 4, 0));
+        assert_eq!(acts.blocked(NOW).map(|(client, _)| client).collect::<Vec<_>>(), [client(1)]);
+        assert!(!acts.encode(after(100)).is_empty(), "the numbers stay");
+    }
+
+    #[test]
+    fn copies_that_differ_by_a_moment_are_alike() {
+        let copy = |number, left| {
+            let mut acts = Acts::default();
+            acts.copy(Place::redis("redis", ""), number, &[(client(1), Duration::from_millis(left))], NOW);
+            acts
+        };
+        assert!(copy(1, 5000).is_like(&copy(1, 5400)) && copy(1, 5400).is_like(&copy(1, 5000)));
+        assert!(!copy(1, 5000).is_like(&copy(2, 5000)));
+        assert!(!copy(1, 5000).is_like(&copy(1, 6000)));
+        assert!(!copy(1, 5000).is_like(&Acts::default()));
+    }
+}
