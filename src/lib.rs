@@ -22,6 +22,7 @@
 pub mod access_log;
 pub mod client;
 pub mod config;
+pub mod console;
 pub mod decision;
 #[cfg(target_arch = "wasm32")]
 mod filter;

@@ -91,6 +91,25 @@ impl<'a> Presented<'a> {
     }
 }
 
+/// The credential that somebody types in who seeks its bearer: the secret alone, or as it is sent, behind a scheme of these places or
+/// behind a header's name, too.
+#[must_use]
+pub fn typed_credential<'a>(sources: &[Source], text: &'a [u8]) -> Cow<'a, [u8]> {
+    let text = text.trim_ascii();
+    let sent = sources.iter().find_map(|source| {
+        let Source::Header { name, schemes } = source else { return None };
+        let behind_name = text
+            .split_at_checked(name.len())
+            .filter(|(before, _)| before.eq_ignore_ascii_case(name.as_bytes()))
+            .and_then(|(_, rest)| rest.strip_prefix(b":"));
+        match schemes[..] {
+            [] => behind_name.map(|value| one_form(Cow::Borrowed(value.trim_ascii()))),
+            _ => after_scheme(behind_name.map_or(text, <[u8]>::trim_ascii), schemes),
+        }
+    });
+    sent.unwrap_or_else(|| one_form(Cow::Borrowed(text)))
+}
+
 const AUTHORIZATION: &str = "authorization";
 
 /// So many secrets of one request are counted at the most, and so many places looked at that may be one cookie.
@@ -205,6 +224,30 @@ mod tests {
         ] {
             assert_eq!(one(&sources, &[("authorization", value)]).as_deref(), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn who_seeks_a_bearer_types_the_secret_as_he_has_it() {
+        let sources = [authorization(&["Token", "Basic"]), header("x-api-key")];
+        for text in [
+            "abc",
+            " abc\n",
+            "Token abc",
+            "token  abc",
+            "Authorization: Token abc",
+            "authorization:Token abc",
+            "X-API-Key: abc",
+        ] {
+            assert_eq!(typed_credential(&sources, text.as_bytes()), &b"abc"[..], "{text:?}");
+        }
+        assert_eq!(typed_credential(&sources, b"Basic dTpw"), &b"u:p"[..]);
+        assert_eq!(
+            typed_credential(&sources, b"0123456789ABCDEF"),
+            &b"0123456789abcdef"[..],
+            "in its one form"
+        );
+        assert_eq!(typed_credential(&sources, b""), &b""[..]);
+        assert_eq!(typed_credential(&[], b"Token abc"), &b"Token abc"[..]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::cell::OnceCell;
 pub use address::{Address, Cidr, CidrError, Prefixes};
 pub use crawler::{CrawlerError, Crawlers};
 use credential::Presented;
-pub use credential::Source;
+pub use credential::{Source, typed_credential};
 pub use funnel::{Cause, Funnel};
 
 use crate::request::Request;

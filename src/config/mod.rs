@@ -1,6 +1,7 @@
 //! From one JSON document to a checked policy, or to an error that names the field.
 
 mod client;
+mod console;
 mod count;
 mod environment;
 mod error;
@@ -13,6 +14,7 @@ mod scopes;
 mod store;
 
 use client::ClientSection;
+pub use console::{Token, console};
 pub use environment::Environment;
 pub use error::ConfigError;
 use node::{Node, Value};

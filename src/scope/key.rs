@@ -106,7 +106,7 @@ impl KeyPart {
         let request = client.request();
         match self {
             Self::Global => out.piece(0, b""),
-            Self::Address => write_address(client, out),
+            Self::Address => write_address(client.network(), out),
             Self::Credential => write_credential(client.credential()?, out),
             Self::Header(name) => named(3, name, request.header(name), out)?,
             Self::Query(name) => named(4, name, request.query(name.as_bytes()), out)?,
@@ -135,13 +135,19 @@ pub fn credential_fingerprint(credential: &[u8], secret: &Secret) -> Fingerprint
 /// The fingerprint of the client's address.
 #[must_use]
 pub fn address_fingerprint(client: &Client, secret: &Secret) -> Fingerprint {
+    network_fingerprint(client.network(), secret)
+}
+
+/// The fingerprint of the clients in this network, see [`Address::network`].
+#[must_use]
+pub fn network_fingerprint(network: Address, secret: &Secret) -> Fingerprint {
     let mut fingerprinter = Fingerprinter::new(secret);
-    write_address(client, &mut fingerprinter);
+    write_address(network, &mut fingerprinter);
     fingerprinter.finish()
 }
 
-fn write_address(client: &Client, out: &mut Fingerprinter) {
-    match client.network() {
+fn write_address(network: Address, out: &mut Fingerprinter) {
+    match network {
         Address::Ip(IpAddr::V4(ip)) => out.piece(1, &ip.octets()),
         Address::Ip(IpAddr::V6(ip)) => out.piece(1, &ip.octets()),
         Address::Unknown => out.piece(1, b""),

@@ -6,7 +6,7 @@ mod matcher;
 mod pattern;
 
 pub use count::{Count, GrpcStatuses};
-pub use key::{Counted, Key, KeyPart, address_fingerprint, credential_fingerprint};
+pub use key::{Counted, Key, KeyPart, address_fingerprint, credential_fingerprint, network_fingerprint};
 pub use matcher::{ClientKind, Condition, Matcher, Reading, ValueTest};
 pub use pattern::{HostPattern, MethodPattern, PathPattern, PatternError};
 

@@ -14,7 +14,7 @@ const CELL: &[u8; 12] = b"tollgate.v2.";
 /// So much is remembered of what the log was told: then the oldest goes, which may be told once more.
 const MOST_TOLD: usize = 64;
 
-/// So often another worker may be faster, before the log is left as it is.
+/// So often another worker may be faster, before an entry is left as it is.
 const ATTEMPTS: usize = 100;
 
 /// What the log can be told of: a name, or a hash.
@@ -164,19 +164,44 @@ impl<D: SharedData> SharedCells<D> {
 
     /// Changes what the log was told, if there is something to change. Returns whether it was changed.
     fn change_told(&self, change: impl Fn(&mut Vec<Topic>) -> bool) -> bool {
-        for _ in 0..ATTEMPTS {
-            let Ok(entry) = self.data.get(TOLD) else { return false };
-            let (bytes, version) = entry.unwrap_or((Vec::new(), self.absence.version()));
+        let changed = self.change(TOLD, |bytes| {
             let mut told: Vec<Topic> = bytes.as_chunks().0.to_vec();
-            if !change(&mut told) {
-                return false;
-            }
-            match self.data.set(TOLD, told.as_flattened(), version) {
-                Ok(false) => {}
-                written => return written.is_ok(),
+            change(&mut told).then(|| told.as_flattened().to_vec())
+        });
+        changed.unwrap_or(false)
+    }
+
+    /// For how many clients the table is laid out; `None` if nobody has laid it out.
+    pub fn agreed_capacity(&self) -> Option<Capacity> {
+        let bytes = self.entry(CAPACITY).ok()?;
+        Capacity::new(u32::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    /// An entry's bytes; none if it is not there.
+    ///
+    /// # Errors
+    /// If the proxy does not give access.
+    pub fn entry(&self, name: &[u8]) -> Result<Vec<u8>, Unavailable> {
+        Ok(self.data.get(name)?.map(|(bytes, _)| bytes).unwrap_or_default())
+    }
+
+    /// Changes an entry, again if another worker is faster; `None` leaves it as it is. Returns whether it was changed.
+    ///
+    /// # Errors
+    /// If the proxy does not give access, or others are faster too often.
+    pub fn change(
+        &self,
+        name: &[u8],
+        change: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<bool, Unavailable> {
+        for _ in 0..ATTEMPTS {
+            let (bytes, version) = self.data.get(name)?.unwrap_or((Vec::new(), self.absence.version()));
+            let Some(changed) = change(&bytes) else { return Ok(false) };
+            if self.data.set(name, &changed, version)? {
+                return Ok(true);
             }
         }
-        false
+        Err(Unavailable)
     }
 
     /// The entry's value, which is `proposal` if there was none.

@@ -109,7 +109,7 @@ fn acts_of_many_at_once_are_all_kept() {
     let acts = table.acts(&mut Events::default()).expect("memory");
     assert_eq!(acts.blocked(seconds(1)).count(), 400);
     assert!((0..400).all(|name| acts.blocked_for(client(name), seconds(1)) == Some(Duration::from_secs(59))));
-    assert!(MOST_BLOCKED > 400);
+    const { assert!(MOST_BLOCKED > 400) };
 }
 
 #[test]
