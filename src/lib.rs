@@ -14,7 +14,7 @@
 //! - [`gate`] leads one request through these rooms, and settles what is left when the application's [`response`] comes;
 //! - [`access_log`] is what the proxy's log can say of a request;
 //! - [`metrics`] names what is counted for those who run the proxy;
-//! - [`config`] makes all of it from one JSON document;
+//! - [`config`] makes all of it from one JSON document, and [`words`] says in plain words what it means;
 //! - `filter`, which exists for wasm32 only, is the way between the proxy and the rooms above.
 //!
 //! Everything but `filter` is pure: it takes time as an argument, does not log, and has no globals.
@@ -39,3 +39,4 @@ pub mod store;
 mod text;
 pub mod time;
 mod varint;
+pub mod words;

@@ -157,26 +157,10 @@ impl Policy {
         self.document.get(name).or_else(|| self.default.get(name)).unwrap_or(&Value::Null)
     }
 
-    /// Whether the scopes are those of the default policy.
-    pub(crate) fn has_default_scopes(&self) -> bool {
-        self.document.get("scopes").is_none()
-    }
-
     /// The document of a scope.
     pub(crate) fn scope(&self, name: &str) -> &Value {
         self.section("scopes").get(name).unwrap_or(&Value::Null)
     }
-
-    /// The match that says which successes prove a credential, as it is written; null if every one does.
-    pub(crate) fn proof(&self) -> &Value {
-        let own = proof_of(&self.document);
-        let default = || proof_of(&self.default).filter(|_| self.has_default_scopes());
-        own.or_else(default).unwrap_or(&Value::Null)
-    }
-}
-
-fn proof_of(document: &Value) -> Option<&Value> {
-    document.get("client")?.get("credential")?.get("proof")
 }
 
 /// A configuration of a filter.

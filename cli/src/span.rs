@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub(crate) use tollgate::words::span as show;
+
 /// The longest span that is taken: 366 days.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
@@ -43,42 +45,6 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros(u64::try_from(sum.as_micros()).unwrap_or(u64::MAX)))
 }
 
-/// A span as it is shown: `0 s`, `1.5 s`, `2 min 5 s`, `1 h`.
-pub(crate) fn show(span: Duration) -> String {
-    let micros = span.as_micros();
-    if micros < 60_000_000 {
-        let whole = micros / 1_000_000;
-        let part = format!("{:06}", micros % 1_000_000);
-        return match part.trim_end_matches('0') {
-            "" => format!("{whole} s"),
-            part => format!("{whole}.{part} s"),
-        };
-    }
-    let mut parts = Vec::new();
-    let mut rest = span.as_secs();
-    for (unit, name) in [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")] {
-        if rest >= unit {
-            parts.push(format!("{} {name}", rest / unit));
-            rest %= unit;
-        }
-    }
-    parts.join(" ")
-}
-
-/// A rate's window in words: `second`, `5 minutes`.
-pub(crate) fn window(seconds: u32) -> String {
-    for (unit, name) in [(86_400, "day"), (3_600, "hour"), (60, "minute")] {
-        if seconds.is_multiple_of(unit) {
-            return counted(seconds / unit, name);
-        }
-    }
-    counted(seconds, "second")
-}
-
-fn counted(count: u32, name: &str) -> String {
-    if count == 1 { name.to_owned() } else { format!("{count} {name}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,25 +68,6 @@ mod tests {
             ["", " ", "s", "-1s", "1x", "1s5", "..s", "5 5", "1e3s", "∞", "367d", "99999999999999999999d"]
         {
             assert!(parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn spans_are_shown() {
-        for (micros, shown) in [
-            (0, "0 s"),
-            (1_500_000, "1.5 s"),
-            (20, "0.00002 s"),
-            (60_000_000, "1 min"),
-            (3_725_000_000, "1 h 2 min 5 s"),
-            (86_400_000_000, "1 d"),
-        ] {
-            assert_eq!(show(Duration::from_micros(micros)), shown);
-        }
-        for (seconds, shown) in
-            [(1, "second"), (60, "minute"), (300, "5 minutes"), (90, "90 seconds"), (86_400, "day")]
-        {
-            assert_eq!(window(seconds), shown);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+pub(crate) use tollgate::words::{and, clean, or};
 
 /// What the answer looks like.
 pub(crate) use tollgate_cli::Output as Format;
@@ -75,22 +76,6 @@ pub(crate) fn padded(text: &str, wanted: usize) -> String {
     format!("{text}{:1$}", "", wanted.saturating_sub(width(text)))
 }
 
-/// A text from elsewhere on one line, without what could steer a terminal.
-pub(crate) fn clean(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        // Also what turns the direction of writing.
-        let turns =
-            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
 /// Bytes as a text on one line.
 pub(crate) fn bytes(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
@@ -119,39 +104,13 @@ pub(crate) fn print_json(answer: &impl Serialize) -> anyhow::Result<()> {
     Ok(print(&(serde_json::to_string_pretty(answer)? + "\n"))?)
 }
 
-/// `one`, `one or two`, `one, two or three`.
-pub(crate) fn or<T: AsRef<str>>(texts: &[T]) -> String {
-    joined(texts, "or")
-}
-
-/// `one`, `one and two`, `one, two and three`.
-pub(crate) fn and<T: AsRef<str>>(texts: &[T]) -> String {
-    joined(texts, "and")
-}
-
-fn joined<T: AsRef<str>>(texts: &[T], word: &str) -> String {
-    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-    match texts.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, before)) => format!("{} {word} {last}", before.join(", ")),
-        None => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn lists() {
-        assert_eq!(or(&["a"; 0]), "");
-        assert_eq!(or(&["a"]), "a");
-        assert_eq!(and(&["a", "b", "c"]), "a, b and c");
-    }
-
-    #[test]
     fn nothing_from_elsewhere_steers_a_terminal() {
-        assert_eq!(clean("a\u{1b}[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
+        assert_eq!(bytes("a\u{1b}[2Jb\n".as_bytes()), "a\\u{1b}[2Jb\\n");
         assert_eq!(bytes(b"a\xff"), "a\\xff");
     }
 

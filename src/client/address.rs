@@ -136,8 +136,11 @@ impl fmt::Display for CidrError {
 impl std::error::Error for CidrError {}
 
 impl fmt::Display for Cidr {
+    /// A single address stands without a prefix.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.network, self.prefix)
+        let bits = if self.network.is_ipv4() { 32 } else { 128 };
+        write!(f, "{}", self.network)?;
+        if self.prefix < bits { write!(f, "/{}", self.prefix) } else { Ok(()) }
     }
 }
 

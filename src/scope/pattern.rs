@@ -79,6 +79,8 @@ impl HostPattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     segments: Vec<Segment>,
+    /// As it was written, for people.
+    written: Box<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl PathPattern {
                 _ => push_literal(&mut segments, segment)?,
             }
         }
-        Ok(Self { segments })
+        Ok(Self { segments, written: text.into() })
     }
 
     /// Whether a reading of a path fits. One that must hold for certain minds upper and lower case. Else the last segment may
@@ -132,6 +134,27 @@ impl PathPattern {
             fits(&self.segments, path, |segment, found| segment.fits(found, reading))
         };
         fits(path) || reading == Reading::Possible && without_suffix(path).is_some_and(fits)
+    }
+}
+
+impl fmt::Display for MethodPattern {
+    /// In upper case.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for HostPattern {
+    /// In lower case.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.below { "*." } else { "" }, self.name)
+    }
+}
+
+impl fmt::Display for PathPattern {
+    /// As it was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
     }
 }
 

@@ -137,7 +137,7 @@ fn chosen_keys(policy: &Policy) -> Vec<Trap> {
             .0
             .iter()
             .filter(|part| is_chosen(part))
-            .map(|part| crate::words::key(std::slice::from_ref(part)))
+            .map(|part| tollgate::words::key(std::slice::from_ref(part)))
             .collect();
         let why = format!(
             "It counts {}, which clients choose themselves. Who sends another one with each request is never denied.",

@@ -1,19 +1,18 @@
 //! For each scope whether a request falls under it, why, and what its limits say.
 
 use serde::Serialize;
-use serde_json::Value;
 use tollgate::client::Client;
 use tollgate::limit::Verdict;
 use tollgate::request::RequestFrom;
-use tollgate::scope::{Counted, Reading, Scope};
+use tollgate::scope::{Counted, Matcher, Reading, Scope};
 use tollgate::store::{Acceptance, Fingerprint};
+use tollgate::words;
 
 use super::who::{Role, Who, counted, roles};
 use super::why::{self, Step};
 use crate::policy::Policy;
 use crate::request::Sent;
 use crate::tell;
-use crate::words::{Match, exemptions, key};
 use crate::world::{Outcome, SECRET, World};
 
 /// What can be said of a request.
@@ -130,25 +129,22 @@ fn shown(path: &[u8]) -> String {
 }
 
 fn exempt(policy: &Policy, roles: &[(Role, Client)]) -> Vec<Exempt> {
-    let of = |(index, matched): (usize, Match)| {
+    let of = |(index, matched): (usize, &Matcher)| {
         let judged: Vec<Vec<Step>> =
-            roles.iter().map(|(_, client)| why::steps(&matched, client, Reading::Certain)).collect();
+            roles.iter().map(|(_, client)| why::steps(matched, client, Reading::Certain)).collect();
         let why =
             judged.iter().find(|steps| why::hold(steps)).or(judged.first()).cloned().unwrap_or_default();
-        Exempt { index, words: matched.words(), holds: why::hold(&why), why }
+        Exempt { index, words: words::matcher(matched), holds: why::hold(&why), why }
     };
-    exemptions(policy).into_iter().enumerate().map(of).collect()
+    policy.config.policy.exempt.iter().enumerate().map(of).collect()
 }
 
 fn scopes(policy: &Policy, roles: &[(Role, Client)], who: &Who, acceptance: Acceptance) -> Vec<Explained> {
     let mut explained = Vec::new();
     for (index, scope) in policy.config.policy.scopes.iter().enumerate() {
-        let written = policy.scope(&scope.name);
-        let none = Value::Null;
-        let matched = Match::of(written.get("match").unwrap_or(&none), &scope.matcher);
         let mut judged: Vec<JudgedAs> = Vec::new();
         for (role, client) in roles {
-            let one = judge(policy, scope, &matched, *role, client, who);
+            let one = judge(policy, scope, *role, client, who);
             // As whom it is judged makes no difference: it is said once.
             match judged.iter_mut().find(|known| same(known, &one)) {
                 Some(known) if !matches!(acceptance, Acceptance::NotNeeded) => known.role = Role::Itself,
@@ -172,15 +168,8 @@ fn same(one: &JudgedAs, other: &JudgedAs) -> bool {
         && holds(one) == holds(other)
 }
 
-fn judge(
-    policy: &Policy,
-    scope: &Scope,
-    matched: &Match,
-    role: Role,
-    client: &Client,
-    who: &Who,
-) -> JudgedAs {
-    let why = why::steps(matched, client, Reading::Possible);
+fn judge(policy: &Policy, scope: &Scope, role: Role, client: &Client, who: &Who) -> JudgedAs {
+    let why = why::steps(&scope.matcher, client, Reading::Possible);
     let is_exempt = policy.config.policy.exempts(client);
     let whom = scope.key.client(client, &SECRET, &mut Counted::default());
     let (decided_by, client_of) = match (is_exempt, scope.matcher.matches(client, Reading::Possible), whom) {
@@ -189,7 +178,7 @@ fn judge(
         (.., None) => (Some("key"), None),
         (.., whom) => (None, whom),
     };
-    let key = counted(&scope.key, client, who).unwrap_or_else(|| key(&scope.key.0));
+    let key = counted(&scope.key, client, who).unwrap_or_else(|| words::key(&scope.key.0));
     JudgedAs {
         role,
         applies: decided_by.is_none(),

@@ -8,10 +8,10 @@ use tollgate::client::{Address, Client, ClientRules, Source};
 use tollgate::policy::Trust;
 use tollgate::scope::{Key, KeyPart};
 use tollgate::store::Acceptance;
+use tollgate::words;
 
 use crate::policy::Policy;
 use crate::request::Sent;
-use crate::words;
 use crate::world::SECRET;
 use crate::{span, tell};
 

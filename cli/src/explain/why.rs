@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use tollgate::client::Client;
-use tollgate::scope::{Matcher, Reading};
+use tollgate::scope::{Condition, Matcher, Reading};
+use tollgate::words;
 
 use crate::tell;
-use crate::words::{Match, Parts};
 
 /// One condition, and whether it holds.
 #[derive(Clone, Debug, Serialize)]
@@ -26,18 +26,18 @@ pub(crate) struct Step {
 }
 
 /// Each condition of a match, judged for this client's request.
-pub(crate) fn steps(matched: &Match, client: &Client, reading: Reading) -> Vec<Step> {
-    let step = |condition: &crate::words::Condition| {
-        let alone = Matcher(vec![condition.judged.clone()]);
-        let of = match &condition.parts {
-            Parts::Any(alternatives) => alternatives
+pub(crate) fn steps(matched: &Matcher, client: &Client, reading: Reading) -> Vec<Step> {
+    let step = |condition: &Condition| {
+        let alone = Matcher(vec![condition.clone()]);
+        let of = match condition {
+            Condition::Any(alternatives) => alternatives
                 .iter()
                 .map(|matched| {
                     let of = steps(matched, client, reading);
                     let holds = of.iter().all(|step| step.holds);
                     let of = if of.len() > 1 { of } else { Vec::new() };
                     Step {
-                        condition: matched.words(),
+                        condition: words::matcher(matched),
                         holds,
                         depends_on_reading: false,
                         head: "all of these hold:",
@@ -45,16 +45,16 @@ pub(crate) fn steps(matched: &Match, client: &Client, reading: Reading) -> Vec<S
                     }
                 })
                 .collect(),
-            Parts::Not(matched) if matched.0.len() > 1 => steps(matched, client, negated(reading)),
-            Parts::None | Parts::Not(_) => Vec::new(),
+            Condition::Not(matched) if matched.0.len() > 1 => steps(matched, client, negated(reading)),
+            _ => Vec::new(),
         };
         let holds = alone.matches(client, reading);
         let depends_on_reading = holds != alone.matches(client, negated(reading));
-        let head = match condition.parts {
-            Parts::Not(_) => "not all of these hold:",
+        let head = match condition {
+            Condition::Not(_) => "not all of these hold:",
             _ => "one of these holds:",
         };
-        Step { condition: condition.words.clone(), holds, depends_on_reading, head, of }
+        Step { condition: words::condition(condition), holds, depends_on_reading, head, of }
     };
     matched.0.iter().map(step).collect()
 }
