@@ -8,6 +8,7 @@ use super::{Act, Book, InForce, Listed, Ranking};
 use crate::decision::{Judgement, Ruling};
 use crate::store::{Capacity, Fingerprint};
 use crate::time::date_and_time;
+use crate::words;
 
 /// How far the metrics of one policy have come.
 pub trait Counts {
@@ -49,14 +50,14 @@ pub struct RedisState {
 #[must_use]
 pub fn policies(
     book: &Book,
-    counts: &[Box<dyn Counts>],
+    counts: &[&dyn Counts],
     table: TableState,
     redis: Option<&RedisState>,
     blocked: &[(Fingerprint, Duration)],
     unix: u64,
 ) -> Value {
     let policies: Vec<Value> =
-        book.policies().iter().zip(counts).map(|(policy, counts)| of_policy(policy, &**counts)).collect();
+        book.policies().iter().zip(counts).map(|(policy, counts)| of_policy(policy, *counts)).collect();
     let blocked = blocked
         .iter()
         .map(|(client, left)| json!({ "client": client.to_string(), "blocked_for": seconds(*left) }));
@@ -101,7 +102,7 @@ fn of_policy(policy: &InForce, counts: &dyn Counts) -> Value {
                     "name": scope.name,
                     "enforced": scope.enforced,
                     "rates": rates,
-                    "words": words(config, scope),
+                    "words": words::scope(config, scope),
                     "allowed": counts.scope(place, Judgement::Allowed),
                     "denied": counts.scope(place, Judgement::Denied),
                     "shadowed": counts.scope(place, Judgement::Shadowed),
@@ -196,10 +197,6 @@ fn counter(book: &Book, listed: &Listed) -> Option<Value> {
         "wait": seconds(wait),
         "reset": seconds(reset),
     }))
-}
-
-fn words(_config: &crate::config::Config, scope: &crate::scope::Scope) -> String {
-    scope.name.clone()
 }
 
 /// In milliseconds at the finest, never less than there is.

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,10 +53,11 @@ class Gate:
         trusted_hops: int = 0,
         watched: bool = False,
         config: dict | None = None,
+        console: dict | None = None,
         environment: dict[str, str] | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
-        """`watched`: the listener comes from a file, so that `update` can change it. `config`: a whole bootstrap to
+        """`console`: what the console is told, if there is to be one. `watched`: the listener comes from a file, so that `update` can change it. `config`: a whole bootstrap to
         run instead of the tests' own. `environment`: more variables. `arguments`: more of Envoy's command line."""
         self._directory = directory
         self._environment = _environment(environment)
@@ -74,6 +76,7 @@ class Gate:
                 self._write_listener(self._listener(policy))
             config = bootstrap.bootstrap(
                 listeners=None if watched else [self._listener(policy)],
+                consoles=[] if console is None else [bootstrap.console(wasm_path(), console)],
                 lds=self._lds if watched else None,
                 upstream_port=upstream_port,
                 http2=http2_upstream,
@@ -166,6 +169,19 @@ class Gate:
     def set_log_level(self, component: str, level: str) -> None:
         request = urllib.request.Request(f"http://{self._admin}/logging?{component}={level}", method="POST")
         urllib.request.urlopen(request, timeout=10).close()
+
+    def console(self, path: str, body: dict | None = None, **headers: str) -> tuple[int, dict]:
+        """What the console answers: to a POST, if there is a body. → status and JSON"""
+        data = None if body is None else json.dumps(body).encode()
+        kind = {} if body is None else {"content-type": "application/json"}
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = f"http://127.0.0.1:{self.port_of('console')}{path}"
+        request = urllib.request.Request(url, data=data, headers=kind | names)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
 
     def stat(self, name: str) -> int:
         """A counter or gauge of Envoy; 0 as long as it does not exist."""
