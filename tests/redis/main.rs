@@ -7,6 +7,7 @@ mod everybody;
 mod failing;
 #[path = "../common/model.rs"]
 mod model;
+mod operators;
 mod played;
 mod policies;
 mod remembered;
@@ -18,7 +19,7 @@ mod talk;
 
 use std::time::Duration;
 
-use tollgate::redis::{Answer, Commands, Failure, Reply, SCRIPT, SCRIPT_SHA1, Settled};
+use tollgate::redis::{Answer, Commands, Failure, Reply, SCRIPT_SHA1, Settled, charging_script};
 use tollgate::store::{Charge, Plan, Proves, Settlement};
 use tollgate::time::Time;
 
@@ -36,17 +37,17 @@ struct Script {
     connection: Connection,
     sha1: String,
     sets_clock: bool,
-    _server: Server,
+    server: Server,
 }
 
 impl Script {
     fn on_its_own_clock(program: &Program, name: &str) -> Self {
-        Self::start(program, name, SCRIPT, false)
+        Self::start(program, name, &charging_script(), false)
     }
 
     /// The same script, but it reads the time from a list, and keys stay: they would expire by another clock.
     fn on_a_set_clock(program: &Program, name: &str) -> Self {
-        let mut script = SCRIPT.to_owned();
+        let mut script = charging_script();
         for (own, other) in [
             ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
             ("'PX', math.ceil((latest - now) / 1000) + 2", "'PX', 3600000"),
@@ -61,7 +62,7 @@ impl Script {
         let server = Server::start(program, name);
         let mut connection = server.connect();
         let sha1 = connection.command(&[b"SCRIPT", b"LOAD", script.as_bytes()]);
-        Self { connection, sha1, sets_clock, _server: server }
+        Self { connection, sha1, sets_clock, server }
     }
 
     fn charge(&mut self, plan: &Plan, now: Time) -> Result<Answer, Failure> {
@@ -253,6 +254,7 @@ fn errors(program: &Program) {
     let mut script = Script::on_its_own_clock(program, "errors");
     let plan = certain(vec![charge(1, 1, limit("5/h"))]);
     let now = Time::default();
+    let whole = charging_script();
     let is_6_0 = script.connection.command(&[b"INFO", b"server"]).contains("redis_version:6.0.");
     for (set, unset, failure) in [
         (
@@ -266,7 +268,7 @@ fn errors(program: &Program) {
             Failure::ReadOnly,
         ),
         (&[b"REPLICAOF", b"127.0.0.1", b"1"], &[b"REPLICAOF", b"NO", b"ONE"], Failure::ReadOnly),
-        (&[b"SCRIPT", b"FLUSH"], &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()], Failure::NoScript),
+        (&[b"SCRIPT", b"FLUSH"], &[b"SCRIPT", b"LOAD", whole.as_bytes()], Failure::NoScript),
     ] {
         script.connection.command(set);
         let found = script.charge(&plan, now).map(|_| ());

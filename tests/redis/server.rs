@@ -80,6 +80,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Sends these bytes.
+    pub(crate) fn send(&mut self, commands: &[u8]) {
+        self.stream.write_all(commands).expect("it reads");
+    }
+
+    /// What comes next, as much as is there.
+    pub(crate) fn receive(&mut self) -> Vec<u8> {
+        let mut chunk = [0; 4_096];
+        let size = self.stream.read(&mut chunk).expect("it answers");
+        assert!(size > 0, "the server has closed the connection");
+        chunk[..size].to_vec()
+    }
+
     /// Sends commands that have `count` replies, and hands the last one on.
     pub(crate) fn last_of<T>(&mut self, commands: &[u8], count: usize, read: impl FnOnce(Reply) -> T) -> T {
         self.all_of(commands, count, |mut replies| read(replies.pop().expect("some replies")))
@@ -92,13 +105,11 @@ impl Connection {
         count: usize,
         read: impl FnOnce(Vec<Reply>) -> T,
     ) -> T {
-        self.stream.write_all(commands).expect("it reads");
+        self.send(commands);
         self.received.clear();
         loop {
-            let mut chunk = [0; 4_096];
-            let size = self.stream.read(&mut chunk).expect("it answers");
-            assert!(size > 0, "the server has closed the connection");
-            self.received.extend_from_slice(&chunk[..size]);
+            let chunk = self.receive();
+            self.received.extend_from_slice(&chunk);
             let mut bytes = &self.received[..];
             let replies: Result<Vec<_>, _> = (0..count).map(|_| read_reply(&mut bytes)).collect();
             match replies {

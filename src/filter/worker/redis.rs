@@ -148,7 +148,7 @@ impl Worker {
     /// Goes on with requests that are decided. Only the root context can do this, and each of its calls ends with it.
     fn release(&self, link: &Link, now: Time) {
         for _ in 0..AT_ONCE {
-            let Some(decided) = link.next_decided(now) else { return };
+            let Some(decided) = link.next_decided() else { return };
             self.go_on(link, decided, now);
             Link::enter(link.root());
         }
