@@ -122,6 +122,7 @@ pub fn clients(
     wanted: (Option<&str>, Option<&str>),
     limit: usize,
     complete: bool,
+    problem: Option<&str>,
     unix: u64,
 ) -> Value {
     let (scope_name, policy_name) = wanted;
@@ -141,6 +142,7 @@ pub fn clients(
         "time": date_and_time(unix),
         "looked_at": ranking.looked_at(),
         "complete": complete,
+        "problem": problem,
         "clients": rows.collect::<Vec<_>>(),
     })
 }
@@ -158,9 +160,9 @@ pub struct Found {
     pub listed: Vec<Listed>,
 }
 
-/// The clients that were sought; `is` says as what.
+/// The clients that were sought; `is` says as what. With a problem, some of it is not known.
 #[must_use]
-pub fn found(book: &Book, is: &str, found: &[Found], unix: u64) -> Value {
+pub fn found(book: &Book, is: &str, found: &[Found], problem: Option<&str>, unix: u64) -> Value {
     let clients = found.iter().map(|Found { client, proved_for, blocked_for, listed }| {
         json!({
             "client": client.to_string(),
@@ -170,7 +172,7 @@ pub fn found(book: &Book, is: &str, found: &[Found], unix: u64) -> Value {
             "counters": listed.iter().filter_map(|listed| counter(book, listed)).collect::<Vec<_>>(),
         })
     });
-    json!({ "time": date_and_time(unix), "clients": clients.collect::<Vec<_>>() })
+    json!({ "time": date_and_time(unix), "problem": problem, "clients": clients.collect::<Vec<_>>() })
 }
 
 /// That something was done, and whether it changed anything.

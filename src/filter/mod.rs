@@ -50,12 +50,20 @@ struct Plugin {
 /// The connection to Redis, which to the proxy is a gRPC stream.
 impl Context for Plugin {
     fn on_grpc_stream_message(&mut self, connection: u32, size: usize) {
+        #[cfg(not(feature = "nginx"))]
+        if let Some(console) = &self.console {
+            console.on_received(connection, size);
+        }
         if let Some(worker) = &self.worker {
             worker.on_received(connection, size);
         }
     }
 
     fn on_grpc_stream_close(&mut self, connection: u32, _status: u32) {
+        #[cfg(not(feature = "nginx"))]
+        if let Some(console) = &self.console {
+            console.on_closed(connection);
+        }
         if let Some(worker) = &self.worker {
             worker.on_closed(connection);
         }
