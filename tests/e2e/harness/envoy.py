@@ -65,6 +65,7 @@ class Gate:
         self._workers = workers
         self._trusted_hops = trusted_hops
         self._has_upstream = upstream_port is not None
+        self._has_console = console is not None
         self._updates = 0
         self._killed = False
         self._lds = directory / "listeners.json"
@@ -212,7 +213,8 @@ class Gate:
 
     def _addresses(self) -> list[dict]:
         # A listener inside Envoy has no port.
-        status = next(status for status in self._listeners() if "socket_address" in status["local_address"])
+        served = [status for status in self._listeners() if status["name"] != "console"]
+        status = next(status for status in served if "socket_address" in status["local_address"])
         return [status["local_address"], *status.get("additional_local_addresses", [])]
 
     # -- reload --------------------------------------------------------------------------------------------------------
@@ -222,7 +224,7 @@ class Gate:
         Tollgate is the first."""
         self._updates += 1
         self._write_listener(self._listener(policy), change)
-        wanted = self._workers * (1 + self._updates)
+        wanted = self._workers * (1 + self._has_console + self._updates)
         self._until(lambda: self.stat("listener_manager.listener_create_success") >= wanted, "the update")
 
     def refuse_update(self, policy: Any, change: Callable[[list[dict]], None] | None = None) -> None:
