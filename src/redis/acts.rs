@@ -82,9 +82,13 @@ fn list<'r, 'a>(reply: &'r Reply<'a>) -> Result<&'r [Reply<'a>], Refusal> {
 
 /// A score as a whole number. Some servers write large ones as `1.764e+15`.
 fn whole(score: &[u8]) -> Option<u64> {
-    const LARGEST: f64 = 9_007_199_254_740_992.0;
-    let score: f64 = std::str::from_utf8(score).ok()?.parse().ok()?;
-    (0.0..LARGEST).contains(&score).then(|| format!("{score:.0}").parse().ok())?
+    const BOUND: u64 = 1 << 53;
+    let text = std::str::from_utf8(score).ok()?;
+    let whole = || {
+        let score: f64 = text.parse().ok()?;
+        format!("{score:.0}").parse().ok()
+    };
+    text.parse().ok().or_else(whole).filter(|score| *score < BOUND)
 }
 
 fn nonsense() -> Refusal {

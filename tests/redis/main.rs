@@ -3,23 +3,31 @@
 mod agreement;
 #[path = "../common/charges.rs"]
 mod charges;
+mod console;
+mod errands;
 mod everybody;
 mod failing;
+mod hearsay;
 #[path = "../common/model.rs"]
 mod model;
 mod operators;
 mod played;
 mod policies;
 mod remembered;
+mod rights;
 mod server;
 #[path = "../common/settlement.rs"]
 mod settled;
 mod settlement;
+mod surveys;
 mod talk;
 
 use std::time::Duration;
 
-use tollgate::redis::{Answer, Commands, Failure, Reply, SCRIPT_SHA1, Settled, charging_script};
+use tollgate::redis::{
+    Answer, Brought, Commands, Failure, Question, Refused, Reply, SCRIPT_SHA1, Settings, Settled,
+    charging_script, console_script,
+};
 use tollgate::store::{Charge, Plan, Proves, Settlement};
 use tollgate::time::Time;
 
@@ -30,6 +38,10 @@ const PREFIX: &str = "{tollgate}:";
 
 fn commands() -> Commands {
     Commands::new(PREFIX.to_owned(), None)
+}
+
+fn settings() -> Settings {
+    Settings { prefix: PREFIX.to_owned(), ..played::settings() }
 }
 
 /// A Redis with the script, on its own clock or on one that the test sets.
@@ -47,15 +59,7 @@ impl Script {
 
     /// The same script, but it reads the time from a list, and keys stay: they would expire by another clock.
     fn on_a_set_clock(program: &Program, name: &str) -> Self {
-        let mut script = charging_script();
-        for (own, other) in [
-            ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
-            ("'PX', math.ceil((latest - now) / 1000) + 2", "'PX', 3600000"),
-        ] {
-            assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
-            script = script.replace(own, other);
-        }
-        Self::start(program, name, &script, true)
+        Self::start(program, name, &on_a_list(charging_script()), true)
     }
 
     fn start(program: &Program, name: &str, script: &str, sets_clock: bool) -> Self {
@@ -68,32 +72,59 @@ impl Script {
     fn charge(&mut self, plan: &Plan, now: Time) -> Result<Answer, Failure> {
         let mut command = Vec::new();
         commands().charge(plan, &mut command);
-        self.call(command, now, |reply| Answer::read(&reply, plan))
+        self.call(&command, now, |reply| Answer::read(&reply, plan))
     }
 
     fn settle(&mut self, settlement: &Settlement, now: Time) -> Result<Settled, Failure> {
         let mut command = Vec::new();
         commands().settle(settlement, &mut command);
-        self.call(command, now, |reply| Settled::read(&reply))
+        self.call(&command, now, |reply| Settled::read(&reply))
     }
 
-    fn call<T>(&mut self, command: Vec<u8>, now: Time, read: impl FnOnce(Reply) -> T) -> T {
+    /// What the console asks.
+    fn ask(&mut self, question: Question, now: Time) -> Result<Brought, Refused> {
+        if !self.sets_clock {
+            return self.connection.errand(question, |commands| commands);
+        }
+        self.connection.last_of(&set_clock(now), 2, |_| ());
+        let argument = |script: &str| format!("${}\r\n{script}\r\n", script.len()).into_bytes();
+        let own = argument(&console_script());
+        let other = argument(&on_a_list(console_script()));
+        self.connection.errand(question, |commands| replace(&commands, &own, &other))
+    }
+
+    fn call<T>(&mut self, command: &[u8], now: Time, read: impl FnOnce(Reply) -> T) -> T {
         let command = replace(command, SCRIPT_SHA1.as_bytes(), self.sha1.as_bytes());
         if !self.sets_clock {
             return self.connection.last_of(&command, 1, read);
         }
-        let (seconds, micros) = (now.micros() / 1_000_000, now.micros() % 1_000_000);
-        let clock = [encode(&[b"DEL", b"clock"]), {
-            encode(&[b"RPUSH", b"clock", seconds.to_string().as_bytes(), micros.to_string().as_bytes()])
-        }];
-        self.connection.last_of(&[&clock.concat(), &command[..]].concat(), 3, read)
+        self.connection.last_of(&[set_clock(now), command].concat(), 3, read)
     }
 }
 
-fn replace(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+/// A script that reads the time from a list, and whose keys stay.
+fn on_a_list(mut script: String) -> String {
+    for (own, other) in [
+        ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
+        ("'PX', math.ceil((latest - now) / 1000) + 2", "'PX', 3600000"),
+    ] {
+        assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
+        script = script.replace(own, other);
+    }
+    script
+}
+
+/// The two commands that set that clock.
+fn set_clock(now: Time) -> Vec<u8> {
+    let (seconds, micros) = (now.micros() / 1_000_000, now.micros() % 1_000_000);
+    let [seconds, micros] = [seconds, micros].map(|number| number.to_string());
+    let set = encode(&[b"RPUSH", b"clock", seconds.as_bytes(), micros.as_bytes()]);
+    [encode(&[b"DEL", b"clock"]), set].concat()
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let place = bytes.windows(from.len()).position(|window| window == from).expect("it is there");
-    bytes[place..place + from.len()].copy_from_slice(to);
-    bytes
+    [&bytes[..place], to, &bytes[place + from.len()..]].concat()
 }
 
 fn certain(charges: Vec<Charge>) -> Plan {

@@ -24,18 +24,13 @@ fn of_scope(scope: usize, name: u64) -> Charge {
 
 /// Has what was asked answered with these bytes, behind what Redis is asked about itself.
 fn answered(store: &mut Store<()>, replies: &str, now: Time) {
-    answered_with(store, ACTS, replies, now);
-}
-
-/// The same, where operators have done something.
-fn answered_with(store: &mut Store<()>, acts: &str, replies: &str, now: Time) {
     while let Some(step) = store.next_step(now) {
         match step {
             Step::Open => store.opened(now),
             Step::Send { commands, .. } => {
                 let commands = String::from_utf8_lossy(&commands);
                 let memory = if commands.contains("INFO") { MEMORY } else { "" };
-                let acts = if commands.contains("ZRANGE") { acts } else { "" };
+                let acts = if commands.contains("ZRANGE") { ACTS } else { "" };
                 store.received([memory, acts, replies].concat().as_bytes(), now);
             }
             Step::Close => panic!("{replies}"),
@@ -91,7 +86,7 @@ fn a_denial_is_remembered_for_a_second() {
     charged(&mut store, plan(), UNPROVED, &[DENIED, ADMITTED]);
     assert_eq!(known(&mut store, plan(), 0), Some(Duration::from_secs(30)));
     assert_eq!(known(&mut store, plan(), 999), Some(Duration::from_millis(29_001)));
-    assert_eq!(known(&mut store, plan(), 1_000), None, "somebody may have been unblocked");
+    assert_eq!(known(&mut store, plan(), 1_000), None, "somebody may have been pardoned");
     assert_eq!(known(&mut store, certain(vec![of_scope(2, 7)]), 0), None, "that one was admitted");
     // What only shadows denies nobody.
     let shadow = || certain(vec![Charge { enforced: false, ..of_scope(0, 5) }]);
@@ -150,6 +145,19 @@ fn what_is_given_back_here_is_known_at_once() {
     assert!(known(&mut store, plan(), 0).is_some());
     store.settle(Settlement::undo(decided.outcome.expect("it is").outcome.receipt));
     assert_eq!(known(&mut store, plan(), 0), None);
+}
+
+#[test]
+fn what_is_remembered_is_forgotten_when_it_is_said_so() {
+    let mut store = store();
+    let plan = || certain(vec![of_scope(0, 2)]);
+    charged(&mut store, depends(), PROVED, &[ADMITTED]);
+    charged(&mut store, plan(), UNPROVED, &[DENIED]);
+    assert!(known(&mut store, plan(), 0).is_some());
+    assert!(matches!(store.acceptance(Some(proof()), at(100_000)), Acceptance::Known(..)));
+    store.forget();
+    assert_eq!(known(&mut store, plan(), 0), None);
+    assert_eq!(store.acceptance(Some(proof()), at(100_000)), Acceptance::Unknown(proof()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tollgate::redis::{Reply, RespError, read_reply};
+use tollgate::redis::{Brought, Errand, Question, Refused, Reply, RespError, Settings, read_reply};
 
 /// The servers that there are: the machine's own, and those that `scripts/test` has installed.
 pub(crate) fn programs() -> Vec<Program> {
@@ -91,6 +91,31 @@ impl Connection {
         let size = self.stream.read(&mut chunk).expect("it answers");
         assert!(size > 0, "the server has closed the connection");
         chunk[..size].to_vec()
+    }
+
+    /// Goes on an errand, with other commands than its own.
+    pub(crate) fn errand(
+        &mut self,
+        question: Question,
+        other: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Result<Brought, Refused> {
+        self.errand_with(&super::settings(), question, other)
+    }
+
+    /// The same, with settings of its own.
+    pub(crate) fn errand_with(
+        &mut self,
+        settings: &Settings,
+        question: Question,
+        other: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Result<Brought, Refused> {
+        let mut errand = Errand::new(settings, question);
+        self.send(&other(errand.commands()));
+        loop {
+            if let Some(brought) = errand.hear(&self.receive()) {
+                return brought;
+            }
+        }
     }
 
     /// Sends commands that have `count` replies, and hands the last one on.

@@ -68,10 +68,10 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByRedis(Refusal { failure, text }) => {
-                write!(f, "Redis refuses ({}): {text}", failure.name())?;
+                write!(f, "Redis refuses ({}): {}", failure.name(), without_place(text))?;
                 match failure {
                     Failure::Auth => f.write_str(
-                        "; its user needs the rights for the console that docs/configuration.md names at `store.redis.password`",
+                        "; docs/configuration.md says at `store.redis.password` which login it takes, and which rights",
                     ),
                     _ => Ok(()),
                 }
@@ -84,6 +84,14 @@ impl fmt::Display for Refused {
                 "what came from Redis is no answer to this: is it Redis, or Valkey, that listens there?",
             ),
         }
+    }
+}
+
+/// An error without where in the script it was.
+fn without_place(text: &str) -> &str {
+    match text.rsplit_once(" script: ") {
+        Some((error, place)) if place.contains("@user_script") => error,
+        _ => text,
     }
 }
 

@@ -20,9 +20,9 @@
 local WATCHED, WATCHED_SIZE = '>I4I4I4I4', 16 -- id, quota, window in seconds, burst (0: a window)
 local MOST_BLOCKED = 1000
 local KEPT = 31 * 24 * 3600 * SECOND -- for so long at least it is known how often anything was done
-local PAGE = 100 -- so many keys are asked for at once
-local ENOUGH = 2000 -- a step ends when it has done so much: keys that were passed by count 1, a client's 10, and each counter 10 more
-local KEY_COST, CLIENT_COST, COUNTER_COST = 1, 10, 10
+local PAGE = 20 -- so many keys are asked for at once
+-- A step ends when it has taken so many microseconds, about: for a key of anybody's, a client, a window, a bucket.
+local ENOUGH, KEY_COST, CLIENT_COST, COUNTER_COSTS = 2000, 1, 5, { [0] = 6, [1] = 30 }
 
 -- The limits to look for, by their counters.
 local function read_watched(packed)
@@ -44,7 +44,7 @@ local function see(record, watched)
   local matters = seen[1] > 0
   for id, counter in pairs(record.counters) do
     local algorithm = algorithms[counter.kind]
-    cost = cost + COUNTER_COST
+    cost = cost + COUNTER_COSTS[counter.kind]
     if algorithm.matters(counter) > now then
       matters = true
       for _, one in ipairs(watched[id] or {}) do
@@ -66,7 +66,7 @@ end
 
 -- What operators have done.
 local function read_acts()
-  local acts = { number = 0, blocked = {}, count = 0, latest = 0, over = {} }
+  local acts = { number = 0, blocked = {}, count = 0, over = {} }
   local members = redis.pcall('ZRANGE', KEYS[1], 0, MOST_BLOCKED, 'WITHSCORES')
   if members.err then
     if not string.find(members.err, 'WRONGTYPE', 1, true) then error(members.err) end
@@ -80,7 +80,6 @@ local function read_acts()
       acts.number = is_number(score) and score or 0
     elseif is_number(score) and score > now then
       acts.blocked[member], acts.count = score, acts.count + 1
-      acts.latest = math.max(acts.latest, score)
     else
       acts.over[#acts.over + 1] = member
     end
@@ -88,12 +87,14 @@ local function read_acts()
   return acts
 end
 
--- Counts one act more, after which somebody is blocked until `latest`. It comes before what is done: if it fails, nothing was.
-local function count_act(acts, latest)
+-- Counts one act more, after which these are blocked. It comes before what is done: if it fails, nothing was.
+local function count_act(acts)
+  local latest = now + KEPT
+  for _, until_when in pairs(acts.blocked) do latest = math.max(latest, until_when) end
   if acts.is_broken then redis.call('DEL', KEYS[1]) end
   redis.call('ZADD', KEYS[1], acts.number + 1, 'acts')
   if #acts.over > 0 then redis.call('ZREM', KEYS[1], unpack(acts.over)) end
-  redis.call('PEXPIREAT', KEYS[1], math.ceil(math.max(acts.latest, latest, now + KEPT) / 1000))
+  redis.call('PEXPIREAT', KEYS[1], math.ceil(latest / 1000))
 end
 
 local function digits_of(key)
@@ -137,19 +138,21 @@ end
 function ask.block(lasts)
   local acts, client, until_when = read_acts(), digits_of(KEYS[2]), now + tonumber(lasts)
   if acts.count >= MOST_BLOCKED and not acts.blocked[client] then return { now, broken, 2 } end
-  count_act(acts, until_when)
+  acts.blocked[client] = until_when
+  count_act(acts)
   redis.call('ZADD', KEYS[1], until_when, client)
   return { now, broken, 1 }
 end
 
 function ask.unblock()
-  local acts = read_acts()
-  count_act(acts, 0)
-  return { now, broken, redis.call('ZREM', KEYS[1], digits_of(KEYS[2])) }
+  local acts, client = read_acts(), digits_of(KEYS[2])
+  acts.blocked[client] = nil
+  count_act(acts)
+  return { now, broken, redis.call('ZREM', KEYS[1], client) }
 end
 
 function ask.pardon()
-  count_act(read_acts(), 0)
+  count_act(read_acts())
   return { now, broken, redis.call('DEL', KEYS[2]) }
 end
 
