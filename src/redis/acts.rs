@@ -21,9 +21,14 @@ pub(super) struct Hearsay {
 }
 
 impl Hearsay {
-    /// Whether it is time to ask. If so, it is taken to be asked now.
-    pub(super) fn is_due(&mut self, now: Time) -> bool {
-        let is_due = self.asked.is_none_or(|asked| now.since(asked) >= EACH);
+    /// Whether it is time to ask.
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.asked.is_none_or(|asked| now.since(asked) >= EACH)
+    }
+
+    /// The same; and if so, it is taken to be asked now.
+    pub(super) fn asks(&mut self, now: Time) -> bool {
+        let is_due = self.is_due(now);
         if is_due {
             self.asked = Some(now);
         }

@@ -132,7 +132,7 @@ impl<W> Store<W> {
         let batch = self.queue.next_batch();
         let requests = batch.requests.len();
         let with_script = std::mem::take(&mut self.script_is_missing);
-        let with_acts = self.hearsay.is_due(now);
+        let with_acts = self.hearsay.asks(now);
         let commands = conversation.say(batch, with_script, with_acts, &self.commands, now);
         Some(Step::Send { commands, requests })
     }
@@ -219,6 +219,12 @@ impl<W> Store<W> {
     /// Forgets what it remembers of clients: an operator has done something in Redis.
     pub fn forget(&mut self) {
         self.memory = Memory::default();
+    }
+
+    /// Whether the next batch asks what operators have done: what this worker has heard of that is a second old.
+    #[must_use]
+    pub fn asks_for_acts(&self, now: Time) -> bool {
+        self.hearsay.is_due(now)
     }
 
     /// The next request that can go on.
