@@ -2,6 +2,7 @@
 
 mod answers;
 mod console;
+mod list;
 mod show;
 mod status;
 mod who;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use console::{Console, Question};
+use list::List;
 use serde::Serialize;
 use serde_json::{Value, json};
 use who::{Named, Who};
@@ -84,20 +86,6 @@ enum Command {
     Status,
 }
 
-/// Which clients are listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
-struct List {
-    /// Only the counters of this scope
-    #[arg(long, value_name = "SCOPE")]
-    scope: Option<String>,
-    /// Only the counters of this policy, by the name that the plugin has in Envoy
-    #[arg(long, value_name = "POLICY")]
-    policy: Option<String>,
-    /// How many at most, 1 to 1000; else 100
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: Option<u16>,
-}
-
 /// Who acts.
 #[derive(Debug, clap::Args)]
 struct By {
@@ -113,22 +101,13 @@ struct By {
 pub(crate) fn run(args: &Args, format: Format) -> anyhow::Result<ExitCode> {
     // What is wrong with the command line is said before anything is asked or read.
     let console = Console::new(args.console.as_deref())?;
-    let list = args.list.clone();
-    if args.command.as_ref().is_some_and(|command| !matches!(command, Command::List(_)))
-        && list != List::default()
-    {
+    let is_list = matches!(args.command, None | Some(Command::List(_)));
+    if !is_list && args.list != List::default() {
         bail!("--scope, --policy and --limit belong to `list`");
     }
     match &args.command {
-        None => list.run(&console, format),
-        Some(Command::List(own)) => {
-            let both = List {
-                scope: own.scope.clone().or(list.scope),
-                policy: own.policy.clone().or(list.policy),
-                limit: own.limit.or(list.limit),
-            };
-            both.run(&console, format)
-        }
+        None => args.list.run(&console, format),
+        Some(Command::List(own)) => own.or(&args.list).run(&console, format),
         Some(Command::Find { whom }) => find(&console, &whom.read()?, format),
         Some(Command::Pardon { whom, by }) => {
             act(&console, &whom.read()?, "pardon", &by.body()?, show::pardoned, format)
@@ -186,19 +165,6 @@ impl By {
                 Ok(name.map_or_else(|| json!({}), |name| json!({ "by": name })))
             }
         }
-    }
-}
-
-impl List {
-    fn run(&self, console: &Console, format: Format) -> anyhow::Result<ExitCode> {
-        let mut question = Question::get("/v1/clients");
-        let limit = self.limit.map(|limit| limit.to_string());
-        for (name, value) in [("scope", &self.scope), ("policy", &self.policy), ("limit", &limit)] {
-            question = question.with(name, value.as_deref());
-        }
-        let answer = console.ask::<answers::Listed>(&question)?;
-        tell(&answer.json, format, || show::listed(&answer.said))?;
-        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -37,7 +37,11 @@ fn the_fullest_stand_first_with_what_comes_next() {
 #[test]
 fn a_list_can_be_cut_down() {
     let arguments = ["--scope", "anon", "list", "--policy", "a b&c", "--limit", "5"];
-    let (ran, asked) = with(&[listed(&[], false)], &arguments);
+    let policy = json!({ "name": "a b&c", "since": "", "workers": 1, "requests": { "allowed": 0, "denied": 0, "blocked": 0,
+        "exempt": 0, "malformed": 0 }, "scopes": [ { "name": "anon", "enforced": true, "words": "", "allowed": 0, "denied": 0, "shadowed": 0 } ] });
+    let status = json!({ "policies": [policy], "redis": null, "blocked": [],
+        "table": { "capacity": null, "clients": 0, "evicted": 0, "corrupt": 0, "contended": 0, "failed": 0 } });
+    let (ran, asked) = with(&[listed(&[], false), status.clone()], &arguments);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(asked[0].line, "GET /v1/clients?scope=anon&policy=a%20b%26c&limit=5 HTTP/1.1");
     assert!(
@@ -46,6 +50,13 @@ fn a_list_can_be_cut_down() {
         "{}",
         ran.out
     );
+    for (arguments, expected) in [
+        (["--scope", "anno"], "no scope `anno` is in force: there is anon"),
+        (["--policy", "tollgate"], "no policy `tollgate` is in force: there is a b&c"),
+    ] {
+        let (ran, _) = with(&[listed(&[], true), status.clone()], &arguments);
+        assert!(ran.code == 2 && ran.out.is_empty() && ran.err.contains(expected), "{ran:?}");
+    }
     let (ran, asked) = with(&[], &["--scope", "anon", "find", ID]);
     assert!(ran.code == 2 && ran.err.contains("belong to `list`") && asked.is_empty(), "{ran:?}");
     assert_eq!(with(&[], &["--limit", "1001"]).0.code, 2);
