@@ -80,6 +80,8 @@ pub(super) struct Blocked {
 pub(super) struct Listed {
     pub(super) looked_at: u64,
     pub(super) complete: bool,
+    /// Why some of it is not known.
+    pub(super) problem: Option<String>,
     pub(super) clients: Vec<Row>,
 }
 
@@ -109,6 +111,8 @@ pub(super) struct Counter {
 /// Of `POST /v1/clients/find`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Found {
+    /// Why some of it is not known.
+    pub(super) problem: Option<String>,
     pub(super) clients: Vec<Known>,
 }
 

@@ -189,7 +189,6 @@ impl Console {
                 "\nIts Redis does not answer: `tollgate clients status` tells more, and so does Envoy's log."
                     .to_owned()
             }
-            (503, _) => "\nEnvoy's log says why no policy is in force.".to_owned(),
             _ => String::new(),
         };
         format!("{base} refuses: {error} (status {status}){what_to_do}")

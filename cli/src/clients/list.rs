@@ -44,7 +44,8 @@ impl List {
             self.check(console)?;
         }
         super::tell(&answer.json, format, || show::listed(&answer.said))?;
-        Ok(ExitCode::SUCCESS)
+        let is_unknown = answer.said.problem.is_some() && answer.said.clients.is_empty();
+        Ok(if is_unknown { ExitCode::from(crate::FAILED) } else { ExitCode::SUCCESS })
     }
 
     /// Nobody is counted by what is not there.

@@ -171,7 +171,12 @@ impl By {
 fn find(console: &Console, whom: &Who, format: Format) -> anyhow::Result<ExitCode> {
     let answer = console.ask::<answers::Found>(&Question::find(whom))?;
     tell(&answer.json, format, || show::found(&answer.said))?;
-    Ok(done(answer.said.clients.iter().any(answers::Known::is_known)))
+    let is_known = answer.said.clients.iter().any(answers::Known::is_known);
+    Ok(if answer.said.problem.is_some() && !is_known {
+        ExitCode::from(crate::FAILED)
+    } else {
+        done(is_known)
+    })
 }
 
 /// Acts on each client that is meant, and tells what came of each.

@@ -37,7 +37,16 @@ pub(super) fn listed(listed: &Listed) -> String {
         let words = "Not all of them could be looked at: there may be fuller ones.";
         tell::line(&mut out, 0, tell::styled(MIND, words));
     }
+    unknown(listed.problem.as_deref(), &mut out);
     out
+}
+
+/// That some of it is not known, and why.
+fn unknown(problem: Option<&str>, out: &mut String) {
+    if let Some(problem) = problem {
+        let words = format!("Some of it is not known: {}", tell::clean(problem));
+        tell::line(out, 0, tell::styled(BAD, words));
+    }
 }
 
 /// What is known of the clients that were looked for.
@@ -52,6 +61,7 @@ pub(super) fn found(found: &Found) -> String {
         }
         known(client, &mut out);
     }
+    unknown(found.problem.as_deref(), &mut out);
     out
 }
 

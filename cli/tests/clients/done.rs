@@ -132,6 +132,25 @@ fn what_is_known_is_said_in_words() {
 }
 
 #[test]
+fn what_is_not_known_is_said() {
+    let problem = "Redis does not answer \u{1b}[2J";
+    let expected = "Some of it is not known: Redis does not answer \\u{1b}[2J";
+    // Where nothing is known at all, that is not the same as if there were nothing.
+    for (rows, code) in [(&[row(ID, "anon", 1, 0.0)][..], 0), (&[], 2)] {
+        let mut api = listed(rows, true);
+        api["problem"] = problem.into();
+        let (ran, _) = with(&[api], &[]);
+        assert!(ran.code == code && ran.out.contains(expected), "{ran:?}");
+    }
+    for (counters, code) in [(&[counter("anon", 1, 0.0)][..], 0), (&[], 2)] {
+        let mut api = found(&[(ID, "client")], counters);
+        api["problem"] = problem.into();
+        let (ran, _) = with(&[api], &["find", ID]);
+        assert!(ran.code == code && ran.out.contains(expected), "{ran:?}");
+    }
+}
+
+#[test]
 fn acts_say_what_came_of_them() {
     for (arguments, path, said, answer, code, words) in [
         (&["pardon", ID][..], "pardon", json!({}), json!({ "client": ID, "pardoned": true }), 0, "pardoned"),

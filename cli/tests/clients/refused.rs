@@ -86,7 +86,7 @@ fn refusals_say_what_to_do() {
         (404, "<html>not found</html>".to_owned(), None, "not as Tollgate's console does"),
         (500, String::new(), None, "not as Tollgate's console does"),
         (502, error("Redis did not answer"), None, "Its Redis does not answer"),
-        (503, error("no policy is in force"), None, "Envoy's log says why"),
+        (503, error("no policy is in force"), None, "no policy is in force (status 503)"),
         (400, error("\u{1b}[2J\u{9b}1m\u{7}bell\nline"), None, "\\u{1b}[2J\\u{9b}1m\\u{7}bell\\nline"),
     ] {
         let console = Console::answering(vec![answer(status, &body)]);
