@@ -70,6 +70,8 @@ def console(wasm: Path, settings: dict) -> dict:
     # Another virtual machine, but the same counters.
     text = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "console"}
     config["vm_config"] = config["vm_config"] | {"configuration": text}
+    if names := [token["environment_variable"] for token in settings.get("tokens", {}).values()]:
+        config["vm_config"]["environment_variables"] = {"host_env_keys": names}
     plugin["typed_config"]["config"] = config
     manager = {
         "@type": _HCM,
