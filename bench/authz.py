@@ -44,7 +44,7 @@ _CONTENDERS = [
 def service(directory: Path, *, denying_address: str) -> Envoy:
     """The shipped authz service, with rates that the load keeps to, but for one address."""
     config = yaml.safe_load((places.ROOT / "envoy/authz.yaml").read_text())
-    [listener] = config["static_resources"]["listeners"]
+    [listener] = [one for one in config["static_resources"]["listeners"] if one["name"] == "authz"]
     [plugin] = _find(listener, "vm_config")
     policy = json.loads(plugin["configuration"]["value"])
     for scope in policy["scopes"].values():

@@ -75,7 +75,7 @@ def set_wasm(document, path):
 
 def filter_configuration(document):
     """Where the filter's policy stands."""
-    return the(document, "Wasm filter", lambda node: "vm_config" in node and "configuration" in node)["configuration"]
+    return the(document, "Wasm filter", lambda node: "vm_config" in node and node.get("name") == "tollgate")["configuration"]
 
 
 def set_policy(document, text):
@@ -126,6 +126,13 @@ def set_listener(document, host, port):
     """The listener `ingress` listens here; port 0 is any free one."""
     listener = the(document, "listener", lambda node: node.get("name") in ("ingress", "authz") and "filter_chains" in node)
     listener["address"] = {"socket_address": {"address": host, "port_value": port}}
+
+
+def set_console(document, host, port):
+    """The console listens here, if there is one; port 0 is any free one."""
+    for listener in document["static_resources"].get("listeners", []):
+        if listener["name"] == "console":
+            listener["address"] = {"socket_address": {"address": host, "port_value": port}}
 
 
 def set_admin(document, host, port):
@@ -213,6 +220,7 @@ def main():
     if options.port is not None:
         check_free("127.0.0.1", options.port)
         set_listener(document, "127.0.0.1", options.port)
+        set_console(document, "127.0.0.1", 0)
         set_admin(document, "127.0.0.1", 0)
     json.dump(document, sys.stdout, indent=2)
 

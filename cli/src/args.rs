@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::tell::Format;
-use crate::{cases, check, explain};
+use crate::{cases, check, clients, explain};
 use tollgate_cli::{import, replay, suggest};
 
 /// Is this policy right, what does it do to this request, what would it have done to yesterday.
@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Replay(replay::Args),
     Suggest(suggest::Args),
     Import(import::Args),
+    Clients(Box<clients::Args>),
     /// Print the JSON Schema of policies, for editors
     Schema,
     /// Print what a shell needs to complete this command
@@ -51,8 +52,8 @@ pub(crate) enum Command {
     },
     /// Print the manual page, or that of one command
     Man {
-        /// The command, such as `explain`
-        command: Option<String>,
+        /// The command, such as `explain` or `clients block`
+        command: Vec<String>,
     },
 }
 

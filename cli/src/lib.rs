@@ -15,5 +15,5 @@ mod report;
 mod ring;
 pub mod suggest;
 
-pub use output::Output;
+pub use output::{Output, count, number};
 pub use parse::parse;

@@ -5,6 +5,7 @@ mod agreement;
 mod args;
 mod cases;
 mod check;
+mod clients;
 mod explain;
 mod policy;
 mod request;
@@ -24,7 +25,13 @@ use clap::{CommandFactory as _, Parser};
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        if let Some(words) = clients::instead_of_secrets(&error) {
+            let _ = writeln!(anstream::stderr(), "{}: {words}", tell::styled(tell::BAD, "tollgate"));
+            std::process::exit(FAILED.into());
+        }
+        error.exit()
+    });
     match cli.color {
         Colour::Auto => {}
         Colour::Always => anstream::ColorChoice::Always.write_global(),
@@ -50,6 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => tollgate_cli::replay::run(args, cli.format),
         Command::Suggest(args) => tollgate_cli::suggest::run(args, cli.format),
         Command::Import(args) => tollgate_cli::import::run(&args, cli.format),
+        Command::Clients(args) => clients::run(&args, cli.format),
         Command::Schema => Ok(tell::print(schema::SCHEMA).map(|()| ExitCode::SUCCESS)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -58,20 +66,24 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Man { command } => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(described(command.as_deref())?).render(&mut page)?;
+            clap_mangen::Man::new(described(&command)?).render(&mut page)?;
             Ok(tell::print(&String::from_utf8_lossy(&page)).map(|()| ExitCode::SUCCESS)?)
         }
     }
 }
 
-/// The whole command, or one of its own.
-fn described(name: Option<&str>) -> anyhow::Result<clap::Command> {
-    let mut whole = Cli::command();
-    whole.build();
-    let Some(name) = name else { return Ok(whole) };
-    let found = whole.get_subcommands().find(|command| command.get_name() == name).cloned();
-    let found = found.ok_or_else(|| {
-        anyhow::anyhow!("there is no command `{}`; see `tollgate --help`", tell::clean(name))
-    })?;
-    Ok(found.display_name(format!("tollgate-{name}")))
+/// The whole command, or the one to which these names lead: `clients block`.
+fn described(names: &[String]) -> anyhow::Result<clap::Command> {
+    let mut found = Cli::command();
+    found.build();
+    let mut whole_name = "tollgate".to_owned();
+    for name in names {
+        let next = found.get_subcommands().find(|command| command.get_name() == name).cloned();
+        found = next.ok_or_else(|| {
+            anyhow::anyhow!("there is no command `{}`; see `tollgate --help`", tell::clean(name))
+        })?;
+        whole_name.push('-');
+        whole_name.push_str(name);
+    }
+    Ok(found.display_name(whole_name))
 }

@@ -50,7 +50,8 @@ pub(crate) fn printable(text: &[u8], most: usize) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-pub(crate) fn number(number: u64) -> String {
+#[must_use]
+pub fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -63,7 +64,8 @@ pub(crate) fn number(number: u64) -> String {
 }
 
 /// `1 request`, `1,234 requests`.
-pub(crate) fn count(many: u64, one: &str) -> String {
+#[must_use]
+pub fn count(many: u64, one: &str) -> String {
     format!("{} {one}{}", number(many), if many == 1 { "" } else { "s" })
 }
 

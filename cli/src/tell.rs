@@ -57,7 +57,7 @@ pub(crate) fn wrapped(out: &mut String, indent: usize, head: &str, text: &str) {
 }
 
 /// How many characters a text takes. What styles it takes none.
-fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     let mut length = 0;
     let mut is_style = false;
     for character in text.chars() {

@@ -308,10 +308,13 @@ fn schema_completions_and_manual_are_printed() {
     assert_eq!((schema.code, schema.out.as_str()), (0, include_str!("../../docs/policy.schema.json")));
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = run(&["completions", shell]);
-        assert!(ran.code == 0 && ran.out.contains("tollgate"), "{shell}");
+        assert!(ran.code == 0 && ran.out.contains("tollgate") && ran.out.contains("unblock"), "{shell}");
+        assert!(!ran.out.contains("--token"), "{shell} completes what is no argument");
     }
     assert!(run(&["man"]).out.contains(".TH tollgate") && run(&["man", "explain"]).out.contains("grpc"));
+    assert!(run(&["man", "clients", "block"]).out.contains(".TH tollgate-clients-block"));
     assert_eq!(run(&["man", "nothing"]).code, 2);
+    assert_eq!(run(&["man", "clients", "explain"]).code, 2);
     assert_eq!(run(&["--version"]).out.trim(), "tollgate 0.1.0");
 }
 

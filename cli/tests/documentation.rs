@@ -1,7 +1,11 @@
 //! What docs/command.md shows is what the command prints.
 
+mod console;
+
 use std::path::Path;
 use std::process::Command;
+
+use console::{Console, answer};
 
 /// The fenced blocks of a page: the text right before each, the word behind the fence, and what is in it.
 fn blocks(page: &str) -> Vec<(&str, &str, &str)> {
@@ -36,11 +40,39 @@ fn each_example_of_the_page_is_real() {
         }
         let (line, expected) = content.split_once('\n').expect("a command and its output");
         let arguments = line.strip_prefix("$ tollgate ").expect("a command").split(' ');
-        let ran =
-            Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).current_dir(&directory).output();
+        let answers = answers(line);
+        let console = Console::answering(answers.iter().map(|body| answer(200, body)).collect());
+        let ran = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(arguments)
+            .env("TOLLGATE_CONSOLE", &console.url)
+            .env_remove("TOLLGATE_CONSOLE_TOKEN")
+            .current_dir(&directory)
+            .output();
         let found = String::from_utf8(ran.expect("the command").stdout).expect("UTF-8");
         assert_eq!(found.trim_end(), expected.trim_end(), "{line}");
+        assert_eq!(console.asked().len(), answers.len(), "{line}");
         count += 1;
     }
-    assert_eq!(count, 7, "examples");
+    assert_eq!(count, 11, "examples");
+}
+
+/// What the console answers where the page asks it.
+fn answers(line: &str) -> Vec<&'static str> {
+    const FOUND: &str = r#"{ "time": "2026-11-28T03:00:00Z", "clients": [ { "client": "5d41402abc4b2a76b9719d911017c592", "is": "address",
+        "proved_for": null, "blocked_for": null, "counters": [ { "policy": "tollgate", "scope": "anon", "rate": "60/min", "limit": 60,
+        "used": 60, "remaining": 0, "wait": 12.3, "reset": 12.3 } ] } ] }"#;
+    const LISTED: &str = r#"{ "time": "2026-11-28T03:00:00Z", "looked_at": 2, "complete": true, "clients": [
+        { "client": "5d41402abc4b2a76b9719d911017c592", "policy": "tollgate", "scope": "anon", "rate": "60/min", "limit": 60,
+          "used": 60, "remaining": 0, "wait": 12.3, "reset": 12.3 },
+        { "client": "9e107d9d372bb6826bd81d3542a419d6", "policy": "tollgate", "scope": "user", "rate": "300/min", "limit": 300,
+          "used": 12, "remaining": 288, "wait": 0.0, "reset": 31.2 } ] }"#;
+    const PARDONED: &str = r#"{ "client": "5d41402abc4b2a76b9719d911017c592", "pardoned": true }"#;
+    const BLOCKED: &str = r#"{ "client": "9e107d9d372bb6826bd81d3542a419d6", "blocked_for": 3600.0 }"#;
+    match line.split_whitespace().nth(3) {
+        _ if !line.starts_with("$ tollgate clients") => vec![],
+        None => vec![LISTED],
+        Some("find") => vec![FOUND],
+        Some("pardon") => vec![FOUND, PARDONED],
+        _ => vec![BLOCKED],
+    }
 }

@@ -60,7 +60,7 @@ fuzz_target!(|input: (bool, &[u8], &[u8])| {
     }
     store.tick(now.after(timeout));
     let mut decided: Vec<u32> =
-        std::iter::from_fn(|| store.next_decided(now)).map(|decided| decided.ticket).collect();
+        std::iter::from_fn(|| store.next_decided()).map(|decided| decided.ticket).collect();
     decided.sort_unstable();
     assert_eq!(decided, [0, 1]);
 });

@@ -109,6 +109,12 @@ impl Book {
         found
     }
 
+    /// Whether a policy keeps its counters in a Redis.
+    #[must_use]
+    pub fn is_in_redis(&self, policy: usize) -> bool {
+        self.policies.get(policy).and_then(|policy| policy.config.as_ref().ok()?.redis.as_ref()).is_some()
+    }
+
     /// Whether a policy keeps its counters in this Redis.
     #[must_use]
     pub fn is_in(&self, policy: usize, settings: &Settings) -> bool {

@@ -48,14 +48,14 @@ impl Ranking {
     pub fn first(&self, count: usize, is_wanted: impl Fn(usize) -> bool) -> Vec<Listed> {
         let wanted = self.limits.iter().enumerate().filter(|(known, _)| is_wanted(*known));
         let mut all: Vec<_> = wanted.flat_map(|(_, listed)| listed.iter().copied()).collect();
-        all.sort_by_key(|(place, listed)| (*place, listed.client));
+        all.sort_unstable_by_key(|(place, listed)| (*place, listed.client));
         all.dedup_by_key(|(_, listed)| (listed.client, listed.known));
         all.into_iter().map(|(_, listed)| listed).take(count).collect()
     }
 }
 
 fn shorten(listed: &mut Vec<(Place, Listed)>) {
-    listed.sort_by_key(|(place, listed)| (*place, listed.client));
+    listed.sort_unstable_by_key(|(place, listed)| (*place, listed.client));
     listed.dedup_by_key(|(_, listed)| listed.client);
     listed.truncate(KEPT);
 }

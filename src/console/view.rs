@@ -8,6 +8,7 @@ use super::{Act, Book, InForce, Listed, Ranking};
 use crate::decision::{Judgement, Ruling};
 use crate::store::{Capacity, Fingerprint};
 use crate::time::date_and_time;
+use crate::words;
 
 /// How far the metrics of one policy have come.
 pub trait Counts {
@@ -49,14 +50,14 @@ pub struct RedisState {
 #[must_use]
 pub fn policies(
     book: &Book,
-    counts: &[Box<dyn Counts>],
+    counts: &[&dyn Counts],
     table: TableState,
     redis: Option<&RedisState>,
     blocked: &[(Fingerprint, Duration)],
     unix: u64,
 ) -> Value {
     let policies: Vec<Value> =
-        book.policies().iter().zip(counts).map(|(policy, counts)| of_policy(policy, &**counts)).collect();
+        book.policies().iter().zip(counts).map(|(policy, counts)| of_policy(policy, *counts)).collect();
     let blocked = blocked
         .iter()
         .map(|(client, left)| json!({ "client": client.to_string(), "blocked_for": seconds(*left) }));
@@ -101,7 +102,7 @@ fn of_policy(policy: &InForce, counts: &dyn Counts) -> Value {
                     "name": scope.name,
                     "enforced": scope.enforced,
                     "rates": rates,
-                    "words": words(config, scope),
+                    "words": words::scope(config, scope),
                     "allowed": counts.scope(place, Judgement::Allowed),
                     "denied": counts.scope(place, Judgement::Denied),
                     "shadowed": counts.scope(place, Judgement::Shadowed),
@@ -121,6 +122,7 @@ pub fn clients(
     wanted: (Option<&str>, Option<&str>),
     limit: usize,
     complete: bool,
+    problem: Option<&str>,
     unix: u64,
 ) -> Value {
     let (scope_name, policy_name) = wanted;
@@ -140,6 +142,7 @@ pub fn clients(
         "time": date_and_time(unix),
         "looked_at": ranking.looked_at(),
         "complete": complete,
+        "problem": problem,
         "clients": rows.collect::<Vec<_>>(),
     })
 }
@@ -157,9 +160,9 @@ pub struct Found {
     pub listed: Vec<Listed>,
 }
 
-/// The clients that were sought; `is` says as what.
+/// The clients that were sought; `is` says as what. With a problem, some of it is not known.
 #[must_use]
-pub fn found(book: &Book, is: &str, found: &[Found], unix: u64) -> Value {
+pub fn found(book: &Book, is: &str, found: &[Found], problem: Option<&str>, unix: u64) -> Value {
     let clients = found.iter().map(|Found { client, proved_for, blocked_for, listed }| {
         json!({
             "client": client.to_string(),
@@ -169,7 +172,7 @@ pub fn found(book: &Book, is: &str, found: &[Found], unix: u64) -> Value {
             "counters": listed.iter().filter_map(|listed| counter(book, listed)).collect::<Vec<_>>(),
         })
     });
-    json!({ "time": date_and_time(unix), "clients": clients.collect::<Vec<_>>() })
+    json!({ "time": date_and_time(unix), "problem": problem, "clients": clients.collect::<Vec<_>>() })
 }
 
 /// That something was done, and whether it changed anything.
@@ -196,10 +199,6 @@ fn counter(book: &Book, listed: &Listed) -> Option<Value> {
         "wait": seconds(wait),
         "reset": seconds(reset),
     }))
-}
-
-fn words(_config: &crate::config::Config, scope: &crate::scope::Scope) -> String {
-    scope.name.clone()
 }
 
 /// In milliseconds at the finest, never less than there is.

@@ -108,6 +108,19 @@ pub(super) fn source_address() -> Vec<u8> {
     property(b"source\0address").unwrap_or_default()
 }
 
+/// The address of this machine that the request has come to.
+#[cfg(not(feature = "nginx"))]
+pub(super) fn destination_address() -> Vec<u8> {
+    property(b"destination\0address").unwrap_or_default()
+}
+
+/// The wall clock, in seconds since 1970.
+#[cfg(not(feature = "nginx"))]
+pub(super) fn unix_time() -> u64 {
+    let now = proxy_wasm::hostcalls::get_current_time().ok();
+    now.and_then(|now| now.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs())
+}
+
 /// A claim of the token that Envoy's `jwt_authn` filter has verified, if it is told to keep its payload as
 /// `jwt_payload` (`payload_in_metadata`).
 pub(super) fn jwt_claim(name: &str) -> Option<Vec<u8>> {

@@ -5,12 +5,14 @@ use std::cell::Cell;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
+#[cfg(not(feature = "nginx"))]
+use crate::console::view::{Counts, RedisState, TableState};
 use crate::decision::{Judgement, Ruling};
 use crate::gate::Passage;
 use crate::metrics::{self as names};
-use crate::policy::Policy;
 use crate::redis::{Failure, Report};
 use crate::request::Unclear;
+use crate::scope::Scope;
 use crate::store::{Capacity, Events, StoreError};
 
 /// The metrics' ids at the host.
@@ -49,7 +51,7 @@ struct ScopeMetrics {
 
 impl Metrics {
     /// Those of the policy with this name.
-    pub(super) fn define(name: &str, policy: &Policy, capacity: Capacity, with_redis: bool) -> Self {
+    pub(super) fn define(name: &str, scopes: &[Scope], with_redis: bool) -> Self {
         let scope = |scope: &str| {
             let judged = |judgement| counter(&names::scope_requests(name, scope, judgement));
             ScopeMetrics {
@@ -59,10 +61,9 @@ impl Metrics {
             }
         };
         let store = |what| counter(&names::store(what));
-        record(gauge(names::STORE_CAPACITY), capacity.clients().into());
         Self {
             rulings: Ruling::ALL.map(|ruling| counter(&names::requests(name, ruling))),
-            scopes: policy.scopes.iter().map(|found| scope(&found.name)).collect(),
+            scopes: scopes.iter().map(|found| scope(&found.name)).collect(),
             proved: counter(&names::credentials(name, "proved")),
             held_back: counter(&names::credentials(name, "held_back")),
             lost_races: store("lost_races"),
@@ -187,6 +188,65 @@ impl RedisMetrics {
             failures: Failure::ALL.iter().map(failure).collect(),
         }
     }
+}
+
+/// What a console is told.
+#[cfg(not(feature = "nginx"))]
+impl Counts for Metrics {
+    fn requests(&self, ruling: Ruling) -> u64 {
+        value(self.rulings[ruling as usize])
+    }
+
+    fn scope(&self, scope: usize, judgement: Judgement) -> u64 {
+        let Some(scope) = self.scopes.get(scope) else { return 0 };
+        value(match judgement {
+            Judgement::Allowed => scope.allowed,
+            Judgement::Denied => scope.denied,
+            Judgement::Shadowed => scope.shadowed,
+        })
+    }
+}
+
+#[cfg(not(feature = "nginx"))]
+impl Metrics {
+    /// The state of the table.
+    pub(super) fn table(&self, capacity: Option<Capacity>) -> TableState {
+        TableState {
+            capacity,
+            clients: value(gauge(names::STORE_CLIENTS)),
+            evicted: value(self.evicted),
+            corrupt: value(self.corrupt),
+            contended: value(self.contended),
+            failed: value(self.failed),
+        }
+    }
+
+    /// The state of Redis, if the policy keeps counters there.
+    pub(super) fn redis(&self) -> Option<RedisState> {
+        let redis = self.redis.as_ref()?;
+        let failures = Failure::ALL.iter().zip(&redis.failures);
+        Some(RedisState {
+            workers_without: value(redis.workers_without),
+            evicts: value(redis.evicts) > 0,
+            failures: failures.map(|((_, cause), (_, metric))| (*cause, value(*metric))).collect(),
+        })
+    }
+}
+
+/// Says for how many clients there is room.
+pub(super) fn set_capacity(capacity: Capacity) {
+    record(gauge(names::STORE_CAPACITY), capacity.clients().into());
+}
+
+/// Says how many clients' counters matter.
+#[cfg(not(feature = "nginx"))]
+pub(super) fn set_clients(clients: u64) {
+    record(gauge(names::STORE_CLIENTS), clients);
+}
+
+#[cfg(not(feature = "nginx"))]
+fn value(metric: u32) -> u64 {
+    hostcalls::get_metric(metric).unwrap_or_default()
 }
 
 fn counter(name: &str) -> u32 {

@@ -106,8 +106,8 @@ impl Link {
     }
 
     /// The next request that can go on.
-    pub(super) fn next_decided(&self, now: Time) -> Option<Decided<Waiter>> {
-        self.store.borrow_mut().next_decided(now)
+    pub(super) fn next_decided(&self) -> Option<Decided<Waiter>> {
+        self.store.borrow_mut().next_decided()
     }
 
     /// If there are requests that can go on, has the root context called again for them.

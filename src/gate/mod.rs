@@ -69,6 +69,11 @@ impl<C: Cells> Gate<C> {
         &self.config
     }
 
+    /// The table with this proxy's counters.
+    pub const fn table(&self) -> &Table<C> {
+        &self.table
+    }
+
     /// The cells with the counters.
     pub const fn cells(&self) -> &C {
         self.table.cells()

@@ -33,16 +33,9 @@ impl<C: Cells> Gate<C> {
         blocked.max().map(|(left, client)| Decision::blocked(client, left))
     }
 
-    /// Copies what stands in Redis to where all workers of this proxy see it, if that is news.
+    /// Copies what stands in Redis to where all workers of this proxy see it, if that is news. If it cannot be written now it is heard
+    /// again in a second.
     pub fn hear(&self, place: Place, number: u64, blocked: &[(Fingerprint, Duration)], now: Time) {
-        let change = |acts: &mut Acts| {
-            let mut heard = acts.clone();
-            heard.copy(place, number, blocked, now);
-            if !heard.is_like(acts) {
-                *acts = heard;
-            }
-        };
-        // If it cannot be written now it is heard again in a second.
-        let _ = self.table.change_acts(now, change);
+        let _ = self.table.hear(place, number, blocked, now);
     }
 }

@@ -4,15 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::resp::{put_argument, put_command, put_count};
+use super::script::{SCRIPT_SHA1, charging_script};
 use crate::limit::Algorithm;
-use crate::store::{Charge, Fingerprint, Plan, Proof, Receipt, Settlement, Stays, Taken};
+use crate::store::{Charge, Fingerprint, MOST_BLOCKED, Plan, Proof, Receipt, Settlement, Stays, Taken};
 use crate::text::put_hex;
-
-/// What charges and settles, once Redis has loaded it. Its head says how the arguments below are to be read.
-pub const SCRIPT: &str = include_str!("script.lua");
-
-/// The name by which it is called then: its SHA-1, as Redis says it. `tests/redis` compares.
-pub const SCRIPT_SHA1: &str = "aa6d1fd3d34c324c7e204ac965594c017088c1c1";
 
 /// Writes commands for keys with one prefix.
 #[derive(Clone)]
@@ -46,6 +41,9 @@ impl fmt::Debug for Commands {
 /// Behind the prefix: a change of what stands under a key needs another version.
 const VERSION: &str = "v2:";
 
+/// Behind it, where a client's digits stand else. In the set under that key it is the member whose score is how often anything was done.
+pub(super) const ACTS: &str = "acts";
+
 /// The keys of one call of the script, each client's once, and its arguments, as they are sent.
 struct Call<'c> {
     commands: &'c Commands,
@@ -73,12 +71,20 @@ impl Commands {
 
     /// Appends the command that loads the script.
     pub fn script(&self, out: &mut Vec<u8>) {
-        put_command(out, &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()]);
+        put_command(out, &[b"SCRIPT", b"LOAD", charging_script().as_bytes()]);
     }
 
     /// Appends the question what happens when its memory is full.
     pub fn memory(&self, out: &mut Vec<u8>) {
         put_command(out, &[b"INFO", b"memory"]);
+    }
+
+    /// Appends the question what operators have done: first the time there, then who is blocked until when.
+    pub fn acts(&self, out: &mut Vec<u8>) {
+        put_command(out, &[b"TIME"]);
+        // One more than can be blocked: the number of acts stands among them.
+        let last = MOST_BLOCKED.to_string();
+        put_command(out, &[b"ZRANGE", self.acts_key().as_bytes(), b"0", last.as_bytes(), b"WITHSCORES"]);
     }
 
     /// Appends a command that says whether all that a request needs works: it writes a key that lasts a second.
@@ -96,6 +102,12 @@ impl Commands {
         key.push_str(VERSION);
         put_hex(&mut key, &client.to_bytes());
         key
+    }
+
+    /// The key with what operators have done: who is blocked, and how often anything was done.
+    #[must_use]
+    pub fn acts_key(&self) -> String {
+        [&self.prefix, VERSION, ACTS].concat()
     }
 
     /// Appends the command that charges a request.

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::acts::{read_acts, read_time};
 use super::answer::{Answer, Settled};
 use super::command::Commands;
 use super::eviction::evicts;
 use super::failure::{Failure, Refusal};
 use super::queue::{Batch, Request, Settling};
 use super::resp::{Reply, RespError, read_reply};
+use super::told::Acts;
 use crate::store::Plan;
 use crate::time::Time;
 
@@ -35,6 +37,8 @@ pub(super) struct Conversation<W> {
     last_said: Time,
     /// When it was last asked about its memory.
     asked: Option<Time>,
+    /// The time there when it was last asked what operators have done.
+    time_there: Option<Time>,
     has_answered: bool,
     refusal: Option<Refusal>,
 }
@@ -46,6 +50,10 @@ enum Said<W> {
     Script,
     /// What its memory is like.
     Memory,
+    /// What time it is there, for the next one.
+    Time,
+    /// What operators have done.
+    Acts,
     Settle(Settling),
     Charge(Request<W>),
     /// A request that was decided without it, as it took too long.
@@ -67,6 +75,8 @@ pub(super) enum Heard<W> {
     Memory {
         evicts: bool,
     },
+    /// What operators have done, or what Redis says instead.
+    Acts(Result<Acts, Refusal>),
     Settled(Settling, Result<Settled, Failure>),
     Charged(Request<W>, Result<Answer, Failure>),
     /// The same for a request that was decided without it.
@@ -85,6 +95,7 @@ impl<W> Conversation<W> {
             read: 0,
             last_said: now,
             asked: None,
+            time_there: None,
             has_answered: false,
             refusal: None,
         }
@@ -110,12 +121,13 @@ impl<W> Conversation<W> {
         self.has_answered
     }
 
-    /// The bytes that say this. `with_script`: Redis has forgotten it. With nothing in the batch, they ask whether Redis can be
-    /// written to.
+    /// The bytes that say this. `with_script`: Redis has forgotten it. `with_acts`: it is asked what operators have done. With nothing in
+    /// the batch, they ask whether Redis can be written to.
     pub(super) fn say(
         &mut self,
         batch: Batch<W>,
         with_script: bool,
+        with_acts: bool,
         commands: &Commands,
         now: Time,
     ) -> Vec<u8> {
@@ -131,6 +143,10 @@ impl<W> Conversation<W> {
         if with_script {
             commands.script(&mut out);
             self.said.push_back(Said::Script);
+        }
+        if with_acts {
+            commands.acts(&mut out);
+            self.said.extend([Said::Time, Said::Acts]);
         }
         if batch.settlements.is_empty() && batch.requests.is_empty() {
             commands.probe(&mut out);
@@ -175,13 +191,32 @@ impl<W> Conversation<W> {
         self.has_answered |= result.is_ok();
         // Not every user may ask for that, and nobody needs it.
         let is_forbidden = matches!(reply, Reply::Error(message) if message.starts_with(b"NOPERM"));
-        if !matches!(said, Some(Said::Memory)) || !(is_forbidden || result == Err(Failure::UnknownCommand)) {
+        let is_needless = match said {
+            Some(Said::Memory) => is_forbidden || result == Err(Failure::UnknownCommand),
+            Some(Said::Time | Said::Acts) => {
+                is_forbidden || matches!(result, Err(Failure::UnknownCommand | Failure::Other))
+            }
+            _ => false,
+        };
+        if !is_needless {
             self.refusal = refusal;
         }
         let heard = match said {
             Some(Said::Login) => Heard::Login(result),
             Some(Said::Script) => Heard::Script(result),
             Some(Said::Memory) => evicts(&reply).map_or(Heard::Nothing, |evicts| Heard::Memory { evicts }),
+            Some(Said::Time) => match read_time(&reply) {
+                Ok(time) => {
+                    self.time_there = Some(time);
+                    Heard::Nothing
+                }
+                Err(refusal) => Heard::Acts(Err(refusal)),
+            },
+            // That it does not tell the time is said already.
+            Some(Said::Acts) => match self.time_there.take() {
+                Some(time) => Heard::Acts(read_acts(&reply, time)),
+                None => Heard::Nothing,
+            },
             Some(Said::Settle(settling)) => Heard::Settled(settling, Settled::read(&reply)),
             Some(Said::Charge(request)) => {
                 let answer = Answer::read(&reply, &request.plan);

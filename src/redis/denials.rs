@@ -9,8 +9,8 @@ use crate::time::Time;
 /// How many denials are remembered. Each has one place, where a later one takes it.
 const PLACES: u32 = 4_096;
 
-/// How long a denial is remembered at most. Something may be given back to the counter meanwhile, by another worker or proxy, or by
-/// whoever unblocks a client: it shows within this time.
+/// How long a denial is remembered at most. Something may be given back to the counter meanwhile, by another worker or proxy, or an
+/// operator may pardon the client: it shows within this time.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Remembers charges that were denied: for a second, or for as long as they were told to wait, the counters need not be asked.

@@ -115,7 +115,10 @@ const KINDS: [(&str, Failure); 17] = [
 ];
 
 /// What stands in errors whose first word is `ERR`.
-const TEXTS: [(&str, Failure); 4] = [
+const TEXTS: [(&str, Failure); 6] = [
+    // Inside a script: from Redis 7.2 on, and before.
+    ("ACL failure in script", Failure::Auth),
+    ("The user executing the script", Failure::Auth),
     ("unknown command", Failure::UnknownCommand),
     ("max number of clients", Failure::TooManyClients),
     ("user_script", Failure::Script),
@@ -187,6 +190,15 @@ mod tests {
             ("ERR max number of clients + cluster connections reached", Failure::TooManyClients),
             ("ERR user_script:9: not written here script: 55, on @user_script:9.", Failure::Script),
             ("ERR Error running script (call to f_5): @user_script:9: not written here", Failure::Script),
+            (
+                "ERR ACL failure in script: User u has no permissions to run the 'zadd' command script: 5, on @user_script:9.",
+                Failure::Auth,
+            ),
+            (
+                "ERR Error running script (call to f_5): @user_script:9: @user_script: 9: The user executing the script can't run \
+                 this command or subcommand",
+                Failure::Auth,
+            ),
             ("ERR syntax error", Failure::Other),
             ("", Failure::Other),
         ] {

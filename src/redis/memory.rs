@@ -9,7 +9,7 @@ use crate::limit::Verdict;
 use crate::store::{Acceptance, Charge, Outcome, Plan, Proof, Receipt};
 use crate::time::Time;
 
-/// Proofs for as long as they count, and for a second what is denied and who has no proof.
+/// Proofs for as long as they count, and for a second what is denied and who has no proof. What operators do makes it forget all.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     proofs: Proofs,

@@ -3,15 +3,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::acts::Hearsay;
 use super::answer::{Answer, Settled};
 use super::breaker::Breaker;
 use super::command::Commands;
 use super::conversation::{Conversation, Heard};
-use super::failure::Failure;
+use super::failure::{Failure, Refusal};
 use super::memory::Memory;
 use super::queue::{Batch, Queue, Request, Settling};
 use super::settings::{OnFailure, Settings};
-use super::told::{Asked, Decided, Report, Step};
+use super::told::{Acts, Asked, Decided, Report, Step};
 use crate::store::{Acceptance, Outcome, Plan, Proof, Settlement};
 use crate::time::Time;
 
@@ -34,6 +35,7 @@ pub struct Store<W> {
     conversation: Option<Conversation<W>>,
     decided: VecDeque<Decided<W>>,
     memory: Memory,
+    hearsay: Hearsay,
     report: Report,
     /// Redis has forgotten the script.
     script_is_missing: bool,
@@ -54,6 +56,7 @@ impl<W> Store<W> {
             conversation: None,
             decided: VecDeque::new(),
             memory: Memory::default(),
+            hearsay: Hearsay::default(),
             report: Report::default(),
             script_is_missing: false,
             must_close: false,
@@ -129,7 +132,8 @@ impl<W> Store<W> {
         let batch = self.queue.next_batch();
         let requests = batch.requests.len();
         let with_script = std::mem::take(&mut self.script_is_missing);
-        let commands = conversation.say(batch, with_script, &self.commands, now);
+        let with_acts = self.hearsay.asks(now);
+        let commands = conversation.say(batch, with_script, with_acts, &self.commands, now);
         Some(Step::Send { commands, requests })
     }
 
@@ -217,13 +221,15 @@ impl<W> Store<W> {
         self.memory = Memory::default();
     }
 
+    /// Whether the next batch asks what operators have done: what this worker has heard of that is a second old.
+    #[must_use]
+    pub fn asks_for_acts(&self, now: Time) -> bool {
+        self.hearsay.is_due(now)
+    }
+
     /// The next request that can go on.
-    pub fn next_decided(&mut self, now: Time) -> Option<Decided<W>> {
-        let decided = self.decided.pop_front()?;
-        if let Ok(answer) = &decided.outcome {
-            self.memory.learn(&decided.plan, answer, now);
-        }
-        Some(decided)
+    pub fn next_decided(&mut self) -> Option<Decided<W>> {
+        self.decided.pop_front()
     }
 
     /// Whether [`Self::next_decided`] has anything to say.
@@ -258,6 +264,11 @@ impl<W> Store<W> {
                 self.report.evicts = Some(evicts);
                 None
             }
+            // Whoever has no right to hear of it is charged all the same.
+            Heard::Acts(acts) => {
+                self.heard_of(acts);
+                None
+            }
             // It is sent once more, with the script.
             Heard::Probed(Err(Failure::NoScript), false) => {
                 self.script_is_missing = true;
@@ -280,6 +291,10 @@ impl<W> Store<W> {
                 None
             }
             Heard::Charged(request, outcome) => {
+                // In the order in which Redis has answered: what operators do afterwards undoes it.
+                if let (Some(_), Ok(answer)) = (&request.waiter, &outcome) {
+                    self.memory.learn(&request.plan, answer, now);
+                }
                 let result = outcome.as_ref().map(|_| ()).map_err(|failure| *failure);
                 self.script_is_missing |= result == Err(Failure::NoScript);
                 self.decide(request, outcome);
@@ -313,6 +328,19 @@ impl<W> Store<W> {
                 self.lose(1);
                 Err(failure)
             }
+        }
+    }
+
+    /// What operators have done there. If that is news, what was remembered may not be true any more.
+    fn heard_of(&mut self, acts: Result<Acts, Refusal>) {
+        match acts {
+            Ok(acts) => {
+                if self.hearsay.is_news(acts.number) {
+                    self.forget();
+                }
+                self.report.acts = Some(acts);
+            }
+            Err(refusal) => self.report.note(Some(&refusal)),
         }
     }
 

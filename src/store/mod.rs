@@ -2,6 +2,7 @@
 
 mod acts;
 mod cell;
+mod census;
 mod checksum;
 mod fingerprint;
 mod memory;
@@ -16,6 +17,7 @@ use std::fmt;
 
 pub use acts::{Acts, MOST_BLOCKED, Place, TooMany};
 pub use cell::cell_with;
+pub use census::Census;
 pub use fingerprint::{Fingerprint, Fingerprinter, NoFingerprint, Secret};
 pub use memory::MemoryCells;
 pub use plan::{Acceptance, Plan, Proof, Proves, Settlement};

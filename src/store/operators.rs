@@ -1,6 +1,8 @@
 //! What operators see of the table, and do in it.
 
-use super::acts::Acts;
+use std::time::Duration;
+
+use super::acts::{Acts, Place};
 use super::table::{ATTEMPTS, Table};
 use super::{Cells, Events, Fingerprint, Seen, StoreError, Watched, cell};
 use crate::time::Time;
@@ -68,6 +70,26 @@ impl<C: Cells> Table<C> {
             }
         }
         Err(StoreError::Contended)
+    }
+
+    /// Copies what stands in Redis, if that is news.
+    ///
+    /// # Errors
+    /// As for [`Self::change_acts`].
+    pub fn hear(
+        &self,
+        place: Place,
+        number: u64,
+        blocked: &[(Fingerprint, Duration)],
+        now: Time,
+    ) -> Result<(), StoreError> {
+        self.change_acts(now, |acts| {
+            let mut heard = acts.clone();
+            heard.copy(place, number, blocked, now);
+            if !heard.is_like(acts) {
+                *acts = heard;
+            }
+        })
     }
 
     /// Behind everybody's.

@@ -24,7 +24,15 @@ def _shipped(file: str) -> dict:
 
 
 def _filter(config: dict) -> dict:
-    [listener] = config["static_resources"]["listeners"]
+    return _plugin(config, "authz")
+
+
+def _console(config: dict) -> dict:
+    return _plugin(config, "console")
+
+
+def _plugin(config: dict, name: str) -> dict:
+    [listener] = [one for one in config["static_resources"]["listeners"] if one["name"] == name]
     [chain] = listener["filter_chains"]
     [manager] = chain["filters"]
     return manager["typed_config"]["http_filters"][0]["typed_config"]["config"]
@@ -45,6 +53,10 @@ def test_it_is_the_service_and_the_cluster():
     assert policy.pop("store") == json.loads(inline)["store"]
     _filter(both)["configuration"]["value"] = ""
     assert _filter(both)["vm_config"].pop("environment_variables") == {
+        "host_env_keys": [shipped.SECRET_VARIABLE, shipped.PASSWORD_VARIABLE]
+    }
+    consoles = [_console(document) for document in (both, alone)]
+    assert consoles[0]["vm_config"].pop("environment_variables") == {
         "host_env_keys": [shipped.SECRET_VARIABLE, shipped.PASSWORD_VARIABLE]
     }
     own = json.loads(_filter(alone)["configuration"]["value"])

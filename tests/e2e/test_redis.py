@@ -282,7 +282,7 @@ def test_an_update_while_requests_wait(redis, open_gate, tmp_path):
         return config | {"node": {"id": "gate", "cluster": "gate"}, "dynamic_resources": {"lds_config": source}}
 
     gate = open_gate(config=write("30/h"), workers=1)
-    until(lambda: gate.stat("listener_manager.total_listeners_active") == 1)
+    until(lambda: gate.stat("listener_manager.total_listeners_active") == 2)  # the console is one
     credential = token(fresh_token())
     callers = [Connection(gate.port) for _ in range(5)]
     redis.stop()

@@ -67,7 +67,7 @@ def with_hashed_credential(config: dict, key: str, directory: Path) -> None:
     shown = [line[2:] for line in lua.splitlines() if line.startswith("--   ")]
     [hashing] = yaml.safe_load("\n".join(shown[:-1]))
     hashing["typed_config"]["default_source_code"]["filename"] = str(directory / "log-credential.lua")
-    [manager] = shipped._find(config, "http_filters")
+    manager = shipped._find(config, "http_filters")[0]
     manager["http_filters"].insert(0, hashing)
     [fields] = [entry["json_format"] for entry in shipped._find(config, "json_format")]
     fields |= yaml.safe_load(shown[-1])

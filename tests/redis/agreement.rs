@@ -3,13 +3,32 @@
 use std::time::Duration;
 
 use tollgate::limit::Verdict;
+use tollgate::redis::{Brought, Question};
 use tollgate::store::{
     Capacity, Charge, CounterId, Events, MemoryCells, Outcome, Plan, Proof, Proves, Receipt, Settlement,
-    Table,
+    Table, Watched,
 };
 use tollgate::time::Time;
 
 use super::{Script, bucket, charge, client, limit, programs};
+
+/// Which of a plan's limits are looked for, and what is seen of a client by them.
+fn look(plan: &Plan, name: u64) -> Question {
+    let charges = [true, false].into_iter().flat_map(|proved| plan.charges(proved));
+    let watched = charges.map(|charge| Watched { counter: charge.counter, limit: charge.limit }).collect();
+    Question::Look { client: client(name), watched }
+}
+
+/// What operators see is what they would see of the core's own table, too.
+fn seen_alike(script: &mut Script, core: &Core, look: Question, now: Time) {
+    let Question::Look { client, watched } = &look else { panic!("it is a look") };
+    let mut expected = core.0.look(*client, watched, now).expect("memory");
+    for (_, verdict) in &mut expected.standings {
+        *verdict = bounded(*verdict);
+    }
+    let expected = Brought::Seen { seen: expected, blocked_for: None, is_corrupt: false };
+    assert_eq!(script.ask(look, now), Ok(expected));
+}
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
 struct Random(u64);
@@ -180,6 +199,10 @@ fn trace(script: &mut Script, seed: u64, steps: usize) {
             script.settle(&theirs, time).expect("Redis settles");
         }
         let plan = plan(&mut random, variant);
+        if random.is_one_in(3) {
+            let look = look(&plan, random.one_of(&[0, 1, 2, 9]));
+            seen_alike(script, &core, look, time);
+        }
         let answer = script.charge(&plan, time).expect("Redis answers");
         let (proved_for, outcome) = core.charge(&plan, time);
         let context = || format!("seed {seed}, step {step}: {plan:#?}");

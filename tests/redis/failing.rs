@@ -12,15 +12,15 @@ fn whoever_waits_is_decided_about_when_its_time_is_over() {
     played.arrives(1, at(10));
     played.arrives(2, at(12));
     played.ticks(at(109));
-    assert_eq!(played.decided(at(109)), []);
+    assert_eq!(played.decided(), []);
     assert_eq!(played.batches, [1, 1], "it is sent for as long as an answer can come in time");
     played.ticks(at(110));
-    assert_eq!(played.decided(at(110)), [(1, Some(Failure::Timeout))]);
+    assert_eq!(played.decided(), [(1, Some(Failure::Timeout))]);
     played.ticks(at(111));
-    assert_eq!(played.decided(at(111)), []);
+    assert_eq!(played.decided(), []);
     // The second answer comes in time, behind one that nobody waits for any more.
     played.answers(at(111));
-    assert_eq!(played.decided(at(111)), [(2, None)]);
+    assert_eq!(played.decided(), [(2, None)]);
     assert!(!played.store.is_busy());
 }
 
@@ -30,7 +30,7 @@ fn whoever_was_not_sent_is_not_sent_when_its_time_is_over() {
     played.arrives(1, at(10));
     played.arrives(2, at(11));
     played.store.tick(at(111));
-    assert_eq!(played.decided(at(111)), [(2, Some(Failure::Timeout)), (1, Some(Failure::Timeout))]);
+    assert_eq!(played.decided(), [(2, Some(Failure::Timeout)), (1, Some(Failure::Timeout))]);
     played.go_on(at(111));
     assert_eq!(played.batches, [1]);
 }
@@ -45,7 +45,7 @@ fn what_is_charged_late_stays_unless_it_was_denied() {
         played.ticks(at(110));
         played.answers(at(120));
         assert_eq!(played.sent, vec![Settle; given_back], "{on_failure:?}");
-        assert_eq!(played.decided(at(120)), [(1, Some(Failure::Timeout))], "once");
+        assert_eq!(played.decided(), [(1, Some(Failure::Timeout))], "once");
     }
 }
 
@@ -101,14 +101,14 @@ fn a_connection_that_worked_and_breaks_is_tried_once_more() {
     // The new one has not worked yet.
     played.breaks(at(17));
     let connection = Some(Failure::Connection);
-    assert_eq!(played.decided(at(17)), [(1, connection), (2, connection), (3, connection)]);
+    assert_eq!(played.decided(), [(1, connection), (2, connection), (3, connection)]);
     // Nor is anybody tried a third time.
     let mut played = Played::new().warmed_up();
     played.arrives(1, at(10));
     played.breaks(at(11));
     played.store.received(super::played::MEMORY.as_bytes(), at(12));
     played.breaks(at(12));
-    assert_eq!(played.decided(at(12)), [(1, connection)]);
+    assert_eq!(played.decided(), [(1, connection)]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn an_idle_connection_may_be_closed() {
         assert!(played.store.is_asked() && !played.store.is_busy());
         played.arrives(1, at(10));
         played.answers(at(11));
-        assert_eq!(played.decided(at(11)), [(1, None)]);
+        assert_eq!(played.decided(), [(1, None)]);
     }
 }
 
@@ -134,7 +134,7 @@ fn a_connection_that_cannot_be_opened_is_a_failure_of_all_that_wait() {
         }
         assert_eq!(played.store.next_step(at(0)), Some(tollgate::redis::Step::Open));
         played.store.closed(failure, at(0));
-        assert_eq!(played.decided(at(0)), [(1, Some(failure)), (2, Some(failure))]);
+        assert_eq!(played.decided(), [(1, Some(failure)), (2, Some(failure))]);
         let gave_up = (turn == 2).then_some(failure);
         assert_eq!(played.store.take_report().gave_up, gave_up);
     }
@@ -155,7 +155,7 @@ fn a_connection_that_ends_has_the_reason_that_redis_gave() {
         played.store.received(said.as_bytes(), at(1));
         while played.store.next_step(at(1)).is_some_and(|step| step == tollgate::redis::Step::Close) {}
         played.store.closed(Failure::Connection, at(1));
-        assert_eq!(played.decided(at(1)), [(1, Some(failure))], "{said}");
+        assert_eq!(played.decided(), [(1, Some(failure))], "{said}");
         let told: Vec<_> =
             played.store.take_report().refusals.into_iter().map(|refusal| refusal.failure).collect();
         assert_eq!(told.first(), Some(&failure).filter(|_| said.starts_with('-')), "{said}");
@@ -170,7 +170,7 @@ fn what_is_no_reply_ends_the_connection() {
         played.arrives(1, at(0));
         played.arrives(2, at(0));
         played.store.received(said.as_bytes(), at(1));
-        let decided = played.decided(at(1));
+        let decided = played.decided();
         assert_eq!(decided, [(1, Some(Failure::Reply))], "{}", &said[..said.len().min(20)]);
         played.go_on(at(1));
         assert_eq!((played.closed, played.opened), (1, 2), "and another begins, for those that wait");
@@ -180,7 +180,7 @@ fn what_is_no_reply_ends_the_connection() {
     let mut played = Played::new();
     played.arrives(1, at(0));
     played.store.received(&long.as_bytes()[..MAX_ANSWER], at(1));
-    assert_eq!(played.decided(at(1)), []);
+    assert_eq!(played.decided(), []);
     // Nobody asked.
     let mut played = Played::new().warmed_up();
     played.says(CHARGED, at(10));
@@ -216,21 +216,21 @@ fn after_three_failures_nobody_waits() {
         played.says("-OOM no\r\n", at(10));
         let report = played.store.take_report();
         assert_eq!(report.gave_up, (turn == 3).then_some(Failure::Memory));
-        let decided = played.decided(at(10));
+        let decided = played.decided();
         assert_eq!(decided[0], (turn, Some(Failure::Memory)));
         if turn < 3 {
             played.answers(at(10));
-            assert_eq!(played.decided(at(10)), [(10 * turn, None)]);
+            assert_eq!(played.decided(), [(10 * turn, None)]);
             // One success, and the count begins anew.
             played.arrives(turn, at(10));
             played.says("-OOM no\r\n", at(10));
             played.arrives(turn, at(10));
             played.says("-OOM no\r\n", at(10));
-            played.decided(at(10));
+            played.decided();
             if turn == 1 {
                 played.arrives(turn, at(10));
                 played.answers(at(10));
-                played.decided(at(10));
+                played.decided();
             }
         } else {
             assert_eq!(decided[1], (30, Some(Failure::BreakerOpen)));
@@ -255,15 +255,15 @@ fn those_that_come_while_one_tries_wait_for_what_comes_of_it() {
         played.arrives(2, at(210));
         played.ticks(at(220));
         assert_eq!(played.sent, [Memory, Charge], "one tries, however long it takes");
-        assert_eq!(played.decided(at(220)), []);
+        assert_eq!(played.decided(), []);
         if recovers {
             played.answers(at(230));
             assert!(played.store.take_report().has_recovered);
             played.answers(at(231));
-            assert_eq!(played.decided(at(231)), [(1, None), (2, None)]);
+            assert_eq!(played.decided(), [(1, None), (2, None)]);
         } else {
             played.ticks(at(300));
-            let decided = played.decided(at(300));
+            let decided = played.decided();
             assert_eq!(decided, [(1, Some(Failure::Timeout)), (2, Some(Failure::BreakerOpen))]);
             assert!(played.store.take_report().gave_up.is_none(), "that is known");
         }

@@ -3,22 +3,31 @@
 mod agreement;
 #[path = "../common/charges.rs"]
 mod charges;
+mod console;
+mod errands;
 mod everybody;
 mod failing;
+mod hearsay;
 #[path = "../common/model.rs"]
 mod model;
+mod operators;
 mod played;
 mod policies;
 mod remembered;
+mod rights;
 mod server;
 #[path = "../common/settlement.rs"]
 mod settled;
 mod settlement;
+mod surveys;
 mod talk;
 
 use std::time::Duration;
 
-use tollgate::redis::{Answer, Commands, Failure, Reply, SCRIPT, SCRIPT_SHA1, Settled};
+use tollgate::redis::{
+    Answer, Brought, Commands, Failure, Question, Refused, Reply, SCRIPT_SHA1, Settings, Settled,
+    charging_script, console_script,
+};
 use tollgate::store::{Charge, Plan, Proves, Settlement};
 use tollgate::time::Time;
 
@@ -31,68 +40,91 @@ fn commands() -> Commands {
     Commands::new(PREFIX.to_owned(), None)
 }
 
+fn settings() -> Settings {
+    Settings { prefix: PREFIX.to_owned(), ..played::settings() }
+}
+
 /// A Redis with the script, on its own clock or on one that the test sets.
 struct Script {
     connection: Connection,
     sha1: String,
     sets_clock: bool,
-    _server: Server,
+    server: Server,
 }
 
 impl Script {
     fn on_its_own_clock(program: &Program, name: &str) -> Self {
-        Self::start(program, name, SCRIPT, false)
+        Self::start(program, name, &charging_script(), false)
     }
 
     /// The same script, but it reads the time from a list, and keys stay: they would expire by another clock.
     fn on_a_set_clock(program: &Program, name: &str) -> Self {
-        let mut script = SCRIPT.to_owned();
-        for (own, other) in [
-            ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
-            ("'PX', math.ceil((latest - now) / 1000) + 2", "'PX', 3600000"),
-        ] {
-            assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
-            script = script.replace(own, other);
-        }
-        Self::start(program, name, &script, true)
+        Self::start(program, name, &on_a_list(charging_script()), true)
     }
 
     fn start(program: &Program, name: &str, script: &str, sets_clock: bool) -> Self {
         let server = Server::start(program, name);
         let mut connection = server.connect();
         let sha1 = connection.command(&[b"SCRIPT", b"LOAD", script.as_bytes()]);
-        Self { connection, sha1, sets_clock, _server: server }
+        Self { connection, sha1, sets_clock, server }
     }
 
     fn charge(&mut self, plan: &Plan, now: Time) -> Result<Answer, Failure> {
         let mut command = Vec::new();
         commands().charge(plan, &mut command);
-        self.call(command, now, |reply| Answer::read(&reply, plan))
+        self.call(&command, now, |reply| Answer::read(&reply, plan))
     }
 
     fn settle(&mut self, settlement: &Settlement, now: Time) -> Result<Settled, Failure> {
         let mut command = Vec::new();
         commands().settle(settlement, &mut command);
-        self.call(command, now, |reply| Settled::read(&reply))
+        self.call(&command, now, |reply| Settled::read(&reply))
     }
 
-    fn call<T>(&mut self, command: Vec<u8>, now: Time, read: impl FnOnce(Reply) -> T) -> T {
+    /// What the console asks.
+    fn ask(&mut self, question: Question, now: Time) -> Result<Brought, Refused> {
+        if !self.sets_clock {
+            return self.connection.errand(question, |commands| commands);
+        }
+        self.connection.last_of(&set_clock(now), 2, |_| ());
+        let argument = |script: &str| format!("${}\r\n{script}\r\n", script.len()).into_bytes();
+        let own = argument(&console_script());
+        let other = argument(&on_a_list(console_script()));
+        self.connection.errand(question, |commands| replace(&commands, &own, &other))
+    }
+
+    fn call<T>(&mut self, command: &[u8], now: Time, read: impl FnOnce(Reply) -> T) -> T {
         let command = replace(command, SCRIPT_SHA1.as_bytes(), self.sha1.as_bytes());
         if !self.sets_clock {
             return self.connection.last_of(&command, 1, read);
         }
-        let (seconds, micros) = (now.micros() / 1_000_000, now.micros() % 1_000_000);
-        let clock = [encode(&[b"DEL", b"clock"]), {
-            encode(&[b"RPUSH", b"clock", seconds.to_string().as_bytes(), micros.to_string().as_bytes()])
-        }];
-        self.connection.last_of(&[&clock.concat(), &command[..]].concat(), 3, read)
+        self.connection.last_of(&[set_clock(now), command].concat(), 3, read)
     }
 }
 
-fn replace(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+/// A script that reads the time from a list, and whose keys stay.
+fn on_a_list(mut script: String) -> String {
+    for (own, other) in [
+        ("redis.call('TIME')", "redis.call('LRANGE','clock',0,1)"),
+        ("'PX', math.ceil((latest - now) / 1000) + 2", "'PX', 3600000"),
+    ] {
+        assert_eq!(script.matches(own).count(), 1, "the script has one `{own}`");
+        script = script.replace(own, other);
+    }
+    script
+}
+
+/// The two commands that set that clock.
+fn set_clock(now: Time) -> Vec<u8> {
+    let (seconds, micros) = (now.micros() / 1_000_000, now.micros() % 1_000_000);
+    let [seconds, micros] = [seconds, micros].map(|number| number.to_string());
+    let set = encode(&[b"RPUSH", b"clock", seconds.as_bytes(), micros.as_bytes()]);
+    [encode(&[b"DEL", b"clock"]), set].concat()
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let place = bytes.windows(from.len()).position(|window| window == from).expect("it is there");
-    bytes[place..place + from.len()].copy_from_slice(to);
-    bytes
+    [&bytes[..place], to, &bytes[place + from.len()..]].concat()
 }
 
 fn certain(charges: Vec<Charge>) -> Plan {
@@ -253,6 +285,7 @@ fn errors(program: &Program) {
     let mut script = Script::on_its_own_clock(program, "errors");
     let plan = certain(vec![charge(1, 1, limit("5/h"))]);
     let now = Time::default();
+    let whole = charging_script();
     let is_6_0 = script.connection.command(&[b"INFO", b"server"]).contains("redis_version:6.0.");
     for (set, unset, failure) in [
         (
@@ -266,7 +299,7 @@ fn errors(program: &Program) {
             Failure::ReadOnly,
         ),
         (&[b"REPLICAOF", b"127.0.0.1", b"1"], &[b"REPLICAOF", b"NO", b"ONE"], Failure::ReadOnly),
-        (&[b"SCRIPT", b"FLUSH"], &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()], Failure::NoScript),
+        (&[b"SCRIPT", b"FLUSH"], &[b"SCRIPT", b"LOAD", whole.as_bytes()], Failure::NoScript),
     ] {
         script.connection.command(set);
         let found = script.charge(&plan, now).map(|_| ());

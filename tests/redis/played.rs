@@ -36,6 +36,8 @@ pub(crate) fn proves(name: u64) -> Settlement {
 pub(crate) const CHARGED: &str = "*8\r\n:1764\r\n:0\r\n:0\r\n:0\r\n:1\r\n:4\r\n:9\r\n:1764\r\n";
 pub(crate) const SETTLED: &str = "*4\r\n:1764\r\n:1\r\n:0\r\n:0\r\n";
 pub(crate) const MEMORY: &str = "$42\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n\r\n";
+/// There are two: the time, and that nobody is blocked and seven things were done.
+pub(crate) const ACTS: &str = "*2\r\n$4\r\n1764\r\n$1\r\n0\r\n*2\r\n$4\r\nacts\r\n$1\r\n7\r\n";
 
 /// A store, and what it has had done with its connection.
 pub(crate) struct Played {
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Login,
     Memory,
     Script,
+    /// The two that ask what operators have done.
+    Acts,
     Settle,
     Charge,
 }
@@ -135,8 +139,8 @@ impl Played {
     }
 
     /// What has come of whom.
-    pub(crate) fn decided(&mut self, now: Time) -> Vec<(u32, Option<Failure>)> {
-        std::iter::from_fn(|| self.store.next_decided(now))
+    pub(crate) fn decided(&mut self) -> Vec<(u32, Option<Failure>)> {
+        std::iter::from_fn(|| self.store.next_decided())
             .map(|decided| (decided.waiter, decided.outcome.err()))
             .collect()
     }
@@ -145,7 +149,7 @@ impl Played {
     pub(crate) fn warmed_up(mut self) -> Self {
         self.arrives(1_000, at(0));
         self.answers(at(0));
-        self.decided(at(0));
+        self.decided();
         self.store.take_report();
         self.batches.clear();
         self
@@ -157,7 +161,7 @@ impl Played {
             self.arrives(2_000 + turn, at(0));
             self.breaks(at(0));
         }
-        self.decided(at(0));
+        self.decided();
         self.store.take_report();
         self
     }
@@ -169,6 +173,7 @@ impl Command {
             Self::Login => "+OK\r\n",
             Self::Memory => MEMORY,
             Self::Script => "$40\r\n0123456789012345678901234567890123456789\r\n",
+            Self::Acts => ACTS,
             Self::Settle => SETTLED,
             Self::Charge => CHARGED,
         }
@@ -183,9 +188,12 @@ fn commands_of(bytes: &str) -> Vec<Command> {
         if place > 0 {
             commands.push(if part.contains("charge\r\n") { Command::Charge } else { Command::Settle });
         }
-        for (word, command) in
-            [("AUTH\r\n", Command::Login), ("INFO\r\n", Command::Memory), ("LOAD\r\n", Command::Script)]
-        {
+        for (word, command) in [
+            ("AUTH\r\n", Command::Login),
+            ("INFO\r\n", Command::Memory),
+            ("LOAD\r\n", Command::Script),
+            ("ZRANGE\r\n", Command::Acts),
+        ] {
             if part.contains(word) {
                 commands.push(command);
             }

@@ -7,7 +7,7 @@ use tollgate::redis::{Asked, Step, Store};
 use tollgate::store::{Acceptance, Charge, Plan, Proof, Proves, Settlement};
 use tollgate::time::Time;
 
-use super::played::{MEMORY, settings};
+use super::played::{ACTS, MEMORY, settings};
 use super::{certain, charge, client, limit};
 
 const fn at(millis: u64) -> Time {
@@ -22,16 +22,17 @@ fn of_scope(scope: usize, name: u64) -> Charge {
     Charge { scope, ..charge(name, 1, limit("5/min")) }
 }
 
-/// Has what was asked answered with these bytes.
+/// Has what was asked answered with these bytes, behind what Redis is asked about itself.
 fn answered(store: &mut Store<()>, replies: &str, now: Time) {
-    let mut replies = replies.to_owned();
     while let Some(step) = store.next_step(now) {
         match step {
-            Step::Open => {
-                store.opened(now);
-                replies.insert_str(0, MEMORY);
+            Step::Open => store.opened(now),
+            Step::Send { commands, .. } => {
+                let commands = String::from_utf8_lossy(&commands);
+                let memory = if commands.contains("INFO") { MEMORY } else { "" };
+                let acts = if commands.contains("ZRANGE") { ACTS } else { "" };
+                store.received([memory, acts, replies].concat().as_bytes(), now);
             }
-            Step::Send { .. } => store.received(replies.as_bytes(), now),
             Step::Close => panic!("{replies}"),
         }
     }
@@ -44,7 +45,7 @@ fn charged(store: &mut Store<()>, plan: Plan, head: &str, verdicts: &[&str]) {
     let numbers = format!("{head} {}", verdicts.join(" "));
     let numbers: Vec<String> = numbers.split_whitespace().map(|number| format!(":{number}\r\n")).collect();
     answered(store, &format!("*{}\r\n{}", numbers.len(), numbers.concat()), now);
-    assert!(store.next_decided(now).is_some_and(|decided| decided.outcome.is_ok()));
+    assert!(store.next_decided().is_some_and(|decided| decided.outcome.is_ok()));
 }
 
 const DENIED: &str = "0 30000000 0 0";
@@ -85,7 +86,7 @@ fn a_denial_is_remembered_for_a_second() {
     charged(&mut store, plan(), UNPROVED, &[DENIED, ADMITTED]);
     assert_eq!(known(&mut store, plan(), 0), Some(Duration::from_secs(30)));
     assert_eq!(known(&mut store, plan(), 999), Some(Duration::from_millis(29_001)));
-    assert_eq!(known(&mut store, plan(), 1_000), None, "somebody may have been unblocked");
+    assert_eq!(known(&mut store, plan(), 1_000), None, "somebody may have been pardoned");
     assert_eq!(known(&mut store, certain(vec![of_scope(2, 7)]), 0), None, "that one was admitted");
     // What only shadows denies nobody.
     let shadow = || certain(vec![Charge { enforced: false, ..of_scope(0, 5) }]);
@@ -139,11 +140,24 @@ fn what_is_given_back_here_is_known_at_once() {
     let plan = || certain(vec![of_scope(0, 1)]);
     assert!(matches!(store.ask(1, (), plan(), at(100_000)), Asked::Waits));
     answered(&mut store, "*8\r\n:1\r\n:0\r\n:0\r\n:0\r\n:1\r\n:0\r\n:9\r\n:1764\r\n", at(100_000));
-    let decided = store.next_decided(at(100_000)).expect("it is");
+    let decided = store.next_decided().expect("it is");
     charged(&mut store, plan(), UNPROVED, &[DENIED]);
     assert!(known(&mut store, plan(), 0).is_some());
     store.settle(Settlement::undo(decided.outcome.expect("it is").outcome.receipt));
     assert_eq!(known(&mut store, plan(), 0), None);
+}
+
+#[test]
+fn what_is_remembered_is_forgotten_when_it_is_said_so() {
+    let mut store = store();
+    let plan = || certain(vec![of_scope(0, 2)]);
+    charged(&mut store, depends(), PROVED, &[ADMITTED]);
+    charged(&mut store, plan(), UNPROVED, &[DENIED]);
+    assert!(known(&mut store, plan(), 0).is_some());
+    assert!(matches!(store.acceptance(Some(proof()), at(100_000)), Acceptance::Known(..)));
+    store.forget();
+    assert_eq!(known(&mut store, plan(), 0), None);
+    assert_eq!(store.acceptance(Some(proof()), at(100_000)), Acceptance::Unknown(proof()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tollgate::redis::{Reply, RespError, read_reply};
+use tollgate::redis::{Brought, Errand, Question, Refused, Reply, RespError, Settings, read_reply};
 
 /// The servers that there are: the machine's own, and those that `scripts/test` has installed.
 pub(crate) fn programs() -> Vec<Program> {
@@ -80,6 +80,44 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Sends these bytes.
+    pub(crate) fn send(&mut self, commands: &[u8]) {
+        self.stream.write_all(commands).expect("it reads");
+    }
+
+    /// What comes next, as much as is there.
+    pub(crate) fn receive(&mut self) -> Vec<u8> {
+        let mut chunk = [0; 4_096];
+        let size = self.stream.read(&mut chunk).expect("it answers");
+        assert!(size > 0, "the server has closed the connection");
+        chunk[..size].to_vec()
+    }
+
+    /// Goes on an errand, with other commands than its own.
+    pub(crate) fn errand(
+        &mut self,
+        question: Question,
+        other: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Result<Brought, Refused> {
+        self.errand_with(&super::settings(), question, other)
+    }
+
+    /// The same, with settings of its own.
+    pub(crate) fn errand_with(
+        &mut self,
+        settings: &Settings,
+        question: Question,
+        other: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Result<Brought, Refused> {
+        let mut errand = Errand::new(settings, question);
+        self.send(&other(errand.commands()));
+        loop {
+            if let Some(brought) = errand.hear(&self.receive()) {
+                return brought;
+            }
+        }
+    }
+
     /// Sends commands that have `count` replies, and hands the last one on.
     pub(crate) fn last_of<T>(&mut self, commands: &[u8], count: usize, read: impl FnOnce(Reply) -> T) -> T {
         self.all_of(commands, count, |mut replies| read(replies.pop().expect("some replies")))
@@ -92,13 +130,11 @@ impl Connection {
         count: usize,
         read: impl FnOnce(Vec<Reply>) -> T,
     ) -> T {
-        self.stream.write_all(commands).expect("it reads");
+        self.send(commands);
         self.received.clear();
         loop {
-            let mut chunk = [0; 4_096];
-            let size = self.stream.read(&mut chunk).expect("it answers");
-            assert!(size > 0, "the server has closed the connection");
-            self.received.extend_from_slice(&chunk[..size]);
+            let chunk = self.receive();
+            self.received.extend_from_slice(&chunk);
             let mut bytes = &self.received[..];
             let replies: Result<Vec<_>, _> = (0..count).map(|_| read_reply(&mut bytes)).collect();
             match replies {

@@ -5,15 +5,15 @@ use std::time::Duration;
 use tollgate::redis::{Asked, BATCH, Commands, Failure, GAP, Login, SCRIPT_SHA1, WAITING};
 use tollgate::store::Events;
 
-use super::played::{CHARGED, Command, MEMORY, Played, SETTLED, at, plan, proof, proves, settings};
-use Command::{Charge, Memory, Script, Settle};
+use super::played::{ACTS, CHARGED, Command, MEMORY, Played, SETTLED, at, plan, proof, proves, settings};
+use Command::{Acts, Charge, Memory, Script, Settle};
 
 #[test]
 fn the_first_goes_at_once_and_what_arrives_meanwhile_goes_together() {
     let mut played = Played::new();
     assert!(!played.store.is_busy());
     played.arrives(1, at(0));
-    assert_eq!((played.opened, &played.sent[..]), (1, &[Memory, Charge][..]));
+    assert_eq!((played.opened, &played.sent[..]), (1, &[Memory, Acts, Charge][..]));
     for ticket in 2..=4 {
         played.arrives(ticket, at(1));
     }
@@ -21,10 +21,10 @@ fn the_first_goes_at_once_and_what_arrives_meanwhile_goes_together() {
     assert!(played.store.is_busy());
     played.answers(at(2));
     assert_eq!(played.batches, [1, 3]);
-    assert_eq!(played.decided(at(2)), [(1, None)]);
+    assert_eq!(played.decided(), [(1, None)]);
     assert!(played.store.is_busy(), "there is more to come");
     played.answers(at(3));
-    assert_eq!(played.decided(at(3)), [(2, None), (3, None), (4, None)]);
+    assert_eq!(played.decided(), [(2, None), (3, None), (4, None)]);
     assert!(!played.store.is_busy());
     assert_eq!((played.opened, played.closed), (1, 0), "one connection for all");
 }
@@ -43,9 +43,9 @@ fn one_that_takes_longer_than_the_gap_is_sent_more_meanwhile() {
     assert_eq!(played.batches, [1, 1, 1], "whoever comes so late need not wait for a tick");
     // The replies come in the same order, one by one or together.
     played.store.received(CHARGED.as_bytes(), at(30));
-    assert_eq!(played.decided(at(30)), [(1, None)]);
+    assert_eq!(played.decided(), [(1, None)]);
     played.store.received(CHARGED.repeat(2).as_bytes(), at(31));
-    assert_eq!(played.decided(at(31)), [(2, None), (3, None)]);
+    assert_eq!(played.decided(), [(2, None), (3, None)]);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_reply_may_come_in_pieces() {
         assert!(played.store.is_busy());
         played.store.received(&[byte], at(21));
     }
-    assert_eq!(played.decided(at(21)), [(1, None)]);
+    assert_eq!(played.decided(), [(1, None)]);
     assert!(!played.store.is_busy());
 }
 
@@ -77,7 +77,7 @@ fn batches_and_what_waits_are_bounded() {
         played.answers(at(10));
     }
     assert_eq!(played.batches, [vec![1], vec![BATCH; WAITING / BATCH]].concat());
-    assert_eq!(played.decided(at(10)).len(), WAITING + 1);
+    assert_eq!(played.decided().len(), WAITING + 1);
     // So are settlements.
     played.arrives(1, at(20));
     for _ in 0..=WAITING {
@@ -125,7 +125,7 @@ fn a_connection_begins_with_the_login_and_only_it_does() {
     played.arrives(2, at(1));
     assert_eq!(played.sent, [Charge]);
     played.answers(at(1));
-    assert_eq!(played.decided(at(1)), [(1, None), (2, None)]);
+    assert_eq!(played.decided(), [(1, None), (2, None)]);
     settings.login = Some(Login { username: None, password: "x".into() });
     let mut played = Played::with(&settings);
     played.arrives(1, at(0));
@@ -136,12 +136,12 @@ fn a_connection_begins_with_the_login_and_only_it_does() {
 fn it_is_asked_once_a_minute_whether_it_forgets() {
     let mut played = Played::new();
     played.arrives(1, at(0));
-    assert_eq!(played.sent, [Memory, Charge]);
+    assert_eq!(played.sent, [Memory, Acts, Charge]);
     let evicts = "$45\r\nmaxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n\r\n";
-    played.says(&format!("{evicts}{CHARGED}"), at(0));
+    played.says(&format!("{evicts}{ACTS}{CHARGED}"), at(0));
     assert_eq!(played.store.take_report().evicts, Some(true));
     played.arrives(2, at(59_999));
-    assert_eq!(played.sent, [Charge]);
+    assert_eq!(played.sent, [Acts, Charge]);
     played.answers(at(59_999));
     played.arrives(3, at(60_000));
     assert_eq!(played.sent, [Memory, Charge]);
@@ -150,9 +150,9 @@ fn it_is_asked_once_a_minute_whether_it_forgets() {
     // Whoever may not ask that is asked about requests all the same.
     let mut played = Played::new();
     played.arrives(1, at(0));
-    played
-        .says(&format!("-NOPERM this user has no permissions to run the 'info' command\r\n{CHARGED}"), at(0));
-    assert_eq!(played.decided(at(0)), [(1, None)]);
+    let forbidden = "-NOPERM this user has no permissions to run the 'info' command\r\n";
+    played.says(&format!("{forbidden}{ACTS}{CHARGED}"), at(0));
+    assert_eq!(played.decided(), [(1, None)]);
     let report = played.store.take_report();
     assert_eq!((report.evicts, report.refusals.len()), (None, 0));
 }
@@ -181,21 +181,21 @@ fn a_forgotten_script_is_sent_along_once() {
     assert_eq!(played.sent, [Charge, Settle, Charge, Charge]);
     // Two batches are on their way; a third waits.
     played.says(missing, at(17));
-    assert_eq!(played.decided(at(17)), []);
+    assert_eq!(played.decided(), []);
     played.says(&missing.repeat(3), at(17));
     assert_eq!(played.sent, [Script, Settle, Charge, Charge, Charge, Charge]);
     let order: Vec<usize> =
         (1..=4).map(|name| played.last.find(&key(name)).expect("each is asked for again")).collect();
     assert!(order.is_sorted(), "in the order in which they came: {order:?}");
     played.answers(at(18));
-    assert_eq!(played.decided(at(18)), [(1, None), (2, None), (3, None), (4, None)]);
+    assert_eq!(played.decided(), [(1, None), (2, None), (3, None), (4, None)]);
     let report = played.store.take_report();
     assert_eq!((report.unsettled, report.refusals.len()), (0, 0));
     // Forgotten for good: the second time it is a failure.
     played.arrives(5, at(20));
     played.says(missing, at(20));
     played.says(&format!("-OOM no\r\n{missing}"), at(20));
-    assert_eq!(played.decided(at(20)), [(5, Some(Failure::NoScript))]);
+    assert_eq!(played.decided(), [(5, Some(Failure::NoScript))]);
     played.arrives(6, at(21));
     assert_eq!(played.sent, [Script, Charge], "it is still missing");
 }
@@ -214,7 +214,7 @@ fn each_answer_is_its_requests() {
     played.answers(at(10));
     played.says(&format!("{CHARGED}-OOM no\r\n+what\r\n{CHARGED}"), at(11));
     assert_eq!(
-        played.decided(at(11))[1..],
+        played.decided()[1..],
         [(1, None), (2, Some(Failure::Memory)), (3, Some(Failure::Reply)), (4, None)]
     );
     assert!(played.store.take_report().gave_up.is_none());
@@ -258,7 +258,7 @@ fn whoever_goes_away_is_given_back() {
     played.store.gone(4);
     played.store.gone(4);
     played.go_on(at(12));
-    assert_eq!(played.decided(at(12)), [(0, None)]);
+    assert_eq!(played.decided(), [(0, None)]);
     assert_eq!(played.sent, [Settle; 3], "each once");
     played.answers(at(13));
     assert!(!played.store.is_busy());

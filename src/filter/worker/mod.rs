@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::host;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, set_capacity};
 use super::passed::{Counters, Passed, Slot};
 use super::redirects::Redirects;
 use super::redis::{Link, Waiter};
@@ -21,6 +21,8 @@ use crate::metrics;
 use crate::redis::{Failure, Store};
 use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
+#[cfg(not(feature = "nginx"))]
+use crate::store::Table;
 use crate::store::{Events, Settlement};
 use crate::time::Time;
 
@@ -64,7 +66,8 @@ impl Worker {
             None => cells.agree_on_secret(host::random)?,
         };
         let name = metrics::policy_name(&host::plugin_name());
-        let metrics = Metrics::define(&name, &config.policy, config.capacity, link.is_some());
+        let metrics = Metrics::define(&name, &config.policy.scopes, link.is_some());
+        set_capacity(config.capacity);
         let gate = Gate::new(config, secret, cells);
         Ok(Self {
             gate,
@@ -74,6 +77,12 @@ impl Worker {
             link,
             told: RefCell::default(),
         })
+    }
+
+    /// The table with the counters.
+    #[cfg(not(feature = "nginx"))]
+    pub(super) const fn table(&self) -> &Table<SharedCells> {
+        self.gate.table()
     }
 
     /// What all workers have in common.

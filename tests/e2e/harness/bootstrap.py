@@ -6,6 +6,7 @@ That the filter holds on its own is shown with this; what is shipped is tested f
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +63,48 @@ def listener(wasm: Path, policy: Any, *, upstream: bool, trusted_hops: int) -> d
     }
 
 
-def bootstrap(*, listeners: list[dict] | None, lds: Path | None, upstream_port: int | None, http2: bool) -> dict:
-    """`listeners` stand in the file, or come from the watched file `lds`."""
+def console(wasm: Path, settings: dict) -> dict:
+    """The console, on a port picked by the kernel."""
+    plugin = wasm_filter(wasm, {"console": settings})
+    config = plugin["typed_config"]["config"] | {"name": "tollgate-console", "allow_on_headers_stop_iteration": True}
+    # Another virtual machine, but the same counters.
+    text = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "console"}
+    config["vm_config"] = config["vm_config"] | {"configuration": text}
+    if names := [token["environment_variable"] for token in settings.get("tokens", {}).values()]:
+        config["vm_config"]["environment_variables"] = {"host_env_keys": names}
+    plugin["typed_config"]["config"] = config
+    manager = {
+        "@type": _HCM,
+        "stat_prefix": "console",
+        "use_remote_address": True,
+        "route_config": {"virtual_hosts": []},
+        "http_filters": [
+            plugin | {"name": "console"},
+            {"name": "router", "typed_config": {"@type": f"{_TYPES}.filters.http.router.v3.Router"}},
+        ],
+    }
+    return {
+        "name": "console",
+        "address": _address("127.0.0.1", 0),
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+
+
+def bootstrap(
+    *,
+    listeners: list[dict] | None,
+    lds: Path | None,
+    upstream_port: int | None,
+    http2: bool,
+    consoles: Sequence[dict] = (),
+) -> dict:
+    """`listeners` stand in the file, or come from the watched file `lds`; `consoles` stand in the file."""
     config: dict[str, Any] = {
         "admin": {"address": _address("127.0.0.1", 0)},
         "static_resources": {"clusters": [_cluster(upstream_port, http2)] if upstream_port else []},
     }
-    if listeners is not None:
-        config["static_resources"]["listeners"] = listeners
+    if listeners is not None or consoles:
+        config["static_resources"]["listeners"] = [*(listeners or []), *consoles]
     if lds is not None:
         config["node"] = {"id": "gate", "cluster": "gate"}  # dynamic resources ask for a node
         config["dynamic_resources"] = {

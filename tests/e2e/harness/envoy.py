@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,10 +53,11 @@ class Gate:
         trusted_hops: int = 0,
         watched: bool = False,
         config: dict | None = None,
+        console: dict | None = None,
         environment: dict[str, str] | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
-        """`watched`: the listener comes from a file, so that `update` can change it. `config`: a whole bootstrap to
+        """`console`: what the console is told, if there is to be one. `watched`: the listener comes from a file, so that `update` can change it. `config`: a whole bootstrap to
         run instead of the tests' own. `environment`: more variables. `arguments`: more of Envoy's command line."""
         self._directory = directory
         self._environment = _environment(environment)
@@ -63,6 +65,7 @@ class Gate:
         self._workers = workers
         self._trusted_hops = trusted_hops
         self._has_upstream = upstream_port is not None
+        self._has_console = console is not None
         self._updates = 0
         self._killed = False
         self._lds = directory / "listeners.json"
@@ -74,6 +77,7 @@ class Gate:
                 self._write_listener(self._listener(policy))
             config = bootstrap.bootstrap(
                 listeners=None if watched else [self._listener(policy)],
+                consoles=[] if console is None else [bootstrap.console(wasm_path(), console)],
                 lds=self._lds if watched else None,
                 upstream_port=upstream_port,
                 http2=http2_upstream,
@@ -167,6 +171,19 @@ class Gate:
         request = urllib.request.Request(f"http://{self._admin}/logging?{component}={level}", method="POST")
         urllib.request.urlopen(request, timeout=10).close()
 
+    def console(self, path: str, body: dict | None = None, **headers: str) -> tuple[int, dict]:
+        """What the console answers: to a POST, if there is a body. → status and JSON"""
+        data = None if body is None else json.dumps(body).encode()
+        kind = {} if body is None else {"content-type": "application/json"}
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = f"http://127.0.0.1:{self.port_of('console')}{path}"
+        request = urllib.request.Request(url, data=data, headers=kind | names)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
     def stat(self, name: str) -> int:
         """A counter or gauge of Envoy; 0 as long as it does not exist."""
         for line in self.admin(f"/stats?filter=^{re.escape(name)}$").splitlines():
@@ -196,7 +213,8 @@ class Gate:
 
     def _addresses(self) -> list[dict]:
         # A listener inside Envoy has no port.
-        status = next(status for status in self._listeners() if "socket_address" in status["local_address"])
+        served = [status for status in self._listeners() if status["name"] != "console"]
+        status = next(status for status in served if "socket_address" in status["local_address"])
         return [status["local_address"], *status.get("additional_local_addresses", [])]
 
     # -- reload --------------------------------------------------------------------------------------------------------
@@ -206,7 +224,7 @@ class Gate:
         Tollgate is the first."""
         self._updates += 1
         self._write_listener(self._listener(policy), change)
-        wanted = self._workers * (1 + self._updates)
+        wanted = self._workers * (1 + self._has_console + self._updates)
         self._until(lambda: self.stat("listener_manager.listener_create_success") >= wanted, "the update")
 
     def refuse_update(self, policy: Any, change: Callable[[list[dict]], None] | None = None) -> None:

@@ -36,7 +36,7 @@ def set_trusted_hops(config: dict, hops: int) -> None:
 
 def let_upgrade(config: dict) -> None:
     """WebSockets are let through."""
-    [manager] = _find(config, "http_filters")
+    manager = _manager(config)
     manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
 
 
@@ -48,7 +48,7 @@ def set_route(config: dict, cluster: str, options: dict) -> None:
 
 def add_policy(config: dict, name: str, policy: str) -> None:
     """A second filter behind the first, with a policy of its own."""
-    [manager] = _find(config, "http_filters")
+    manager = _manager(config)
     first = manager["http_filters"][0]
     second = json.loads(json.dumps(first)) | {"name": name}
     second["typed_config"]["config"] |= {"name": name}
@@ -58,14 +58,12 @@ def add_policy(config: dict, name: str, policy: str) -> None:
 
 def vm_config(config: dict) -> dict:
     """How the filter's virtual machine is made."""
-    [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
-    return plugin["vm_config"]
+    return _plugin(config)["vm_config"]
 
 
 def authz_policy() -> dict:
     """The policy in `envoy/authz.yaml`."""
-    [plugin] = _find(_here("authz.yaml"), "vm_config")
-    return json.loads(plugin["configuration"]["value"])
+    return json.loads(_plugin(_here("authz.yaml"))["configuration"]["value"])
 
 
 def ext_authz(service_port: int, upstream_port: int, *, stays_open: bool = False) -> dict:
@@ -98,8 +96,7 @@ def redis(
     if with_cluster:
         text = re.sub(r"(?m)^( *)#= ", r"\1", text)
     config = yaml.safe_load(text)
-    [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
-    shipped = json.loads(plugin["configuration"]["value"])["store"]["redis"]
+    shipped = json.loads(_plugin(config)["configuration"]["value"])["store"]["redis"]
     if not with_environment:
         del shipped["password"]
         shipped["secret"] = SECRET
@@ -119,8 +116,7 @@ def redis(
 def authz_redis(redis_ports: Sequence[int], policy: dict | None = None) -> dict:
     """`envoy/authz-redis.yaml`, likewise, with a good secret. `policy` needs no `store`."""
     config = yaml.safe_load(repo_path("envoy", "authz-redis.yaml").read_text())
-    [plugin] = [plugin for plugin in _find(config, "vm_config") if "configuration" in plugin]
-    shipped = json.loads(plugin["configuration"]["value"])
+    shipped = json.loads(_plugin(config)["configuration"]["value"])
     shipped["store"]["redis"]["secret"] = SECRET
     del shipped["store"]["redis"]["password"]
     _put_here(config, json.dumps((policy or shipped) | {"store": shipped["store"]}))
@@ -144,8 +140,19 @@ def _put_here(config: dict, policy: str | None, port: int = 0) -> None:
     for plugin in _find(config, "vm_config"):
         file = Path(plugin["vm_config"]["code"]["local"]["filename"]).name
         plugin["vm_config"]["code"]["local"]["filename"] = str(wasm_path().with_name(file))
-        if policy is not None and "configuration" in plugin:
-            plugin["configuration"]["value"] = policy
+    if policy is not None:
+        _plugin(config)["configuration"]["value"] = policy
+
+
+def _manager(config: dict) -> dict:
+    """That of the listener that serves."""
+    return _find(config, "http_filters")[0]
+
+
+def _plugin(config: dict) -> dict:
+    """The filter that judges requests. (There is the console, too.)"""
+    [plugin] = [plugin for plugin in _find(config, "vm_config") if plugin.get("name") == "tollgate"]
+    return plugin
 
 
 def _set_address(config: dict, cluster: str, ports: Sequence[int]) -> None:

@@ -1,0 +1,127 @@
+//! A look at all clients, in steps that hold nobody up: first those in Redis, then those in the table.
+
+use std::rc::Rc;
+
+use super::errands::Outcome;
+use super::jobs::watched_in;
+use super::{Answer, Ask, Listed, Shown, host, view};
+use crate::console::Ranking;
+use crate::filter::shared::SharedCells;
+use crate::redis::{Brought, Cursor, Question, Settings};
+use crate::store::{Seen, Table, Watched};
+use crate::time::Time;
+
+/// So many cells are looked at in one step, which takes less than a millisecond.
+const CELLS: u32 = 256;
+
+/// So many clients are looked at in one Redis at the most.
+const MOST_IN_REDIS: usize = 100_000;
+
+/// A look at all clients.
+pub(super) struct Scan {
+    shown: Rc<Shown>,
+    watched: Vec<Watched>,
+    /// The Redises that are still to be looked at, the last one first.
+    redises: Vec<Survey>,
+    /// Those whose clients could not be looked at: what this proxy counts instead is shown.
+    failed: Vec<Settings>,
+    ranking: Ranking,
+    next: u32,
+    is_complete: bool,
+    problem: Option<String>,
+}
+
+struct Survey {
+    settings: Settings,
+    known: Vec<usize>,
+    watched: Vec<Watched>,
+    cursor: Cursor,
+    looked_at: usize,
+}
+
+impl Scan {
+    pub(super) fn new(shown: Rc<Shown>) -> Self {
+        let watched = shown.book.watched();
+        let survey = |settings: &Settings| {
+            let (known, watched) = watched_in(&shown.book, settings);
+            Survey { settings: settings.clone(), known, watched, cursor: Cursor::default(), looked_at: 0 }
+        };
+        let redises = shown.book.redises().into_iter().map(survey).collect();
+        let (failed, ranking) = (Vec::new(), Ranking::default());
+        Self { shown, watched, redises, failed, ranking, next: 0, is_complete: true, problem: None }
+    }
+
+    /// The question that comes next, if a Redis is still to be looked at.
+    pub(super) fn question(&self) -> Option<(&Settings, Question)> {
+        let Survey { settings, watched, cursor, .. } = self.redises.last()?;
+        Some((settings, Question::Survey { cursor: *cursor, watched: watched.clone() }))
+    }
+
+    /// Takes in the answer to that.
+    pub(super) fn take(&mut self, outcome: Outcome) {
+        let Some(survey) = self.redises.last_mut() else { return };
+        match outcome {
+            Ok(Brought::Surveyed(surveyed)) => {
+                survey.looked_at += surveyed.found.len();
+                for Seen { client, standings, .. } in surveyed.found {
+                    let listed = standings.into_iter().filter_map(|(at, verdict)| {
+                        Some(Listed { client, known: *survey.known.get(at)?, verdict })
+                    });
+                    self.ranking.add(&self.shown.book, listed);
+                }
+                let is_enough = survey.looked_at >= MOST_IN_REDIS;
+                match surveyed.next {
+                    Some(cursor) if !is_enough => survey.cursor = cursor,
+                    next => {
+                        self.is_complete &= next.is_none();
+                        self.redises.pop();
+                    }
+                }
+            }
+            Ok(_) => {
+                self.redises.pop();
+            }
+            Err(problem) => {
+                self.is_complete = false;
+                self.problem = Some(problem);
+                self.failed.extend(self.redises.pop().map(|survey| survey.settings));
+            }
+        }
+    }
+
+    /// Looks at some more cells. Returns whether that were all.
+    pub(super) fn step(&mut self, table: &Table<&SharedCells>, now: Time) -> bool {
+        let last = table.last_cell();
+        let end = last.min(self.next + CELLS - 1);
+        for cell in self.next..=end {
+            match table.survey(cell, &self.watched, now) {
+                Ok(seen) => seen.into_iter().for_each(|seen| self.add(seen)),
+                Err(_) => self.is_complete = false,
+            }
+        }
+        self.next = end + 1;
+        end == last
+    }
+
+    fn add(&mut self, Seen { client, standings, .. }: Seen) {
+        let (book, failed) = (&self.shown.book, &self.failed);
+        let counts = |known: usize| {
+            let policy = book.known()[known].policy;
+            !book.is_in_redis(policy) || failed.iter().any(|settings| book.is_in(policy, settings))
+        };
+        let listed = standings.into_iter().filter(|(known, _)| counts(*known));
+        let listed: Vec<_> = listed.map(|(known, verdict)| Listed { client, known, verdict }).collect();
+        if !listed.is_empty() {
+            self.ranking.add(book, listed);
+        }
+    }
+
+    /// The answer to one who has waited for it.
+    pub(super) fn answer(&self, ask: &Ask) -> Answer {
+        let Ask::Clients { scope, policy, limit } = ask else { return super::unreachable() };
+        let wanted = (scope.as_deref(), policy.as_deref());
+        let (unix, problem) = (host::unix_time(), self.problem.as_deref());
+        let complete = self.is_complete;
+        Answer::json(&view::clients(&self.shown.book, &self.ranking, wanted, *limit, complete, problem, unix))
+    }
+}
