@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::Shown;
 use super::errands::Outcome;
 use super::jobs::watched_in;
-use super::{Answer, Ask, Listed, Shown, host, view};
-use crate::console::Ranking;
+use crate::console::{Answer, Ask, Listed, Ranking, view};
+use crate::filter::host;
 use crate::filter::shared::SharedCells;
 use crate::redis::{Brought, Cursor, Question, Settings};
 use crate::store::{Seen, Table, Watched};
