@@ -11,7 +11,7 @@ const CELLS: u32 = 64;
 /// So many times are remembered: with the default capacity, those are the whole table.
 const TIMES: usize = 128;
 
-/// Counts the clients that matter, a few cells at a time. Where all cells are not looked at within [`TIMES`], it is an estimate from those
+/// Counts the clients that matter, a few cells at a time. Where all cells are not looked at within `TIMES` steps, it is an estimate from those
 /// that were: clients stand where their fingerprint says, evenly spread.
 #[derive(Debug, Default)]
 pub struct Census {
