@@ -56,6 +56,37 @@ fn each_example_of_the_page_is_real() {
     assert_eq!(count, 11, "examples");
 }
 
+/// The policy of docs/command.md stands for the reader's own.
+#[test]
+fn a_policy_in_a_file_of_its_own_goes_into_envoys() {
+    let page = include_str!("../../docs/configuration.md").replace("\r\n", "\n");
+    let policy = include_str!("../../docs/command.md").replace("\r\n", "\n");
+    let (_, _, policy) = blocks(&policy).into_iter().find(|(_, kind, _)| *kind == "json").expect("a policy");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-file");
+    std::fs::create_dir_all(directory.join("envoy")).expect("a directory");
+    std::fs::write(directory.join("policy.json"), policy).expect("a file");
+    std::fs::write(directory.join("envoy/inline.yaml"), include_str!("../../envoy/inline.yaml"))
+        .expect("a file");
+    let command = Path::new(env!("CARGO_BIN_EXE_tollgate")).parent().expect("its directory");
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::env::join_paths([command.to_owned()].into_iter().chain(std::env::split_paths(&paths)))
+        .expect("paths without a colon");
+    let scripts: Vec<&str> =
+        blocks(&page).into_iter().filter(|(_, kind, _)| *kind == "sh").map(|block| block.2).collect();
+    assert_eq!(scripts.len(), 2);
+    let ran = Command::new("sh")
+        .args(["-euc", &scripts.concat()])
+        .env("PATH", paths)
+        .current_dir(&directory)
+        .output()
+        .expect("a shell");
+    let found = String::from_utf8(ran.stdout).expect("UTF-8");
+    assert!(ran.status.success(), "{found}{}", String::from_utf8_lossy(&ran.stderr));
+    for expected in ["\npolicy.json: no traps\n", "login\n", "\nenvoy.yaml: no traps\n"] {
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+}
+
 /// What the console answers where the page asks it.
 fn answers(line: &str) -> Vec<&'static str> {
     const FOUND: &str = r#"{ "time": "2026-11-28T03:00:00Z", "clients": [ { "client": "5d41402abc4b2a76b9719d911017c592", "is": "address",

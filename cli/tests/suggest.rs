@@ -79,6 +79,7 @@ fn a_policy_to_begin_with_is_all_in_shadow() {
     let config = Config::parse(policy.as_bytes()).expect("a policy");
     assert!(config.policy.scopes.iter().all(|scope| !scope.enforced), "{policy}");
     let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    assert_eq!(policy["$schema"], "policy.schema.json");
     assert_eq!(policy["client"]["credential"]["proof"], json!({ "path": ["/api/jobs/*"] }));
     let scopes = policy["scopes"].as_object().expect("scopes");
     let names: Vec<_> = scopes.keys().map(String::as_str).collect();

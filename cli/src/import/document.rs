@@ -11,7 +11,17 @@ pub(crate) enum Document {
     Object(Vec<(String, Document)>),
 }
 
+/// Where a policy says that its schema is: beside it, where `tollgate schema > policy.schema.json` puts it.
+const SCHEMA: &str = "policy.schema.json";
+
 impl Document {
+    /// A whole policy, which names its schema first, so that editors complete it.
+    pub(crate) fn policy<N: Into<String>>(fields: impl IntoIterator<Item = (N, Self)>) -> Self {
+        let schema = ("$schema".to_owned(), Self::text(SCHEMA));
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value));
+        Self::Object([schema].into_iter().chain(fields).collect())
+    }
+
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }

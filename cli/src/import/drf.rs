@@ -29,7 +29,7 @@ pub(super) fn import(text: &str) -> Result<Imported, String> {
          `\"address\": { \"rate\": \"1200/min\", \"key\": \"address\" }`. Add one, as high as your busiest office needs"
             .into(),
     );
-    Ok(Imported { policy: Document::Object(policy), notes })
+    Ok(Imported { policy: Document::policy(policy), notes })
 }
 
 struct Import<'a> {
@@ -322,6 +322,7 @@ REST_FRAMEWORK = {
 "#;
         let (written, notes) = imported(settings);
         let expected = r#"{
+  "$schema": "policy.schema.json",
   "scopes": {
     "anon": { "rate": "60/min", "match": { "client": "anonymous" }, "key": "address" },
     "user": { "rate": "300/min", "key": ["credential", "address"] },

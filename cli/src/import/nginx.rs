@@ -44,7 +44,7 @@ pub(super) fn import(text: &str) -> Result<Imported, String> {
     let megabytes: u64 = zones.values().map(|zone| zone.megabytes).sum();
     let capacity = (megabytes * 16_000).clamp(65_536, 1 << 24);
     let store = Document::object([("capacity", Document::Number(capacity))]);
-    let policy = Document::object([("scopes", Document::Object(scopes)), ("store", store)]);
+    let policy = Document::policy([("scopes", Document::Object(scopes)), ("store", store)]);
     Ok(Imported { policy, notes })
 }
 
@@ -283,6 +283,7 @@ http {
 "#,
         );
         let expected = r#"{
+  "$schema": "policy.schema.json",
   "scopes": {
     "login": { "rate": "5/min", "algorithm": "token_bucket", "burst": 1, "key": { "all": ["address", { "header": "x-api-key" }] }, "mode": "shadow", "match": { "host": ["api.example.com", "*.example.org"], "path": ["/login"] } },
     "one": { "rate": "10/s", "algorithm": "token_bucket", "burst": 6, "key": "address", "match": { "host": ["api.example.com", "*.example.org"], "path": ["/api/**"] } },

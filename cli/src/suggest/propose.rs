@@ -86,7 +86,7 @@ pub(super) fn propose(survey: &Survey) -> Option<Suggestion> {
         let capacity = (clients as u64 * 4).next_power_of_two().min(1 << 24);
         fields.push(("store", Document::object([("capacity", Document::Number(capacity))])));
     }
-    Some(Suggestion { policy: Document::object(fields), proposals, notes })
+    Some(Suggestion { policy: Document::policy(fields), proposals, notes })
 }
 
 fn client(kind: &str) -> Document {
