@@ -13,6 +13,7 @@ mod parse;
 pub mod replay;
 mod report;
 mod ring;
+pub mod style;
 pub mod suggest;
 
 pub use output::{Output, count, number};

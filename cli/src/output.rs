@@ -1,12 +1,12 @@
 //! What is common to all that is printed: the two kinds of output, numbers and spans for people, tables, progress.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::log::Input;
+use crate::style::{NAME, Style, padded, styled, width};
 
 /// What the answer looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -20,7 +20,7 @@ pub enum Output {
 
 /// Prints what somebody or something else may read on; if nobody does any more, that is an error and no panic.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
     out.flush()
@@ -28,7 +28,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 
 /// Tells what stands beside the result.
 pub(crate) fn tell(text: &str) -> io::Result<()> {
-    io::stderr().lock().write_all(text.as_bytes())
+    anstream::stderr().lock().write_all(text.as_bytes())
 }
 
 /// What somebody has sent, on one line: not more than so many characters, and none that would change the terminal.
@@ -95,26 +95,33 @@ pub(crate) fn span(micros: u64) -> String {
     shown.map(|(count, unit)| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
-/// Rows of text in columns. Of a column whose heading begins with a space, the cells stand at its right.
+/// The number in this style if it is not zero, which is no news.
+pub(crate) fn if_any(style: Style, many: u64) -> String {
+    if many > 0 { styled(style, number(many)) } else { number(many) }
+}
+
+/// Rows of text in columns, which may have styles. Of a column whose heading begins with a space, the cells stand at its right.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+    let widest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell));
         cells.chain([headings[column].trim().len()]).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let widths: Vec<usize> = (0..headings.len()).map(widest).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::new();
-        for ((cell, heading), width) in cells.zip(headings).zip(&widths) {
-            // A string takes all that is written.
-            let _ = if heading.starts_with(' ') {
-                write!(line, "{cell:>width$}  ")
+        for ((cell, heading), wanted) in cells.zip(headings).zip(&widths) {
+            if heading.starts_with(' ') {
+                line.extend(std::iter::repeat_n(' ', wanted.saturating_sub(width(cell))));
+                line.push_str(cell);
             } else {
-                write!(line, "{cell:<width$}  ")
-            };
+                line.push_str(&padded(cell, *wanted));
+            }
+            line.push_str("  ");
         }
         line.trim_end().to_owned() + "\n"
     };
-    let mut text = line(&mut headings.iter().map(|heading| heading.trim()));
+    let bold: Vec<String> = headings.iter().map(|heading| styled(NAME, heading.trim())).collect();
+    let mut text = line(&mut bold.iter().map(String::as_str));
     text.push_str(&"─".repeat(widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)));
     text.push('\n');
     for row in rows {
@@ -196,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_table_has_columns() {
-        let rows = [vec!["a".into(), "1".into()], vec!["long".into(), "1,000".into()]];
-        assert_eq!(table(&["name", " n"], &rows), "name      n\n───────────\na         1\nlong  1,000\n");
+        let rows = [vec!["a".into(), if_any(NAME, 1)], vec![styled(NAME, "long"), "1,000".into()]];
+        let plain = anstream::adapter::strip_str(&table(&["name", " n"], &rows)).to_string();
+        assert_eq!(plain, "name      n\n───────────\na         1\nlong  1,000\n");
     }
 }

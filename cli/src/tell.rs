@@ -3,28 +3,13 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 
-use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 pub(crate) use tollgate::words::{and, clean, or};
 
 /// What the answer looks like.
 pub(crate) use tollgate_cli::Output as Format;
 
-/// Good news.
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// Bad news.
-pub(crate) const BAD: Style = AnsiColor::Red.on_default();
-/// News that somebody has to judge.
-pub(crate) const MIND: Style = AnsiColor::Yellow.on_default();
-/// What a line is about.
-pub(crate) const NAME: Style = Style::new().bold();
-/// What need not be read.
-pub(crate) const FAINT: Style = Style::new().dimmed();
-
-/// The text in this style.
-pub(crate) fn styled(style: Style, text: impl Display) -> String {
-    format!("{style}{text}{style:#}")
-}
+pub(crate) use tollgate_cli::style::{BAD, FAINT, GOOD, MIND, NAME, padded, styled, width};
 
 /// One line more, behind so many spaces.
 pub(crate) fn line(out: &mut String, indent: usize, text: impl Display) {
@@ -54,26 +39,6 @@ pub(crate) fn wrapped(out: &mut String, indent: usize, head: &str, text: &str) {
         length += count;
     }
     let _ = writeln!(out, "{}{current}", padded(&head, indent));
-}
-
-/// How many characters a text takes. What styles it takes none.
-pub(crate) fn width(text: &str) -> usize {
-    let mut length = 0;
-    let mut is_style = false;
-    for character in text.chars() {
-        match character {
-            '\u{1b}' => is_style = true,
-            'm' if is_style => is_style = false,
-            _ if !is_style => length += 1,
-            _ => {}
-        }
-    }
-    length
-}
-
-/// The text, filled up with spaces to this many characters.
-pub(crate) fn padded(text: &str, wanted: usize) -> String {
-    format!("{text}{:1$}", "", wanted.saturating_sub(width(text)))
 }
 
 /// Bytes as a text on one line.
@@ -115,8 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn styles_take_no_room() {
-        assert_eq!(padded(&styled(GOOD, "ab"), 4).chars().filter(|character| *character == ' ').count(), 2);
+    fn lines_end_where_words_do() {
         let mut out = String::new();
         wrapped(&mut out, 4, "a", &"word ".repeat(40));
         assert!(out.lines().count() == 3 && out.lines().all(|line| line.chars().count() <= 100), "{out}");

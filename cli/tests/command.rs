@@ -320,11 +320,3 @@ fn schema_completions_and_manual_are_printed() {
     assert_eq!(run(&["man", "clients", "explain"]).code, 2);
     assert_eq!(run(&["--version"]).out.trim(), "tollgate 0.1.0");
 }
-
-#[test]
-fn colours_are_for_terminals_or_for_those_who_want_them() {
-    let plain = run(&["check", "default"]);
-    assert!(!plain.out.contains('\u{1b}'), "{}", plain.out);
-    assert!(run(&["check", "default", "--color", "always"]).out.contains('\u{1b}'));
-    assert!(!run(&["check", "default", "--color", "never"]).out.contains('\u{1b}'));
-}

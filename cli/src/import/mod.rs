@@ -16,6 +16,7 @@ use serde::Serialize;
 use tollgate::config::Config;
 
 use crate::output::{Output, print, tell};
+use crate::style::{MIND, styled};
 pub(crate) use document::Document;
 
 /// Makes a policy of limits that another program has. The policy goes to standard output; what differs, or could not be known, to
@@ -72,7 +73,7 @@ pub fn run(args: &Args, format: Output) -> anyhow::Result<ExitCode> {
         Output::Text => {
             print(&written)?;
             for note in notes {
-                tell(&format!("- {note}\n"))?;
+                tell(&format!("{} {note}\n", styled(MIND, "-")))?;
             }
         }
         Output::Json => {

@@ -11,12 +11,13 @@ use super::notes;
 use super::tally::ScopeTally;
 use crate::log::time::{rfc3339, shown};
 use crate::log::{FileReport, Skip};
-use crate::output::{count, number, share, span, table};
+use crate::output::{count, if_any, number, share, span, table};
+use crate::style::{BAD, GOOD, MIND, NAME, styled};
 
 /// For people.
 pub(super) fn text(outcome: &Outcome) -> io::Result<()> {
     let Outcome { config, tally, .. } = outcome;
-    let mut out = io::stdout().lock();
+    let mut out = anstream::stdout().lock();
     write!(out, "{}", count(tally.requests, "request"))?;
     if let Some(first) = tally.first {
         let length = span(tally.last.saturating_sub(first));
@@ -24,17 +25,28 @@ pub(super) fn text(outcome: &Outcome) -> io::Result<()> {
     }
     writeln!(out)?;
     let whole = tally.requests;
-    write!(out, "{} denied ({})", number(tally.denied), share(tally.denied, whole))?;
+    let style = if tally.denied > 0 { BAD } else { GOOD };
+    write!(
+        out,
+        "{} ({})",
+        styled(style, format_args!("{} denied", number(tally.denied))),
+        share(tally.denied, whole)
+    )?;
     if tally.shadowed > 0 {
-        write!(out, "; {} more would be if no scope were in shadow", number(tally.shadowed))?;
+        write!(out, "; {} more would be if no scope were in shadow", if_any(MIND, tally.shadowed))?;
     }
     writeln!(out)?;
     if outcome.needs.credentials {
-        writeln!(out, "{} unattributed ({})", number(tally.unattributed), share(tally.unattributed, whole))?;
+        writeln!(
+            out,
+            "{} unattributed ({})",
+            if_any(MIND, tally.unattributed),
+            share(tally.unattributed, whole)
+        )?;
     }
     let skipped = skipped(&outcome.reports);
     if skipped > 0 {
-        writeln!(out, "{} skipped: {}", count(skipped, "line"), reasons(&outcome.reports))?;
+        writeln!(out, "{} skipped: {}", styled(MIND, count(skipped, "line")), reasons(&outcome.reports))?;
     }
     writeln!(out)?;
 
@@ -55,7 +67,7 @@ pub(super) fn text(outcome: &Outcome) -> io::Result<()> {
                     offender.name.clone(),
                     name.to_owned(),
                     number(*requests),
-                    number(offender.denied),
+                    styled(BAD, number(offender.denied)),
                     shown(offender.first),
                     shown(offender.last),
                     span(offender.locked_out),
@@ -85,13 +97,13 @@ pub(super) fn text(outcome: &Outcome) -> io::Result<()> {
 
 fn scope_row(scope: &Scope, tally: &ScopeTally) -> Vec<String> {
     vec![
-        scope.name.clone(),
+        styled(NAME, &scope.name),
         rates(scope).join(", "),
-        mode(scope).to_owned(),
+        if scope.enforced { mode(scope).to_owned() } else { styled(MIND, mode(scope)) },
         number(tally.allowed),
-        number(tally.denied),
+        if_any(BAD, tally.denied),
         number(tally.clients),
-        number(tally.clients_denied()),
+        if_any(BAD, tally.clients_denied()),
     ]
 }
 

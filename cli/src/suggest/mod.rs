@@ -16,8 +16,9 @@ use tollgate::client::{Address, Crawlers, Prefixes};
 use tollgate::config::Config;
 
 use crate::log::{Credential, FileReport, Format, Line, Logs, Skip, follow};
-use crate::output::{Output, Progress, count, number, print, share, span, table, tell};
+use crate::output::{Output, Progress, count, if_any, number, print, share, span, table, tell};
 use crate::report::{Target, Timeline};
+use crate::style::{MIND, NAME, styled};
 use fold::folded;
 use propose::{Proposal, Suggestion, confidence, propose};
 use survey::{Seen, Survey};
@@ -112,8 +113,8 @@ fn comments(survey: &Survey, proposals: &[Proposal]) -> String {
     let row = |proposal: &Proposal| {
         let [p50, p90, p99, most] = proposal.ranks[1].map(|rank| number(rank.into()));
         let clients = format!("{} ({})", number(proposal.clients as u64), confidence(proposal.clients));
-        let hit = number(proposal.hit.len() as u64);
-        vec![proposal.name.clone(), clients, p50, p90, p99, most, proposal.rates.join(", "), hit]
+        let hit = if_any(MIND, proposal.hit.len() as u64);
+        vec![styled(NAME, &proposal.name), clients, p50, p90, p99, most, proposal.rates.join(", "), hit]
     };
     let rows: Vec<Vec<String>> = proposals.iter().map(row).collect();
     let headings = [
@@ -138,7 +139,7 @@ fn comments(survey: &Survey, proposals: &[Proposal]) -> String {
             }
         };
         // A string takes all that is written.
-        let _ = writeln!(text, "{}: {}{hit}.", proposal.name, proposal.comment);
+        let _ = writeln!(text, "{}: {}{hit}.", styled(NAME, &proposal.name), proposal.comment);
     }
     text
 }
