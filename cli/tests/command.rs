@@ -320,3 +320,22 @@ fn schema_completions_and_manual_are_printed() {
     assert_eq!(run(&["man", "clients", "explain"]).code, 2);
     assert_eq!(run(&["--version"]).out.trim(), "tollgate 0.1.0");
 }
+
+#[test]
+fn parameters_that_servers_read_in_several_ways_are_shown() {
+    let out = run(&["explain", "default", "GET", "/?ids_only=1;incomplete_only=0"]).out;
+    let rows = "parameter   `ids_only`: 2 readings; a limit applies if it would under any
+            `1;incomplete_only=0`
+            `1`
+parameter   `incomplete_only`: 2 readings; a limit applies if it would under any
+            `0`
+            missing
+client ";
+    assert!(out.contains(rows), "{out}");
+    let charset = ["-H", "Content-Type: text/plain; charset=utf-16"];
+    let out = run(&[&["explain", "default", "GET", "/?ids_only=1"], &charset[..]].concat()).out;
+    assert!(out.contains("parameter   `ids_only` may be anything, or missing"), "{out}");
+    let json = json(&run(&["explain", "default", "GET", "/?ids_only=1&ids_only=2", "--format", "json"]));
+    let expected = serde_json::json!([{ "name": "ids_only", "values": ["1", "2"], "may_be_missing": false }]);
+    assert_eq!(json["parameters"], expected);
+}

@@ -1,5 +1,6 @@
 //! `tollgate explain`: what a policy does to a request, and why.
 
+mod parameters;
 mod result;
 mod scopes;
 mod show;

@@ -8,6 +8,7 @@ use tollgate::scope::{Counted, Matcher, Reading, Scope};
 use tollgate::store::{Acceptance, Fingerprint};
 use tollgate::words;
 
+use super::parameters::{self, Parameter};
 use super::who::{Role, Who, counted, roles};
 use super::why::{self, Step};
 use crate::policy::Policy;
@@ -22,6 +23,9 @@ pub(crate) struct Explanation {
     pub(crate) request: String,
     /// The paths that it may be for; `None` if it may be for any.
     pub(crate) paths: Option<Vec<String>>,
+    /// The parameters that the policy looks at and that have several readings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parameters: Vec<Parameter>,
     /// Who has sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<Who>,
@@ -107,20 +111,28 @@ impl Explanation {
             let who = Who::of(client, acceptance, policy, sent);
             let roles = roles(client, acceptance, policy);
             let paths = client.request().paths().map(|paths| paths.map(shown).collect());
+            let parameters = parameters::several(policy, client);
             let exempt = exempt(policy, &roles);
             let scopes = scopes(policy, &roles, &who, acceptance);
-            (paths, who, exempt, scopes)
+            (paths, parameters, who, exempt, scopes)
         });
         let request = sent.line();
-        let Ok((paths, who, exempt, mut scopes)) = found else {
-            return Self { request, paths: None, client: None, exempt: Vec::new(), scopes: Vec::new() };
+        let Ok((paths, parameters, who, exempt, mut scopes)) = found else {
+            return Self {
+                request,
+                paths: None,
+                parameters: Vec::new(),
+                client: None,
+                exempt: Vec::new(),
+                scopes: Vec::new(),
+            };
         };
         for scope in &mut scopes {
             for judged in &mut scope.judged {
                 judged.limits = limits(scope.index, judged, outcome);
             }
         }
-        Self { request, paths, client: Some(who), exempt, scopes }
+        Self { request, paths, parameters, client: Some(who), exempt, scopes }
     }
 }
 

@@ -1,5 +1,6 @@
 //! An explanation for people.
 
+use super::parameters::Parameter;
 use super::scopes::{Exempt, Explained, Explanation, JudgedAs, LimitSays};
 use super::why;
 use crate::tell::{self, BAD, FAINT, GOOD, MIND, NAME};
@@ -29,6 +30,9 @@ pub(crate) fn show(explanation: &Explanation, out: &mut String) {
             row(out, "path", "may be anything: it has too many readings; so every limit on a path applies");
         }
     }
+    for parameter in &explanation.parameters {
+        show_parameter(parameter, out);
+    }
     let crawler = client.crawler.as_ref().map(|family| format!("; the crawler {family}, by its user agent"));
     let credential = match client.credential {
         "anonymous" => "anonymous",
@@ -57,6 +61,29 @@ pub(crate) fn show(explanation: &Explanation, out: &mut String) {
     }
     if explanation.scopes.is_empty() {
         tell::line(out, 0, "The policy has no scope that is on.");
+    }
+}
+
+/// So many readings are shown at the most.
+const MOST_READINGS: usize = 12;
+
+fn show_parameter(parameter: &Parameter, out: &mut String) {
+    let name = &parameter.name;
+    let Some(values) = &parameter.values else {
+        let text =
+            format!("`{name}` may be anything, or missing: there is too much to read, or a charset decides");
+        return row(out, "parameter", &text);
+    };
+    let count = values.len() + usize::from(parameter.may_be_missing);
+    row(out, "parameter", &format!("`{name}`: {count} readings; a limit applies if it would under any"));
+    for value in values.iter().take(MOST_READINGS) {
+        tell::line(out, INDENT, format_args!("`{value}`"));
+    }
+    if values.len() > MOST_READINGS {
+        tell::line(out, INDENT, format_args!("and {} more", values.len() - MOST_READINGS));
+    }
+    if parameter.may_be_missing {
+        tell::line(out, INDENT, "missing");
     }
 }
 
