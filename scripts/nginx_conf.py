@@ -21,8 +21,6 @@ pid {directory}/nginx.pid;
 error_log stderr warn;
 events {{ }}
 http {{
-    log_format line '$remote_addr "$request_method $uri" $status $body_bytes_sent, asked: $tollgate_status';
-    access_log /dev/stdout line;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
@@ -77,6 +75,7 @@ def main():
     text = replaced(SHIPPED.read_text(), "127.0.0.1:10001", options.service)
     text = replaced(text, "127.0.0.1:8000", application)
     text = replaced(text, "listen 80;", f"listen 127.0.0.1:{port};")
+    text = replaced(text, "/var/log/nginx/tollgate.log", "/dev/stdout")
     (directory / "auth_request.conf").write_text(text)
     reply = BUILT_IN.format(directory=directory, reply=REPLY.replace("\n", "\\n")) if options.upstream == "none" else ""
     whole = WHOLE.format(directory=directory, user=getpass.getuser(), application=reply)

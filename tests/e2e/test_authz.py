@@ -20,8 +20,8 @@ from harness.envoy import Gate
 from harness.upstream import told
 
 POLL = "/api/v2/jobs/?ids_only=1"
-# What nginx, Caddy, Traefik and Envoy add to every reply of theirs.
-EVERYDAY = {"server", "date", "via", "connection", "x-envoy-upstream-service-time"}
+# What nginx, Caddy, Traefik and Envoy add to every reply of theirs; and the service's note, which Caddy and Traefik can log of a reply only.
+EVERYDAY = {"server", "date", "via", "connection", "x-envoy-upstream-service-time", "x-tollgate"}
 
 
 class Deployment:

@@ -117,21 +117,23 @@ def test_envoy(tmp_path, application):
 
 
 def nginx(directory: Path, service: int, application: int) -> asking.Server:
-    return asking.nginx(directory, service, application, extra=f"    access_log {directory}/access.log;")
+    return asking.nginx(directory, service, application, extra=f"    access_log {directory}/own.log;")
 
 
 def caddy(directory: Path, service: int, application: int) -> asking.Server:
     server = asking.caddy(directory, service, application)
     file = directory / "Caddyfile"
-    logs = f"{{\n\tbind 127.0.0.1\n\tlog {{\n\t\toutput file {directory}/access.log\n\t}}\n"
-    file.write_text(asking._changed(file.read_text(), ("{\n\tbind 127.0.0.1", logs)))
+    logs = f"\n\tlog {{\n\t\toutput file {directory}/own.log\n\t}}\n"
+    text, logs_found = re.subn(r"(?s)\n\tlog \{.*?\n\t\}\n", lambda _: logs, file.read_text())
+    assert logs_found == 1
+    file.write_text(text)
     return server
 
 
 def traefik(directory: Path, service: int, application: int, kind: str = "common") -> asking.Server:
     server = asking.traefik(directory, service, application)
     file = directory / "traefik.yaml"
-    static = yaml.safe_load(file.read_text()) | {"accessLog": {"filePath": f"{directory}/access.log", "format": kind}}
+    static = yaml.safe_load(file.read_text()) | {"accessLog": {"filePath": f"{directory}/own.log", "format": kind}}
     file.write_text(yaml.safe_dump(static))
     return server
 
@@ -144,20 +146,26 @@ def is_of(address: str, line: str) -> bool:
     return re.search(rf"{re.escape(address)}(?!\d)", line) is not None
 
 
-@pytest.mark.parametrize(
-    ("start", "name", "format_"),
-    [
-        (nginx, "nginx", "combined"),
-        (caddy, "caddy", "caddy"),
-        (traefik, "traefik", "traefik"),
-        (traefik_json, "traefik", "traefik-json"),
-    ],
-    ids=["nginx", "caddy", "traefik", "traefik-json"],
-)
-def test_proxies_that_ask(tmp_path, application, start, name, format_):
-    """Their own logs, as they write them by default."""
+# Who asks, how its log is called, what its format is called, and the policy: the logs as they are by default, and as they are shipped, which
+# leave the query out.
+WITHOUT_QUERY = ASKED | {"scopes": {name: scope for name, scope in ASKED["scopes"].items() if name != "search"}}
+LOGS = {
+    "nginx": (nginx, "nginx", "own.log", "combined", ASKED),
+    "caddy": (caddy, "caddy", "own.log", "caddy", ASKED),
+    "traefik": (traefik, "traefik", "own.log", "traefik", ASKED),
+    "traefik-json": (traefik_json, "traefik", "own.log", "traefik-json", ASKED),
+    "nginx-shipped": (asking.nginx, "nginx", "access.log", "json", WITHOUT_QUERY),
+    "caddy-shipped": (asking.caddy, "caddy", "caddy.log", "caddy", WITHOUT_QUERY),
+    "traefik-shipped": (asking.traefik, "traefik", "traefik.log", "traefik-json", WITHOUT_QUERY),
+    "envoy-shipped": (asking.envoy, "envoy", "envoy.log", "envoy-json", WITHOUT_QUERY),
+}
+
+
+@pytest.mark.parametrize("which", list(LOGS))
+def test_proxies_that_ask(tmp_path, application, which):
     rng = random.Random(11)
-    policy = asking.policy_for(name, ASKED)
+    start, name, file, format_, policy = LOGS[which]
+    policy = asking.policy_for(name, policy)
     for directory in ("gate", "proxy"):
         (tmp_path / directory).mkdir()
     live = []
@@ -180,10 +188,12 @@ def test_proxies_that_ask(tmp_path, application, start, name, format_):
             for caller in callers.values():
                 caller.close()
     assert {denied for _, denied in live} == {True, False}
-    log = tmp_path / "proxy/access.log"
-    lines = log.read_text().splitlines()
+    lines = (tmp_path / "proxy" / file).read_text().splitlines()
+    if file in ("caddy.log", "envoy.log"):  # which have other lines, too
+        lines = [line for line in lines if "handled request" in line or line.startswith('{"bytes_sent"')]
     # Traefik was asked whether it was ready.
     lines = [line for line in lines if not (line.startswith("127.0.0.1 ") or '"ClientHost":"127.0.0.1"' in line)]
+    log = tmp_path / "access.log"
     log.write_text("\n".join(lines) + "\n")
     report, decided = replay(tmp_path, policy, log)
     # A proxy writes a line once it has answered: on one connection before the next request is read, but lines of two connections may

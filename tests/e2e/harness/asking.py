@@ -109,6 +109,7 @@ def nginx(
         (SERVICE, f"127.0.0.1:{service}"),
         (APPLICATION, f"127.0.0.1:{application}"),
         ("listen 80;", f"listen 127.0.0.1:{port};"),
+        ("/var/log/nginx/tollgate.log", str(directory / "access.log")),
         ("    location / {", f"{extra}\n    location / {{"),
     )
     if stays_open:
@@ -152,7 +153,7 @@ def caddy(
             ("# \tbind", "\tbind"),
             ("# \trespond", "\trespond"),
             ("\n# }", "\n}"),
-            ("\t\t\terror 502", "\t\t\tvars tollgate yes"),
+            ("\t\t\terror 502", "\t\t\tvars tollgate_open yes"),
             ("127.0.0.1:10009", f"127.0.0.1:{says_yes}"),
         )
     (directory / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
@@ -170,7 +171,7 @@ def traefik(directory: Path, service: int, application: int, *, behind: bool = F
         (APPLICATION, f"127.0.0.1:{application}"),
     )
     # The static configuration is shipped as a comment.
-    static = yaml.safe_load("\n".join(re.findall(r"(?m)^#   ((?:entryPoints|providers): .*)$", text)))
+    static = yaml.safe_load("\n".join(re.findall(r"(?m)^#   ((?:entryPoints|providers|accessLog): .*)$", text)))
     entry_point = static["entryPoints"]["web"]
     entry_point["address"] = f"127.0.0.1:{port}"
     if behind:
