@@ -16,4 +16,4 @@ mod ring;
 pub mod suggest;
 
 pub use output::{Output, count, number};
-pub use parse::parse;
+pub use parse::{parse, parse_console};

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde_json::Value;
-use tollgate::config::{Config, DEFAULT};
+use tollgate::config::{Config, ConfigError, DEFAULT};
 
 use crate::tell;
 
@@ -37,6 +37,15 @@ pub(crate) struct Refusal {
 impl Refusal {
     fn unreadable(name: &str, reason: impl Into<String>) -> Self {
         Self { name: name.to_owned(), path: String::new(), reason: reason.into(), is_refused: false }
+    }
+
+    fn of(name: &str, error: &ConfigError) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: error.path().to_owned(),
+            reason: error.reason().to_owned(),
+            is_refused: true,
+        }
     }
 }
 
@@ -114,12 +123,7 @@ impl Policy {
     /// # Errors
     /// If Envoy would refuse it.
     pub(crate) fn parse(name: &str, document: &[u8]) -> Result<Self, Refusal> {
-        let config = tollgate_cli::parse(document).map_err(|error| Refusal {
-            name: name.to_owned(),
-            path: error.path().to_owned(),
-            reason: error.reason().to_owned(),
-            is_refused: true,
-        })?;
+        let config = tollgate_cli::parse(document).map_err(|error| Refusal::of(name, &error))?;
         let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
         let document = serde_json::from_slice(document)
             .map_err(|error| Refusal::unreadable(name, format!("not valid JSON: {error}")))?;
@@ -142,14 +146,25 @@ impl Policy {
         if found.iter().any(|found| found.is_named) {
             found.retain(|found| found.is_named);
         }
+        // A console is asked about others' policies, and has none.
+        let mut refused = Vec::new();
+        found.retain(|found| match tollgate_cli::parse_console(&found.document) {
+            None => true,
+            Some(checked) => {
+                refused.extend(checked.err().map(|error| Err(Refusal::of(name, &error))));
+                false
+            }
+        });
         let number =
             |index: usize| if found.len() > 1 { format!("{name}#{}", index + 1) } else { name.to_owned() };
-        if found.is_empty() {
+        if found.is_empty() && refused.is_empty() {
             let reason = "has no filter of Tollgate: a `vm_config` with a `configuration` beside it that is a \
                           google.protobuf.StringValue; a policy alone is JSON, in a file that ends with `.json`";
             return vec![Err(Refusal::unreadable(name, reason))];
         }
-        found.iter().enumerate().map(|(index, found)| Self::parse(&number(index), &found.document)).collect()
+        let policies = found.iter().enumerate();
+        let policies = policies.map(|(index, found)| Self::parse(&number(index), &found.document));
+        policies.chain(refused).collect()
     }
 
     /// A section of the document, or else that of the default policy.

@@ -82,6 +82,9 @@ fn policies_come_from_stdin_and_from_envoys_configuration() {
         let ran = run(&["check", &format!("{}/../envoy/{name}", env!("CARGO_MANIFEST_DIR"))]);
         assert!(ran.code == code && ran.out.contains(expected), "{name}: {}", ran.out);
     }
+    let console = "[ { vm_config: { vm_id: tollgate }, configuration: { value: '{}' } }, { vm_config: { vm_id: tollgate }, configuration: { value: '{ \"console\": { \"tokens\": {} } }' } } ]";
+    let ran = run(&["check", &file("console.yaml", console)]);
+    assert!(ran.code == 2 && ran.out.contains("no traps") && ran.out.contains("console.tokens"), "{ran:?}");
     let structure = "a: { vm_config: {}, configuration: { \"@type\": type.googleapis.com/google.protobuf.Struct, value: { scopes: {} } } }";
     let ran = run(&["check", &file("struct.yaml", structure)]);
     assert!(

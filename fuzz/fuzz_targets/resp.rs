@@ -1,12 +1,16 @@
-//! Whatever Redis answers, everybody who waits is decided about, once, and nothing is read twice.
+//! Whatever Redis answers, everybody who waits is decided about, once, and nothing is read twice; and an errand has one answer at most.
 #![no_main]
 
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use tollgate::limit::Limit;
-use tollgate::redis::{Asked, Failure, Login, OnFailure, RespError, Settings, Step, Store, read_reply};
-use tollgate::store::{Charge, CounterId, Fingerprinter, Plan, Proof, Proves, Secret, Settlement, Stays};
+use tollgate::redis::{
+    Asked, Cursor, Errand, Failure, Login, OnFailure, Question, RespError, Settings, Step, Store, read_reply,
+};
+use tollgate::store::{
+    Charge, CounterId, Fingerprinter, Plan, Proof, Proves, Secret, Settlement, Stays, Watched,
+};
 use tollgate::time::Time;
 
 fuzz_target!(|input: (bool, &[u8], &[u8])| {
@@ -63,4 +67,15 @@ fuzz_target!(|input: (bool, &[u8], &[u8])| {
         std::iter::from_fn(|| store.next_decided()).map(|decided| decided.ticket).collect();
     decided.sort_unstable();
     assert_eq!(decided, [0, 1]);
+    let watched = vec![Watched { counter, limit }];
+    for question in [
+        Question::Look { client, watched: watched.clone() },
+        Question::Survey { cursor: Cursor::default(), watched },
+        Question::Block { client, lasts: timeout },
+        Question::Acts,
+    ] {
+        let mut errand = Errand::new(&settings, question);
+        let answers = [answer, other, answer].into_iter().filter_map(|bytes| errand.hear(bytes)).count();
+        assert!(answers <= 1);
+    }
 });

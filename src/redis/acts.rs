@@ -177,8 +177,12 @@ mod tests {
     fn it_is_asked_once_a_second_and_the_first_number_is_no_news() {
         let at = |millis: u64| Time::from_micros(5_000_000 + 1_000 * millis);
         let mut hearsay = Hearsay::default();
-        assert!(hearsay.is_due(at(0)) && !hearsay.is_due(at(999)) && hearsay.is_due(at(1_000)));
-        assert!(!hearsay.is_due(at(1_999)));
+        assert!(hearsay.asks(at(0)) && !hearsay.asks(at(999)) && hearsay.asks(at(1_000)));
+        assert!(!hearsay.asks(at(1_999)));
+        assert!(
+            !hearsay.is_due(at(1_999)) && hearsay.is_due(at(2_000)) && hearsay.is_due(at(2_000)),
+            "only asked whether"
+        );
         assert!(!hearsay.is_news(7) && !hearsay.is_news(7) && hearsay.is_news(8) && !hearsay.is_news(8));
         assert!(hearsay.is_news(0), "the key is gone");
     }

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use super::{Cells, Table, Unavailable};
 use crate::time::Time;
 
-/// So many cells are looked at each time, which takes some 200 µs.
-const CELLS: u32 = 128;
+/// So many cells are looked at each time, which takes a millisecond at the most.
+const CELLS: u32 = 64;
 
 /// So many times are remembered: with the default capacity, those are the whole table.
-const TIMES: usize = 64;
+const TIMES: usize = 128;
 
 /// Counts the clients that matter, a few cells at a time. Where all cells are not looked at within [`TIMES`], it is an estimate from those
 /// that were: clients stand where their fingerprint says, evenly spread.

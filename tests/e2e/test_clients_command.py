@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from harness import shipped
 from harness.client import Client, fresh_address, fresh_token, token
 from harness.places import cli_path
+from harness.redis import Redis
 from harness.waiting import until
 
 _POLICY = {
@@ -196,3 +198,38 @@ def test_another_server_is_none(gate):
     """The gate itself, where one would have typed the wrong port."""
     ran = clients(gate.port)
     assert ran.code == 2 and "what no console of this version does" in ran.err
+
+
+def test_with_redis_it_acts_for_all_envoys(tmp_path, open_gate):
+    address = fresh_address()
+    with Redis(tmp_path) as redis:
+        gates = [open_gate(config=shipped.redis([redis.port], _POLICY, timeout="5s")) for _ in range(2)]
+        one, other = (gate.port_of("console") for gate in gates)
+        for gate in gates:
+            until(lambda gate=gate: gate.console("/v1/policies")[1]["policies"])
+        with Client(gates[0].port, address) as caller, Client(gates[1].port, address) as there:
+            assert caller.statuses(2) == {200: 2} and there.statuses(2) == {200: 1, 429: 1}
+            ran = clients(other, "list", "--scope", "anon")
+            assert ran.code == 0 and re.search(r"anon +3/h +3 of 3 +in ", ran.out), ran.out
+            assert clients(one, "pardon", "--address", address).code == 0
+            assert caller.send("/").status == 200
+            # The other one remembers for a second that it was denied.
+            until(lambda: there.send("/").status == 200)
+        ran = clients(one, "status")
+        assert "counters in Redis" in ran.out and re.search(r"^Redis +every worker has it$", ran.out, re.MULTILINE)
+
+
+def test_without_redis_it_says_what_is_not_known(tmp_path, open_gate):
+    address = fresh_address()
+    with Redis(tmp_path) as redis:
+        gate = open_gate(config=shipped.redis([redis.port], _POLICY), workers=1)
+        console = gate.port_of("console")
+        until(lambda: gate.console("/v1/policies")[1]["policies"])
+        redis.kill()
+        ran = clients(console, "find", "--address", address)
+        assert ran.code == 2 and "Some of it is not known: " in ran.out and "Redis" in ran.out
+        ran = clients(console)
+        assert ran.code == 2 and "Some of it is not known: " in ran.out
+        ran = clients(console, "block", "--address", address)
+        assert (ran.code, ran.out) == (2, "") and "(status 502)" in ran.err and "Redis cannot be reached" in ran.err
+        redis.start()

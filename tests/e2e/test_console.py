@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from harness import bootstrap
 from harness.client import Client, fresh_address, fresh_token, token
+from harness.envoy import run_config
+from harness.places import wasm_path
 from harness.waiting import until
 
 _POLICY = {
@@ -92,3 +97,91 @@ def test_a_credential_is_typed_in(gate):
         assert found["proved_for"] > 3000
     assert _find(gate, credential=fresh_token())["counters"] == []
     assert secret not in gate.log()
+
+
+def test_the_metric_says_how_many_clients_there_are(gate):
+    with Client(gate.port) as caller:
+        assert caller.send("/").status == 200
+    until(lambda: gate.stat("wasmcustom.tollgate.store_clients") > 0)
+    assert gate.stat("wasmcustom.tollgate.store_capacity") == 65536
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("/v1/policies", None, {"host": "evil.example"}, 403),
+        ("/v1/policies", None, {"host": "localhost.evil.example:80"}, 403),
+        ("/v1/clients/find", {"address": "192.0.2.1"}, {"content_type": "text/plain"}, 415),
+        ("/v1/clients/find", {"address": "192.0.2.1"}, {"sec_fetch_site": "cross-site"}, 403),
+        ("/v1/clients/find", {"address": "192.0.2.1"}, {"origin": "http://evil.example"}, 403),
+        ("/v1/clients/find", {"address": "nowhere"}, {}, 400),
+        ("/v1/clients/find", {}, {}, 400),
+        ("/v1/clients/find", {"credential": "a" * 20_000}, {}, 413),
+        ("/v1/clients?limit=many", None, {}, 400),
+        ("/v1/clients/abc/pardon", {}, {}, 400),
+        (f"/v1/clients/{'0' * 32}/block", {"for": "forever"}, {}, 400),
+        (f"/v1/clients/{'0' * 32}/block", None, {}, 405),
+        ("/v2", None, {}, 404),
+    ],
+)
+def test_who_may_not_and_what_is_not_understood(gate, path, body, headers, status):
+    found, refused = gate.console(path, body, **headers)
+    assert found == status, refused
+    assert refused["error"] and len(refused["error"]) > 20
+
+
+def test_no_other_page_may_read_it(gate):
+    """No header says so, whatever a page asks for."""
+    port = gate.port_of("console")
+    with Client(port, "127.0.0.1") as caller:
+        origin = [("host", f"127.0.0.1:{port}"), ("origin", "http://evil.example")]
+        for reply in [
+            caller.send("/v1/policies", *origin),
+            caller.send("/", *origin),
+            caller.send("/v1/clients/find", *origin, ("access-control-request-method", "POST"), method="OPTIONS"),
+        ]:
+            assert not [name for name in reply.headers if name.lower().startswith("access-control-")]
+            assert reply.headers["cache-control"] == "no-store"
+
+
+def test_a_body_in_pieces_is_put_together(gate):
+    port = gate.port_of("console")
+    body = b'{"address":           "192.0.2.77"}'
+    head = f"POST /v1/clients/find HTTP/1.1\r\nhost: localhost:{port}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"1\r\n" + body[at : at + 1] + b"\r\n" for at in range(len(body)))
+    with Client(port, "127.0.0.1") as caller:
+        reply = caller.send_raw(head.encode() + chunks + b"0\r\n\r\n", "POST")
+    assert (reply.status, json.loads(reply.body)["clients"][0]["counters"]) == (200, [])
+
+
+def test_tokens_open_the_door_to_whoever_shows_one(open_gate):
+    tokens = {"alice": {"environment_variable": "TOKEN_ALICE"}, "bob": "b" * 16}
+    gate = open_gate(_POLICY, console={"tokens": tokens}, environment={"TOKEN_ALICE": "a" * 32})
+    client = "0123456789abcdef" * 2
+    assert gate.console("/v1/policies")[0] == 401
+    assert gate.console("/v1/policies", authorization="Bearer nonsense")[0] == 401
+    until(lambda: gate.console("/v1/policies", authorization="Bearer " + "a" * 32)[1]["policies"])
+    block = {"for": "1m", "by": "mallory\n"}
+    assert gate.console(f"/v1/clients/{client}/block", block, authorization="Bearer " + "b" * 16)[0] == 400
+    block = {"for": "1m", "by": "mallory"}
+    assert gate.console(f"/v1/clients/{client}/block", block, authorization="Bearer " + "b" * 16)[0] == 200
+    assert f'console: block client {client} for 60 s by "mallory", as was said, with the token of "bob" from 127.0.0.1' in gate.log()
+    assert "a" * 16 not in gate.log() and "b" * 16 not in gate.log()
+
+
+@pytest.mark.parametrize(
+    ("console", "reason"),
+    [
+        ({"tokens": {}}, "console.tokens"),
+        ({"tokens": {"a": "short"}}, "console.tokens.a"),
+        ({"tokens": {"a": {"environment_variable": "NOT_THERE"}}}, "`NOT_THERE` is not set"),
+        ({"token": "x"}, "unknown field"),
+        (7, "console: expected an object"),
+    ],
+)
+def test_a_console_that_is_configured_badly_is_refused(tmp_path, console, reason):
+    config = bootstrap.bootstrap(
+        listeners=[bootstrap.console(wasm_path(), console)], lds=None, upstream_port=None, http2=False
+    )
+    code, log = run_config(tmp_path, config)
+    assert code != 0 and reason in log, log[-3000:]

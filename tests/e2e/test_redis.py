@@ -328,7 +328,7 @@ def test_with_tls_and_a_user(tmp_path_factory, open_gate):
     subprocess.run(make.split(), cwd=directory, check=True, capture_output=True, stdin=subprocess.DEVNULL)
     cert, key = (str(directory / name) for name in ("cert.pem", "key.pem"))
     with Redis(directory, tls={"cert": cert, "key": key, "ca": cert}) as server:
-        rights = "~tollgate:* +evalsha +script|load +get +set +del +time +quit".split()
+        rights = "~tollgate:* +evalsha +script|load +get +set +del +time +zrange +quit".split()
         server.command("ACL", "SETUSER", "tollgate", "on", ">pass\r\nword", *rights)
         server.command("ACL", "SETUSER", "default", "off")
         config = shipped.redis([server.port], TRUSTING, with_tls=cert, username="tollgate", password="pass\r\nword", **PATIENT)

@@ -26,7 +26,7 @@ POLICY = {
         },
     },
 }
-RIGHTS = "~tollgate:* +evalsha +script|load +get +set +del +time +info".split()
+RIGHTS = "~tollgate:* +evalsha +script|load +get +set +del +time +zrange +info".split()
 
 
 @pytest.fixture(scope="module", params=others(), ids=lambda path: Path(path).parent.name)

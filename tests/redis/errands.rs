@@ -103,7 +103,9 @@ fn good_replies_are_understood_in_whatever_pieces_they_come() {
 fn what_is_no_answer_is_said_to_be_none() {
     for (question, words, _) in questions() {
         let mut others: Vec<Vec<String>> = (0..words.len()).map(|cut| words[..cut].to_vec()).collect();
-        others.push([&words[..], &[":1".to_owned()]].concat());
+        let mut errand = Errand::new(&settings(), question.clone());
+        let longer = [&words[..], &[":1".to_owned()]].concat();
+        assert_eq!(errand.hear(&reply(&longer)), Some(Err(Refused::Nonsense)), "{question:?}");
         for place in 0..words.len() {
             for other in ["x", ":-1", ":9223372036854775807"] {
                 let mut words = words.clone();

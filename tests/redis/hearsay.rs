@@ -51,6 +51,8 @@ fn whoever_may_not_ask_goes_on_and_it_is_told() {
     for (reply, failure) in [
         (format!("{TIME}{forbidden}"), Failure::Auth),
         (format!("{forbidden}{forbidden}"), Failure::Auth),
+        // Nobody knows how long a block lasts yet where nobody knows the time.
+        (format!("{forbidden}{}", BLOCKED.strip_prefix(TIME).unwrap()), Failure::Auth),
         (format!("{TIME}-ERR unknown command 'ZRANGE'\r\n"), Failure::UnknownCommand),
         (
             format!("{TIME}-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
@@ -81,13 +83,20 @@ fn whoever_may_not_ask_goes_on_and_it_is_told() {
 
 #[test]
 fn an_error_of_theirs_is_not_why_a_connection_ends() {
-    let mut played = Played::new().warmed_up();
+    for error in ["-NOPERM no permissions", "-ERR unknown command", "-WRONGTYPE Operation"] {
+        let mut played = Played::new();
+        played.arrives(1, at(1_000));
+        assert_eq!(played.sent, [Memory, Command::Acts, Charge]);
+        played.store.received(format!("-NOPERM no\r\n{error}\r\n{error}\r\n").as_bytes(), at(1_000));
+        played.breaks(at(1_001));
+        assert_eq!(played.decided(), [(1, Some(Failure::Connection))], "{error}");
+    }
+    // But where all is refused, that is why.
+    let mut played = Played::new();
     played.arrives(1, at(1_000));
-    played.store.received(TIME.as_bytes(), at(1_000));
-    played.store.received(b"-NOPERM this user has no permissions to run the 'zrange' command\r\n", at(1_000));
+    played.store.received("-LOADING Redis is loading\r\n".repeat(3).as_bytes(), at(1_000));
     played.breaks(at(1_001));
-    played.breaks(at(1_002));
-    assert_eq!(played.decided(), [(1, Some(Failure::Connection))]);
+    assert_eq!(played.decided(), [(1, Some(Failure::Loading))]);
 }
 
 #[test]

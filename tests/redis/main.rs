@@ -87,10 +87,7 @@ impl Script {
             return self.connection.errand(question, |commands| commands);
         }
         self.connection.last_of(&set_clock(now), 2, |_| ());
-        let argument = |script: &str| format!("${}\r\n{script}\r\n", script.len()).into_bytes();
-        let own = argument(&console_script());
-        let other = argument(&on_a_list(console_script()));
-        self.connection.errand(question, |commands| replace(&commands, &own, &other))
+        self.connection.errand(question, |commands| rescripted(&commands, |own| on_a_list(own.to_owned())))
     }
 
     fn call<T>(&mut self, command: &[u8], now: Time, read: impl FnOnce(Reply) -> T) -> T {
@@ -112,6 +109,12 @@ fn on_a_list(mut script: String) -> String {
         script = script.replace(own, other);
     }
     script
+}
+
+/// The console's commands with another script.
+fn rescripted(commands: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
+    let argument = |script: &str| format!("${}\r\n{script}\r\n", script.len()).into_bytes();
+    replace(commands, &argument(&console_script()), &argument(&change(&console_script())))
 }
 
 /// The two commands that set that clock.

@@ -10,7 +10,7 @@ use tollgate::time::Time;
 use super::console::{
     MINUTE, NOW, acts, asks, block, does, looks, pardon, surveys, surveys_with, two_limits, unblock, watched,
 };
-use super::{Script, certain, charge, client, commands, limit, settings, with_every_server};
+use super::{Script, certain, charge, client, commands, limit, rescripted, settings, with_every_server};
 
 #[test]
 fn a_survey_finds_everybody() {
@@ -65,6 +65,25 @@ fn a_survey_finds_everybody() {
             assert_eq!(u64::from(remaining), 60 - 1 - (1 + name % 3), "one unit more than it has taken");
             assert!(reset <= Duration::from_hours(1) && seen.proved_for.is_none());
         }
+    });
+}
+
+#[test]
+fn what_redis_tells_of_twice_in_a_step_is_found_once() {
+    with_every_server(|program| {
+        let mut script = Script::on_its_own_clock(program, "twice");
+        script.charge(&certain(vec![charge(1, 1, limit("5/h"))]), NOW).unwrap();
+        // Redis may do so while its table of keys shrinks.
+        let twice = |script: &str| {
+            let scan = "'COUNT', PAGE)";
+            assert_eq!(script.matches(scan).count(), 1);
+            script
+                .replace(scan, "'COUNT', PAGE) for i = 1, #page[2] do page[2][#page[2] + 1] = page[2][i] end")
+        };
+        let question = Question::Survey { cursor: Cursor::default(), watched: vec![] };
+        let brought = script.connection.errand(question, |commands| rescripted(&commands, twice));
+        let Ok(Brought::Surveyed(Surveyed { found, .. })) = brought else { panic!("{brought:?}") };
+        assert_eq!(found.iter().map(|seen| seen.client).collect::<Vec<_>>(), [client(1)]);
     });
 }
 

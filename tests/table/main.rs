@@ -1,6 +1,7 @@
 //! The table of counters: against a plain map, at capacity, and among workers that race.
 
 mod capacity;
+mod census;
 #[path = "../common/charges.rs"]
 mod charges;
 mod hosts;

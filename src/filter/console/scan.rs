@@ -1,18 +1,20 @@
 //! A look at all clients, in steps that hold nobody up: first those in Redis, then those in the table.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use super::Shown;
 use super::errands::Outcome;
 use super::jobs::watched_in;
-use super::{Answer, Ask, Listed, Shown, host, view};
-use crate::console::Ranking;
+use crate::console::{Answer, Ask, Listed, Ranking, view};
+use crate::filter::host;
 use crate::filter::shared::SharedCells;
 use crate::redis::{Brought, Cursor, Question, Settings};
 use crate::store::{Seen, Table, Watched};
 use crate::time::Time;
 
-/// So many cells are looked at in one step, which takes less than a millisecond.
-const CELLS: u32 = 256;
+/// So long one step takes: others are served in between.
+const STEP: Duration = Duration::from_millis(1);
 
 /// So many clients are looked at in one Redis at the most.
 const MOST_IN_REDIS: usize = 100_000;
@@ -92,15 +94,17 @@ impl Scan {
     /// Looks at some more cells. Returns whether that were all.
     pub(super) fn step(&mut self, table: &Table<&SharedCells>, now: Time) -> bool {
         let last = table.last_cell();
-        let end = last.min(self.next + CELLS - 1);
-        for cell in self.next..=end {
-            match table.survey(cell, &self.watched, now) {
+        while self.next <= last {
+            match table.survey(self.next, &self.watched, now) {
                 Ok(seen) => seen.into_iter().for_each(|seen| self.add(seen)),
                 Err(_) => self.is_complete = false,
             }
+            self.next += 1;
+            if host::now().since(now) >= STEP {
+                break;
+            }
         }
-        self.next = end + 1;
-        end == last
+        self.next > last
     }
 
     fn add(&mut self, Seen { client, standings, .. }: Seen) {

@@ -63,14 +63,15 @@ def listener(wasm: Path, policy: Any, *, upstream: bool, trusted_hops: int) -> d
     }
 
 
-def console(wasm: Path, settings: dict) -> dict:
+def console(wasm: Path, settings: Any) -> dict:
     """The console, on a port picked by the kernel."""
     plugin = wasm_filter(wasm, {"console": settings})
     config = plugin["typed_config"]["config"] | {"name": "tollgate-console", "allow_on_headers_stop_iteration": True}
     # Another virtual machine, but the same counters.
     text = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "console"}
     config["vm_config"] = config["vm_config"] | {"configuration": text}
-    if names := [token["environment_variable"] for token in settings.get("tokens", {}).values()]:
+    tokens = settings.get("tokens", {}).values() if isinstance(settings, dict) else []
+    if names := [token["environment_variable"] for token in tokens if isinstance(token, dict)]:
         config["vm_config"]["environment_variables"] = {"host_env_keys": names}
     plugin["typed_config"]["config"] = config
     manager = {

@@ -1,0 +1,188 @@
+//! One client: what is known of it, and what is done with it, here and in each Redis.
+
+use std::fmt::Write as _;
+
+use super::errands::Outcome;
+use super::jobs::{Acting, Find, Job, Task, watched_in};
+use super::waiting::{SCAN, STEP};
+use super::{Console, Shown, send, unreachable};
+use crate::console::view::Found;
+use crate::console::{Act, Answer, Listed, Operator, Whom};
+use crate::filter::host;
+use crate::filter::redis::Link;
+use crate::redis::{self, Question, Settings};
+use crate::store::{Acts, Place, StoreError, TooMany};
+
+impl Console {
+    pub(super) fn find(&self, id: u32, shown: &Shown, whom: &Whom) {
+        let (now, acts, book) = (host::now(), self.acts(), &shown.book);
+        let watched = book.watched();
+        let is = match whom {
+            Whom::Address(_) => "address",
+            Whom::Credential(_) => "credential",
+            Whom::Client(_) => "client",
+        };
+        let mut find = Find { is, found: Vec::new(), instead: Vec::new(), asked: Vec::new() };
+        let mut questions = Vec::new();
+        for (place, client) in book.clients(whom).into_iter().enumerate() {
+            let seen = self.table().map(|table| table.look(client, &watched, now)).transpose();
+            let Ok(seen) = seen else { return send(&unreachable()) };
+            let (proved_for, standings) =
+                seen.map(|seen| (seen.proved_for, seen.standings)).unwrap_or_default();
+            let listed = standings.into_iter().map(|(known, verdict)| Listed { client, known, verdict });
+            let (instead, listed) =
+                listed.partition(|listed| book.is_in_redis(book.known()[listed.known].policy));
+            find.instead.extend::<Vec<_>>(instead);
+            find.found.push(Found { client, proved_for, blocked_for: acts.blocked_for(client, now), listed });
+            for settings in book.redises() {
+                let (known, watched) = watched_in(book, settings);
+                find.asked.push((place, known));
+                questions.push((settings.clone(), Question::Look { client, watched }));
+            }
+        }
+        self.begin(id, Task::Find(find), questions);
+    }
+
+    pub(super) fn act(&self, id: u32, shown: &Shown, mut acting: Acting) {
+        let Some(table) = self.table() else {
+            return send(&Answer::refusal(
+                503,
+                "no policy is in force in this proxy yet, so there are no counters",
+            ));
+        };
+        let (now, client) = (host::now(), acting.client);
+        let is_counted_here = (0..shown.book.policies().len()).any(|policy| !shown.book.is_in_redis(policy));
+        let done = match acting.act {
+            // Also of a policy with counters in Redis: those here count while Redis is away.
+            Act::Pardon => table.pardon(client, now).map(Ok),
+            _ if !is_counted_here => Ok(Ok(false)),
+            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, now)).map(Ok),
+            Act::Block(span) => {
+                let block = |acts: &mut Acts| acts.block(client, now.after(span), now).map(|()| true);
+                table.change_acts(now, block)
+            }
+        };
+        let refusal = match done {
+            Ok(Ok(changed)) => {
+                acting.changed = changed;
+                let redises = shown.book.redises();
+                acting.places =
+                    redises.iter().map(|redis| Place::redis(&redis.cluster, &redis.prefix)).collect();
+                let questions = redises.into_iter().map(|redis| (redis.clone(), acting.question())).collect();
+                return self.begin(id, Task::Act(acting), questions);
+            }
+            Ok(Err(TooMany)) => Answer::refusal(
+                409,
+                "1,000 clients are blocked already: unblock some, or turn a network away before Tollgate sees it",
+            ),
+            Err(StoreError::Unavailable | StoreError::Contended) => unreachable(),
+        };
+        tell(&acting, &refusal);
+        send(&refusal);
+    }
+
+    /// Puts these questions, if there are any; the task is over when they are answered.
+    fn begin(&self, stream: u32, task: Task, questions: Vec<(Settings, Question)>) {
+        let left = questions.len();
+        let id = {
+            let mut state = self.state.borrow_mut();
+            state.numbered = state.numbered.wrapping_add(1).max(1);
+            state.numbered
+        };
+        let job = Job { id, stream, task, left, problem: None };
+        if questions.is_empty() {
+            return self.end(job);
+        }
+        for (which, (settings, question)) in questions.into_iter().enumerate() {
+            self.errands.put((id, which), &settings, question);
+        }
+        self.state.borrow_mut().jobs.push(job);
+        host::set_tick_period(STEP);
+    }
+
+    /// All questions of a job are answered.
+    fn end(&self, job: Job) {
+        let Job { stream, task, problem, .. } = job;
+        let problem = problem.as_deref();
+        Link::enter(stream);
+        match (task, self.shown()) {
+            (_, None) => send(&unreachable()),
+            (Task::Find(find), Some(shown)) => send(&find.answer(&shown.book, problem)),
+            (Task::Act(acting), Some(_)) if problem.is_some() => {
+                let reason = format!("nothing is certain: {}", problem.unwrap_or_default());
+                let refusal = Answer::refusal(502, &reason);
+                tell(&acting, &refusal);
+                send(&refusal);
+            }
+            // Now this proxy's workers need not wait until they hear of it.
+            (Task::Act(acting), Some(shown)) if !acting.places.is_empty() => {
+                let questions = shown.book.redises().into_iter().map(|redis| (redis.clone(), Question::Acts));
+                self.begin(stream, Task::Hear(acting), questions.collect());
+            }
+            (Task::Act(acting) | Task::Hear(acting), Some(_)) => {
+                let answer = acting.answer();
+                tell(&acting, &answer);
+                send(&answer);
+            }
+        }
+    }
+
+    /// What has come of a question.
+    pub(super) fn take(&self, (id, which): (u32, usize), outcome: Outcome) {
+        if id == SCAN {
+            if let Some(scan) = &mut self.state.borrow_mut().scan {
+                scan.take(outcome);
+            }
+            return;
+        }
+        let mut state = self.state.borrow_mut();
+        let Some(place) = state.jobs.iter().position(|job| job.id == id) else { return };
+        let is_over = state.jobs[place].take(which, outcome, |place, acts| self.hear(place, &acts));
+        if is_over {
+            let job = state.jobs.swap_remove(place);
+            drop(state);
+            self.end(job);
+        }
+    }
+
+    fn hear(&self, place: Place, acts: &redis::Acts) {
+        if let Some(table) = self.table() {
+            // If this fails, workers hear of it by themselves.
+            let _ = table.hear(place, acts.number, &acts.blocked, host::now());
+        }
+    }
+
+    /// Bytes have come from Redis.
+    pub(in crate::filter) fn on_received(&self, connection: u32, size: usize) {
+        if let Some((purpose, outcome)) = self.errands.on_received(connection, size) {
+            self.take(purpose, outcome);
+        }
+    }
+
+    /// A connection to Redis is no more.
+    pub(in crate::filter) fn on_closed(&self, connection: u32) {
+        if let Some((purpose, outcome)) = self.errands.on_closed(connection) {
+            self.take(purpose, outcome);
+        }
+    }
+}
+
+/// Every act stands in the log, whatever has come of it.
+fn tell(acting: &Acting, answer: &Answer) {
+    let Acting { operator: Operator { token, from }, by, client, act, changed, .. } = acting;
+    let mut who = String::new();
+    // Writing to a string does not fail.
+    if let Some(by) = by {
+        let _ = write!(who, " by {by:?}, as was said,");
+    }
+    if let Some(token) = token {
+        let _ = write!(who, " with the token of {token:?}");
+    }
+    let span = if let Act::Block(span) = act { format!(" for {} s", span.as_secs()) } else { String::new() };
+    let outcome = match (answer.status, changed) {
+        (200, true) => "done".to_owned(),
+        (200, false) => "nothing to do".to_owned(),
+        (status, _) => format!("failed with {status}"),
+    };
+    log::warn!("console: {} client {client}{span}{who} from {from}: {outcome}", act.name());
+}
