@@ -74,30 +74,6 @@ def caught(page: chromium.Page, place: int = 0) -> tuple[int, int]:
     return int(limit.replace(",", "")), int(count)
 
 
-# Of each text in the page the contrast with what lies behind it, as WCAG computes it; the least.
-LEAST_CONTRAST = """(() => {
-  const parts = (colour) => colour.match(/[0-9.]+/g).map(Number);
-  const light = (colour) => {
-    const [r, g, b] = parts(colour).slice(0, 3).map(part => part / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    const colour = getComputedStyle(element).backgroundColor;
-    return parts(colour).length === 4 && parts(colour)[3] === 0 ? behind(element.parentElement) : colour;
-  };
-  let least = [99, ""];
-  for (const element of document.querySelectorAll("body *")) {
-    const says = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-    if (!says || ["SCRIPT", "STYLE"].includes(element.tagName)) continue;
-    const style = getComputedStyle(element);
-    const pair = [light(element.tagName === "text" ? style.fill : style.color), light(behind(element))].sort((a, b) => b - a);
-    const contrast = (pair[0] + 0.05) / (pair[1] + 0.05);
-    if (contrast < least[0]) least = [contrast, element.outerHTML.slice(0, 80)];
-  }
-  return least;
-})()"""
-
-
 @pytest.mark.parametrize("name", ["replay", "suggest"])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
 def test_it_is_readable(page, pages, name, width, dark):
@@ -106,7 +82,7 @@ def test_it_is_readable(page, pages, name, width, dark):
     page.see(width, 900, dark=dark)
     page.open(pages[name])
     assert page.run("document.documentElement.scrollWidth") == width, "nothing stands out at the right"
-    least, where = page.run(LEAST_CONTRAST)
+    least, where = page.run(chromium.LEAST_CONTRAST)
     assert least >= 4.5, where
     background = page.run("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, background.removeprefix("rgb(").rstrip(")").split(","))) < 64) == dark

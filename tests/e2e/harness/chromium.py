@@ -22,10 +22,33 @@ FLAGS = [
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
-    # What it might want to ask of anybody, it does not get to know where that is.
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    # What it might want to ask of anybody but this machine, it does not get to know where that is.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 ]
+
+# Of each text in the page the contrast with what lies behind it, as WCAG computes it; the least.
+LEAST_CONTRAST = """(() => {
+  const parts = (colour) => colour.match(/[0-9.]+/g).map(Number);
+  const light = (colour) => {
+    const [r, g, b] = parts(colour).slice(0, 3).map(part => part / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return parts(colour).length === 4 && parts(colour)[3] === 0 ? behind(element.parentElement) : colour;
+  };
+  let least = [99, ""];
+  for (const element of document.querySelectorAll("body *")) {
+    const says = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+    if (!says || ["SCRIPT", "STYLE"].includes(element.tagName)) continue;
+    const style = getComputedStyle(element);
+    const pair = [light(element.tagName === "text" ? style.fill : style.color), light(behind(element))].sort((a, b) => b - a);
+    const contrast = (pair[0] + 0.05) / (pair[1] + 0.05);
+    if (contrast < least[0]) least = [contrast, element.outerHTML.slice(0, 80)];
+  }
+  return least;
+})()"""
 
 
 def path() -> str | None:
@@ -107,10 +130,10 @@ class Page:
         if "method" in message:
             self._events.append(message)
 
-    def open(self, file: Path) -> None:
-        """Returns when it has been loaded."""
+    def open(self, place: Path | str) -> None:
+        """A file, or what is at an address. Returns when it has been loaded."""
         self._events.clear()
-        self.call("Page.navigate", url=file.resolve().as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.resolve().as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._receive()
 
@@ -127,9 +150,15 @@ class Page:
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        code = {"ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35}[key]
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+        code = {"ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35, "Tab": 9, "Enter": 13, "Escape": 27}[key]
+        # Enter is a character, too: that is what sends a form.
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind, more in (("keyDown" if text else "rawKeyDown", text), ("keyUp", {})):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more)
+
+    def type(self, text: str) -> None:
+        """Into what has the focus."""
+        self.call("Input.insertText", text=text)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):
