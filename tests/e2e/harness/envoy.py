@@ -167,6 +167,11 @@ class Gate:
         with urllib.request.urlopen(f"http://{self._admin}{path}", timeout=10) as reply:
             return reply.read().decode()
 
+    @property
+    def admin_address(self) -> str:
+        """Where the admin interface listens, as `127.0.0.1:4711`."""
+        return self._admin
+
     def set_log_level(self, component: str, level: str) -> None:
         request = urllib.request.Request(f"http://{self._admin}/logging?{component}={level}", method="POST")
         urllib.request.urlopen(request, timeout=10).close()
