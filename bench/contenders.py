@@ -90,5 +90,7 @@ def _tollgate(name: str, title: str, wasm: Path) -> list[Contender]:
         contender("poll", "worker poll, allowed", per_minute=30),
         contender("trusting", "the same, any credential counts", policy=TRUSTING, per_minute=30),
         contender("redirects", "the same, redirects count, too", policy=_redirects_count(), per_minute=30),
+        contender("logged", "the same, the log is told of all", policy={"access_log": "all"}, per_minute=30),
         contender("denied", "worker poll, denied", denies=True, clients=1),
+        contender("unlogged", "denied, the log is told nothing", policy={"access_log": "off"}, denies=True, clients=1),
     ]
