@@ -77,6 +77,18 @@ fn what_real_servers_write() {
             "no_request",
         ],
     );
+    // This project's nginx/auth_request.conf. Its paths have no query; `%3F` is none.
+    check(
+        log!("nginx-ours"),
+        "json",
+        &[
+            "07:59:28.082000+7000 127.1.0.2 GET /1 gate.test 200 untold ?",
+            "07:59:28.089000+1000 127.1.0.2 GET /2 gate.test 200 untold ?",
+            "07:59:28.091000+0 127.1.0.2 GET /3 gate.test 429 untold ?",
+            "07:59:28.094000+0 127.0.0.1 GET /a%3Fb=c gate.test 429 untold ?",
+            "no_request",
+        ],
+    );
     check(
         log!("apache-vhost"),
         "vhost_combined",

@@ -68,7 +68,8 @@ def _inline(changes: dict, applications: dict[str, int]) -> dict:
     """envoy/inline.yaml with a listener for each application."""
     config = shipped.inline(policy=json.dumps(POLICY))
     resources = config["static_resources"]
-    [listener], [cluster] = resources["listeners"], resources["clusters"]
+    [listener] = [one for one in resources["listeners"] if one["name"] != "console"]
+    [cluster] = resources["clusters"]
     resources["listeners"], resources["clusters"] = [], []
     for name, port in applications.items():
         mine = copy.deepcopy(listener)

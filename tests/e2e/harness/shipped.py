@@ -135,7 +135,8 @@ def _here(file: str, *, upstream_port: int | None = None, policy: str | None = N
 def _put_here(config: dict, policy: str | None, port: int = 0) -> None:
     for listener in config["static_resources"]["listeners"]:
         if "address" in listener:
-            listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": port}
+            here = 0 if listener["name"] == "console" else port
+            listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": here}
     config["admin"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0}
     for plugin in _find(config, "vm_config"):
         file = Path(plugin["vm_config"]["code"]["local"]["filename"]).name
