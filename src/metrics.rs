@@ -36,6 +36,12 @@ pub fn scope_requests(policy: &str, scope: &str, judgement: Judgement) -> String
     format!("{PREFIX}scope_requests_total.policy.{policy}.scope.{scope}.decision.{}", judgement.name())
 }
 
+/// Whether a scope denies: 1 if it does, 0 if it is in shadow mode. Its counts do not tell, as long as nobody is over its limit.
+#[must_use]
+pub fn scope_enforced(policy: &str, scope: &str) -> String {
+    format!("{PREFIX}scope_enforced.policy.{policy}.scope.{scope}")
+}
+
 /// What has happened to credentials under a policy: `proved`, or `held_back`.
 #[must_use]
 pub fn credentials(policy: &str, what: &str) -> String {
@@ -91,6 +97,7 @@ mod tests {
         let mut names = vec![
             requests("p", Ruling::Allowed),
             scope_requests("p", "s", Judgement::Denied),
+            scope_enforced("p", "s"),
             credentials("p", "proved"),
             credentials("p", "held_back"),
             redis_failures("timeout"),

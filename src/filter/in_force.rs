@@ -9,9 +9,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::host;
-use super::metrics::set_clients;
+use super::metrics::{set_clients, set_enforced};
 use super::worker::Worker;
 use crate::console::{Posted, Registry, Sign};
+use crate::metrics::policy_name;
 use crate::store::{Census, Fingerprinter, Secret, Topic};
 use crate::time::Time;
 
@@ -75,6 +76,7 @@ impl InForce {
 
     fn tell(&mut self, now: Time) {
         self.is_told = true;
+        set_enforced(&policy_name(&host::plugin_name()), self.worker.scopes());
         if self.worker.cells().is_first_to_tell(self.topic()) {
             log::info!("{}", self.worker);
         }

@@ -238,6 +238,14 @@ pub(super) fn set_capacity(capacity: Capacity) {
     record(gauge(names::STORE_CAPACITY), capacity.clients().into());
 }
 
+/// Says which of these scopes are enforced, under the policy with this name.
+#[cfg(not(feature = "nginx"))]
+pub(super) fn set_enforced(name: &str, scopes: &[Scope]) {
+    for scope in scopes {
+        record(gauge(&names::scope_enforced(name, &scope.name)), scope.enforced.into());
+    }
+}
+
 /// Says how many clients' counters matter.
 #[cfg(not(feature = "nginx"))]
 pub(super) fn set_clients(clients: u64) {

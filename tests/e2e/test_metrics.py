@@ -8,6 +8,7 @@ import re
 from harness import shipped
 from harness.client import Client
 from harness.envoy import Gate
+from harness.waiting import until
 
 _POLICY = {
     "exempt": [{"path": "/health"}],
@@ -49,6 +50,15 @@ def test_each_request_counts_once_and_each_scope_beside_it(tmp_path, application
             ("allowed", "tollgate", "strict"): 1,
             ("shadowed", "tollgate", "strict"): 4,
         }
+
+
+def test_what_is_enforced_is_told(tmp_path, application):
+    with _gate(tmp_path, application, _POLICY) as gate:
+        enforced = [("tollgate", "all"), ("tollgate", "other")]
+        # It is told once the policy is in force, after a second.
+        until(lambda: list(_shown(gate, "tollgate_scope_enforced")) == enforced)
+        page = gate.admin("/stats/prometheus?filter=tollgate")
+    assert re.search(r'^tollgate_scope_enforced{policy="tollgate",scope="strict"} 0$', page, re.MULTILINE)
 
 
 def test_what_falls_under_no_scope_is_allowed(tmp_path, application):

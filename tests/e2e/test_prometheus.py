@@ -31,6 +31,7 @@ _ALERTS = {rule["alert"]: rule for rule in _ALL_RULES if "alert" in rule}
 # What cannot be made to happen here. Of these alerts it is shown that each of their parts finds something.
 _NOT_PROVOKED = {
     "TollgateScopeDeniesMore": "a week would have to pass",
+    "TollgateShadowScopeDeniesNobody": "a week would have to pass",
     "TollgateCountersUnreachable": "Envoy would have to refuse access to its shared data",
     "TollgateCountersContended": "a hundred races in a row would have to be lost",
     "TollgateCountersCorrupt": "something would have to write into the counters",

@@ -22,6 +22,8 @@ use crate::redis::{Failure, Store};
 use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
 #[cfg(not(feature = "nginx"))]
+use crate::scope::Scope;
+#[cfg(not(feature = "nginx"))]
 use crate::store::Table;
 use crate::store::{Events, Settlement};
 use crate::time::Time;
@@ -83,6 +85,12 @@ impl Worker {
     #[cfg(not(feature = "nginx"))]
     pub(super) const fn table(&self) -> &Table<SharedCells> {
         self.gate.table()
+    }
+
+    /// The scopes of its policy.
+    #[cfg(not(feature = "nginx"))]
+    pub(super) fn scopes(&self) -> &[Scope] {
+        &self.gate.config().policy.scopes
     }
 
     /// What all workers have in common.
