@@ -13,7 +13,9 @@ use crate::metrics::{self as names};
 use crate::redis::{Failure, Report};
 use crate::request::Unclear;
 use crate::scope::Scope;
-use crate::store::{Capacity, Events, StoreError};
+#[cfg(not(feature = "nginx"))]
+use crate::store::Capacity;
+use crate::store::{Events, StoreError};
 
 /// The metrics' ids at the host.
 pub(super) struct Metrics {
@@ -234,6 +236,7 @@ impl Metrics {
 }
 
 /// Says for how many clients there is room.
+#[cfg(not(feature = "nginx"))]
 pub(super) fn set_capacity(capacity: Capacity) {
     record(gauge(names::STORE_CAPACITY), capacity.clients().into());
 }

@@ -305,12 +305,13 @@ class Impostor(Listener):
             connection.sendall(self._answer)
 
 
+# As many as there are questions beside the request's: what its memory is like, what time it is, what operators have done.
 ANSWERS = {
     "nothing": b"",
     "HTTP": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
     "cut short": b"*8\r\n:1764000000000000\r\n:0\r\n:0\r\n:0\r\n:1\r\n",
-    "too few numbers": b"*4\r\n:1764000000000000\r\n:0\r\n:0\r\n:0\r\n+OK\r\n",
-    "text for numbers": b"*8\r\n+a\r\n+b\r\n+c\r\n+d\r\n+e\r\n+f\r\n+g\r\n+h\r\n+OK\r\n",
+    "too few numbers": b"*4\r\n:1764000000000000\r\n:0\r\n:0\r\n:0\r\n" + b"+OK\r\n" * 3,
+    "text for numbers": b"*8\r\n+a\r\n+b\r\n+c\r\n+d\r\n+e\r\n+f\r\n+g\r\n+h\r\n" + b"+OK\r\n" * 3,
     "a long list": b"*2147483647\r\n",
     "a deep one": b"*1\r\n" * 10_000,
     "too much": b"$2097152\r\n" + b"x" * 2097152 + b"\r\n",

@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::host;
-use super::metrics::{Metrics, set_capacity};
+use super::metrics::Metrics;
+#[cfg(not(feature = "nginx"))]
+use super::metrics::set_capacity;
 use super::passed::{Counters, Passed, Slot};
 use super::redirects::Redirects;
 use super::redis::{Link, Waiter};
@@ -69,6 +71,8 @@ impl Worker {
         };
         let name = metrics::policy_name(&host::plugin_name());
         let metrics = Metrics::define(&name, &config.policy.scopes, link.is_some());
+        // nginx shows no metrics.
+        #[cfg(not(feature = "nginx"))]
         set_capacity(config.capacity);
         let gate = Gate::new(config, secret, cells);
         Ok(Self {
