@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness import chromium
+from harness import chromium, shipped
 from harness.client import Client, fresh_address, fresh_token, token
 from harness.envoy import Gate
+from harness.redis import Redis
 from harness.waiting import until
 
 pytestmark = pytest.mark.skipif(
@@ -45,10 +46,16 @@ def address_of(gate: Gate) -> str:
     return f"http://127.0.0.1:{gate.port_of('console')}/"
 
 
-def visit(browser: chromium.Page, gate: Gate, width: int = 1280, *, dark: bool = False) -> None:
-    """Returns when the page shows what is in force."""
+def leave(browser: chromium.Page) -> None:
+    """The page of another test looks again and again: its Envoy may be gone."""
+    browser.open("about:blank")
     browser.errors.clear()
     browser.requests.clear()
+
+
+def visit(browser: chromium.Page, gate: Gate, width: int = 1280, *, dark: bool = False) -> None:
+    """Returns when the page shows what is in force."""
+    leave(browser)
     browser.see(width, 900, dark=dark)
     browser.open(address_of(gate))
     until(lambda: text(browser, ".policy h3") == "tollgate")
@@ -292,9 +299,35 @@ def test_it_says_when_nobody_answers_and_comes_back(page):
     page.errors.clear()
 
 
+def test_redis_is_gone_and_back(browser, tmp_path, open_gate):
+    """What it says of a client comes from elsewhere then, and the page tells; an act is refused in words, and can be tried again."""
+    with Redis(tmp_path) as redis:
+        gate = open_gate(config=shipped.redis([redis.port], POLICY), workers=1)
+        until(lambda: gate.console("/v1/policies")[1]["policies"])
+        visit(browser, gate)
+        assert "counters in Redis" in text(browser, ".policy .meta") and text(browser, "#redis").startswith("All workers use it.")
+        redis.kill()
+        with Client(gate.port, address := fresh_address()) as caller:
+            client = limited(gate, caller, address)
+        until(lambda: "without Redis" in text(browser, "#redis"))
+        until(lambda: "Redis cannot be reached" in text(browser, "#list-wrong") and row(browser, client, "anon"))
+        browser.run(f"document.getElementById('sought').value = {address!r}; document.querySelector('#search button').click()")
+        until(lambda: "Redis cannot be reached" in text(browser, "#found-wrong") and client in text(browser, "#results"))
+        browser.run("document.querySelector('#results .danger').click(); document.getElementById('act-do').click()")
+        until(lambda: "Redis cannot be reached" in text(browser, "#act-wrong"))
+        redis.start()
+        until(lambda: "All workers use it" in text(browser, "#redis") and not text(browser, "#list-wrong"))
+        browser.run("document.getElementById('act-do').click()")
+        until(lambda: "is blocked for 15 min" in text(browser, "#told"))
+        with Client(gate.port, address) as caller:
+            assert caller.send("/").status == 429
+        assert all("502" in error for error in browser.errors)
+
+
 def test_it_asks_for_the_token(browser, open_gate):
     settings = {"tokens": {"ada": {"environment_variable": "CONSOLE_TOKEN"}}}
     gate = open_gate(POLICY, console=settings, environment={"CONSOLE_TOKEN": TOKEN})
+    leave(browser)
     browser.see(1280, 900)
     browser.open(address_of(gate))
     until(lambda: browser.run("document.getElementById('door').open"))
