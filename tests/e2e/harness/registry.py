@@ -42,6 +42,7 @@ class Registry:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever)
         self._thread.start()
         return self
