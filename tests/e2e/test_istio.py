@@ -82,7 +82,7 @@ def test_behind_a_balancer_the_gateway_counts_clients(open_proxy, extension):
 def test_in_a_sidecar_credentials_are_counted(open_proxy):
     gate = open_proxy(inbound=(Istio.SIDECAR, manifests("istio", "sidecar.yaml")))
     assert statuses(gate, "inbound", 601, token(fresh_token()))[429] == 1
-    assert statuses(gate, "inbound", 700) == {200: 700}  # no credential, no limit there
+    assert statuses(gate, "inbound", 700) == {200: 700}  # no credential: only the ceiling
 
 
 def test_in_a_sidecar_an_address_is_what_the_header_says(open_proxy, extension):
