@@ -23,7 +23,17 @@ async function envoyGateway(resource) {
   return validate(resource) ? [] : validate.errors;
 }
 
-const groups = { "extensions.istio.io/v1alpha1": istio, "gateway.envoyproxy.io/v1alpha1": envoyGateway };
+async function prometheus(resource) {
+  const name = `ComGithubPrometheusOperatorPrometheusOperatorPkgApisMonitoringV1${resource.kind}`;
+  const { validate } = await load(`prometheus-operator/_schemas/${name}.js`);
+  return validate(resource) ? [] : validate.errors;
+}
+
+const groups = {
+  "extensions.istio.io/v1alpha1": istio,
+  "gateway.envoyproxy.io/v1alpha1": envoyGateway,
+  "monitoring.coreos.com/v1": prometheus,
+};
 const found = [];
 for (const resource of JSON.parse(readFileSync(0, "utf8"))) found.push(await groups[resource.apiVersion](resource));
 process.stdout.write(JSON.stringify(found));

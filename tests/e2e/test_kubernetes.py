@@ -1,0 +1,237 @@
+"""`kubernetes/`: the authz service. Each resource as its schema wants it, all of them fitting together, and Envoy with these settings, its files in directories that are replaced
+as Kubernetes replaces those of a ConfigMap."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from harness import ports, shipped
+from harness.client import Client
+from harness.envoy import Gate
+from harness.places import repo_path, wasm_path
+from harness.waiting import until
+
+_FOLDER = repo_path("kubernetes")
+_VERSIONS = ["1.35", "1.37"]
+_SETTINGS = {"kustomization.yaml", "envoy.yaml", "listeners.yaml"}
+_NAME = {"app.kubernetes.io/name": "tollgate"}
+
+
+def load(file: str) -> dict:
+    return yaml.safe_load((_FOLDER / file).read_text())
+
+
+def pod() -> dict:
+    return load("deployment.yaml")["spec"]["template"]
+
+
+# -- the resources ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", _VERSIONS)
+@pytest.mark.parametrize("file", sorted(path.name for path in _FOLDER.glob("*.yaml") if path.name not in _SETTINGS))
+def test_it_is_as_its_schema_wants_it(file, version):
+    resource = load(file)
+    if resource["apiVersion"] == "monitoring.coreos.com/v1":
+        command = ["node", str(repo_path("tests/e2e/manifests/validate.mjs")), str(repo_path("target/manifests/node_modules"))]
+        done = subprocess.run(command, input=json.dumps([resource]), capture_output=True, text=True, timeout=120)
+        assert json.loads(done.stdout) == [[]], done.stderr
+    else:
+        kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_all_files_are_in_force():
+    """But for the one that wants an operator, whose line is there as a comment."""
+    text = (_FOLDER / "kustomization.yaml").read_text()
+    kustomization = yaml.safe_load(text)
+    [generated] = kustomization["configMapGenerator"]
+    listed = {*kustomization["resources"], *generated["files"], "kustomization.yaml"}
+    assert "# - monitor.yaml" in text
+    assert listed | {"monitor.yaml"} == {path.name for path in _FOLDER.iterdir()}
+
+
+def test_they_speak_of_the_same_pods_and_ports():
+    deployment, service, monitor = load("deployment.yaml"), load("service.yaml"), load("monitor.yaml")
+    assert deployment["spec"]["selector"]["matchLabels"] == pod()["metadata"]["labels"] == _NAME
+    assert service["spec"]["selector"] == service["metadata"]["labels"] == monitor["spec"]["selector"]["matchLabels"] == _NAME
+    assert load("disruption.yaml")["spec"]["selector"]["matchLabels"] == _NAME
+    assert load("network.yaml")["spec"]["podSelector"]["matchLabels"] == _NAME
+    [container] = pod()["spec"]["containers"]
+    named = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert {port["targetPort"]: port["port"] for port in service["spec"]["ports"]} == named
+    allowed = {port["port"] for rule in load("network.yaml")["spec"]["ingress"] for port in rule["ports"]}
+    assert allowed == set(named) and {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= set(named)
+    listening = [socket for file in ("envoy.yaml", "listeners.yaml") for socket in sockets(load(file), "0.0.0.0")]
+    assert {socket["port_value"] for socket in listening} == set(named.values())
+
+
+def test_what_envoy_opens_is_mounted():
+    [container] = pod()["spec"]["containers"]
+    volumes = {volume["name"]: volume["configMap"]["name"] for volume in pod()["spec"]["volumes"]}
+    mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
+    assert mounts == {"/etc/tollgate": "tollgate", "/etc/tollgate-filter": "tollgate-filter"}
+    assert all("subPath" not in mount for mount in container["volumeMounts"])
+    text = "".join((_FOLDER / file).read_text() for file in ("envoy.yaml", "listeners.yaml")) + " ".join(container["args"])
+    opened = set(re.findall(r"/etc/tollgate[a-z/.-]*", text))
+    assert opened == {"/etc/tollgate", "/etc/tollgate/envoy.yaml", "/etc/tollgate/listeners.yaml", "/etc/tollgate-filter/tollgate.wasm"}
+
+
+def test_the_filter_fits_into_a_config_map():
+    """Kubernetes takes no more than a mebibyte."""
+    assert wasm_path().stat().st_size < 1024 * 1024
+
+
+def test_the_listener_is_that_of_the_authz_service():
+    """Of `envoy/authz.yaml`, but for where it listens and where the filter is."""
+    [here] = load("listeners.yaml")["resources"]
+    there = yaml.safe_load(repo_path("envoy", "authz.yaml").read_text())
+    del here["@type"]
+    [socket] = sockets(here, "0.0.0.0")
+    socket["address"] = "127.0.0.1"
+    text = json.dumps(here).replace("/etc/tollgate-filter/", "/etc/envoy/")
+    assert json.loads(text) == there["static_resources"]["listeners"][0]
+    assert load("envoy.yaml")["stats_config"] == there["stats_config"]
+    assert load("envoy.yaml")["overload_manager"] == there["overload_manager"]
+
+
+def sockets(node, address: str) -> list[dict]:
+    return [found["socket_address"] for found in shipped._find(node, "socket_address") if found["socket_address"]["address"] == address]
+
+
+# -- in a real Envoy -------------------------------------------------------------------------------------------------------
+
+
+class Volume:
+    """A ConfigMap's directory: `file` → `..data/file`, `..data` → a directory with a time for a name. An update is a new such directory, and a new `..data` that is moved
+    over the old one."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._versions = 0
+        directory.mkdir()
+
+    def put(self, **files: str) -> None:
+        self._versions += 1
+        version = self.directory / f"..{self._versions}"
+        version.mkdir()
+        for name, text in files.items():
+            (version / f"{name}.yaml").write_text(text)
+        data = self.directory / "..data_tmp"
+        data.symlink_to(version.name)
+        data.replace(self.directory / "..data")
+        for name in files:
+            link = self.directory / f"{name}.yaml"
+            if not link.is_symlink():
+                link.symlink_to(f"..data/{name}.yaml")
+
+
+def here(text: str, directory: Path) -> str:
+    """A file as shipped, with this machine's paths and ports of loopback."""
+    text = text.replace("/etc/tollgate-filter/tollgate.wasm", str(wasm_path())).replace("/etc/tollgate", str(directory))
+    return re.sub(r"address: 0\.0\.0\.0, port_value: \d+", "address: 127.0.0.1, port_value: 0", text)
+
+
+def listeners(directory: Path, *changes: tuple[str, str]) -> str:
+    text = (_FOLDER / "listeners.yaml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return here(text, directory)
+
+
+@pytest.fixture
+def volume(tmp_path) -> Volume:
+    return Volume(tmp_path / "configuration")
+
+
+@pytest.fixture
+def start(volume, open_gate):
+    """→ a function that starts Envoy with the files as shipped, these changes in the listener's."""
+
+    def start(*changes: tuple[str, str]) -> Gate:
+        volume.put(listeners=listeners(volume.directory, *changes))
+        config = yaml.safe_load(here((_FOLDER / "envoy.yaml").read_text(), volume.directory))
+        port = ports.reserve()
+        for socket in sockets(config, "127.0.0.1"):
+            if socket["port_value"] == 9901:
+                socket["port_value"] = port
+        return open_gate(config=config)
+
+    return start
+
+
+def ask(gate: Gate, client: str, times: int):
+    """About requests of this client, as a proxy asks that overwrites the header."""
+    headers = [("x-forwarded-for", client), ("x-forwarded-method", "GET"), ("x-forwarded-uri", "/"), ("x-forwarded-host", "app.test")]
+    with Client(gate.port_of("authz")) as proxy:
+        return proxy.statuses(times, "/", *headers)
+
+
+def status(port: int, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_it_answers_as_shipped(start):
+    gate = start()
+    assert ask(gate, "192.0.2.1", 61) == {200: 60, 403: 1}
+    assert ask(gate, "192.0.2.2", 1) == {200: 1}
+
+
+def test_a_changed_policy_is_taken_and_the_counters_stay(start, volume):
+    gate = start()
+    assert ask(gate, "192.0.2.1", 50) == {200: 50}
+    volume.put(listeners=listeners(volume.directory, ('"60/min"', '"70/min"')))
+    until(lambda: "anon 70/min" in gate.log())
+    assert ask(gate, "192.0.2.1", 25) == {200: 20, 403: 5}
+
+
+def test_a_bad_policy_is_refused_and_the_old_one_serves_on(start, volume):
+    gate = start()
+    for said in ("scopes.anon.rate", "Failed to configure base Wasm plugin", "failed to load"):
+        gate.expect_error(said)
+    volume.put(listeners=listeners(volume.directory, ('"60/min"', '"60/fortnight"')))
+    until(lambda: gate.stat("listener_manager.lds.update_rejected"))
+    assert ask(gate, "192.0.2.1", 61) == {200: 60, 403: 1}
+
+
+def test_a_pod_with_a_bad_policy_does_not_become_ready(start, volume):
+    """Envoy itself is ready then. What the probe connects to is not there."""
+    [container] = pod()["spec"]["containers"]
+    assert container["readinessProbe"]["tcpSocket"]["port"] == "authz"
+    gate = start(('"60/min"', '"60/fortnight"'))
+    for said in ("scopes.anon.rate", "Failed to configure base Wasm plugin", "failed to load"):
+        gate.expect_error(said)
+    assert status(gate.port_of("operations"), "/ready") == 200
+    assert [found["name"] for found in gate._listeners()] == ["operations"]
+    # Once it is mended, the pod is.
+    volume.put(listeners=listeners(volume.directory))
+    until(lambda: len(gate._listeners()) == 2)
+    assert ask(gate, "192.0.2.1", 61) == {200: 60, 403: 1}
+
+
+def test_of_the_admin_interface_two_pages_are_open(start):
+    """Through the listener that the probes and Prometheus ask."""
+    [container] = pod()["spec"]["containers"]
+    gate = start()
+    assert ask(gate, "192.0.2.1", 61) == {200: 60, 403: 1}
+    port = gate.port_of("operations")
+    assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/ready"}
+    assert status(port, "/ready") == 200
+    [endpoint] = load("monitor.yaml")["spec"]["endpoints"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{endpoint['path']}", timeout=10) as reply:
+        assert 'tollgate_requests_total{policy="tollgate",decision="denied"} 1' in reply.read().decode()
+    for path in ("/config_dump", "/quitquitquit", "/stats", "/", "/ready/../config_dump", "/logging"):
+        assert status(port, path) == 404, path
