@@ -8,7 +8,7 @@ import pytest
 
 from harness.client import Client, fresh_address
 from harness.files import Files
-from harness.kubernetes import EnvoyGateway, manifests, renamed, with_policy
+from harness.kubernetes import EnvoyGateway, another_build, manifests, renamed, with_policy
 from harness.places import wasm_path
 from harness.waiting import until
 
@@ -19,7 +19,7 @@ def policy(rate: str, scope: str = "all", **rest) -> dict:
 
 @pytest.fixture(scope="module")
 def code() -> Iterator[Files]:
-    with Files({"/tollgate.wasm": wasm_path().read_bytes()}) as files:
+    with Files({"/tollgate.wasm": wasm_path().read_bytes(), "/next.wasm": another_build()}) as files:
         yield files
 
 
@@ -58,8 +58,8 @@ def test_it_is_in_force_as_shipped(file, gateway, open_gate):
 
 
 def test_behind_proxies_clients_are_counted(gateway, open_gate, extension):
-    """`numTrustedHops: 1` is the last address of the header: the one that the proxy in front has written, and Envoy's 0. What stands before it may be
-    forged."""
+    """`numTrustedHops: 1` is the last address of the header, the one that the proxy in front has written, and Envoy's 0. What stands
+    before it may be forged."""
     [traffic] = manifests("envoy-gateway", "client-address.yaml", with_comments=True)
     gate = open_gate(config=gateway.config([with_policy(extension, policy("2/h"))], traffic))
     proxy = fresh_address()
@@ -94,6 +94,16 @@ def test_an_update_keeps_the_counters(gateway, open_gate, extension):
     assert statuses(gate, 6, address=caller) == {200: 4, 429: 2}
 
 
+def test_another_image_keeps_the_counters(gateway, open_gate, extension):
+    gate = open_gate(config=gateway.config([with_policy(extension, policy("10/h"))]))
+    caller = fresh_address()
+    assert statuses(gate, 8, address=caller) == {200: 8}
+    gateway.code = "/next.wasm", another_build()
+    apply(gateway, gate, [with_policy(extension, policy("12/h"))])
+    assert "next.wasm" in gate.admin("/config_dump")
+    assert statuses(gate, 6, address=caller) == {200: 4, 429: 2}
+
+
 def test_another_name_begins_anew(gateway, open_gate, extension):
     """The `vm_id` is made of namespace, name and place."""
     gate = open_gate(config=gateway.config([with_policy(extension, policy("10/h"))]))
@@ -114,8 +124,8 @@ def two(extension: dict, store: dict | None = None) -> list[dict]:
 
 
 def test_two_resources_count_apart(gateway, open_gate, extension):
-    """Each has a table of its own, and may have another capacity. (While Envoy still fetches the code for the first, it says that the second has failed to
-    load, and loads it afterwards.)"""
+    """Each has a table of its own, and may have another capacity. (While Envoy still fetches the code for the first, it says that the
+    second has failed to load, and loads it afterwards.)"""
     gate = open_gate(config=gateway.config(two(extension, {"capacity": 1024})))
     gate.expect_error("failed to load")
     with Client(gate.port) as caller:
@@ -137,3 +147,10 @@ def test_metrics_name_the_filter(gateway, open_gate, extension):
     assert statuses(gate, 1) == {200: 1}
     told = [line for line in gate.admin("/stats?filter=tollgate.requests_total").splitlines() if line.endswith("allowed: 1")]
     assert told == ["wasmcustom.tollgate.requests_total.policy.tollgate.decision.allowed: 1"]
+
+
+def test_what_is_refused_from_the_first(gateway, open_gate, extension):
+    gate = open_gate(config=gateway.config([with_policy(extension, policy("10/fortnight"))]))
+    for said in ("scopes.all.rate", "Failed to configure base Wasm plugin", "failed to load"):
+        gate.expect_error(said)
+    assert statuses(gate, 2) == {503: 2}

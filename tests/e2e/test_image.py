@@ -1,5 +1,5 @@
-"""The image that `scripts/image` writes: the same whoever writes it, taken by a tool that knows images, and unpacked by the rules of those who
-fetch it for a proxy."""
+"""The image that `scripts/image` writes: the same whoever writes it, taken by a tool that knows images, and unpacked by the rules of
+those who fetch it for a proxy."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from harness.client import Client, fresh_address, fresh_token, token
-from harness.kubernetes import Istio, manifests, policies, renamed, with_policy
+from harness.kubernetes import Istio, another_build, manifests, policies, renamed, with_policy
 from harness.places import repo_path
 from harness.waiting import until
 
@@ -95,13 +95,16 @@ def test_in_a_sidecar_an_address_is_what_the_header_says(open_proxy, extension):
 
 
 def test_two_resources_meet_in_one_table(open_proxy, extension):
-    """There is no `vm_id`. Where both have a scope of one name and one window, that is one counter: a request that passes both is charged twice.
-    Scopes with names of their own do not meet."""
+    """There is no `vm_id`. Where both have a scope of one name and one window, that is one counter: a request that passes both is
+    charged twice. Scopes with names of their own do not meet."""
     public = with_policy(renamed(extension, "public"), policy("10/h"))
     inner = with_policy(renamed(extension, "inner"), policy("10/h"))
     other = with_policy(renamed(extension, "other"), policy("10/h", scope="other"))
     gate = open_proxy(
-        both=(Istio.GATEWAY, [public, inner]), here=(Istio.GATEWAY, [public]), there=(Istio.GATEWAY, [inner]), apart=(Istio.GATEWAY, [public, other])
+        both=(Istio.GATEWAY, [public, inner]),
+        here=(Istio.GATEWAY, [public]),
+        there=(Istio.GATEWAY, [inner]),
+        apart=(Istio.GATEWAY, [public, other]),
     )
     assert statuses(gate, "both", 7) == {200: 5, 429: 2}
     assert statuses(gate, "apart", 12) == {200: 10, 429: 2}
@@ -131,6 +134,17 @@ def test_an_update_keeps_the_counters(open_proxy, istio, extension):
     assert statuses(gate, "ingress", 6, address=caller) == {200: 4, 429: 2}
 
 
+def test_another_image_keeps_the_counters(open_proxy, istio, extension, tmp_path):
+    gate = open_proxy(ingress=(Istio.GATEWAY, [with_policy(extension, policy("10/h"))]))
+    caller = fresh_address()
+    assert statuses(gate, "ingress", 8, address=caller) == {200: 8}
+    istio.code = tmp_path / "next.wasm"
+    istio.code.write_bytes(another_build())
+    apply(istio, gate, with_policy(extension, policy("12/h")))
+    assert "next.wasm" in gate.admin("/config_dump?include_eds")
+    assert statuses(gate, "ingress", 6, address=caller) == {200: 4, 429: 2}
+
+
 def test_a_bad_policy_is_refused_and_the_old_one_serves_on(open_proxy, istio, extension):
     gate = open_proxy(ingress=(Istio.GATEWAY, [with_policy(extension, policy("10/h"))]))
     gate.expect_error("scopes.all.rate")
@@ -140,7 +154,8 @@ def test_a_bad_policy_is_refused_and_the_old_one_serves_on(open_proxy, istio, ex
 
 
 def test_what_is_refused_from_the_first_answers_500(open_proxy, istio, extension):
-    """There is nothing that could serve on: with another capacity than the first resource's, or a bad policy. Envoy says 500, and lets nobody by."""
+    """There is nothing that could serve on: with a bad policy, or another capacity than the first resource's. Envoy says 500, and lets
+    nobody by."""
     first = with_policy(renamed(extension, "first"), policy("10/h"))
     bad = with_policy(renamed(extension, "bad"), policy("10/fortnight"))
     gate = open_proxy(one=(Istio.GATEWAY, [first]), two=(Istio.GATEWAY, [bad]))

@@ -1,7 +1,8 @@
 """The resources in `istio/` and `envoy-gateway/`: each as its schema wants it, with a policy that Tollgate takes and warns of nothing.
 
-The schemas are those of npm's packages `@kubernetes-models/*`. They let unknown fields pass, as Kubernetes does, which drops them: so a list here says which fields may stand
-in a resource. Of a `TrafficExtension` there is no schema to be had there; what Istio makes of a `WasmPlugin` is one, so this is done backwards.
+The schemas are those of npm's packages `@kubernetes-models/*`. They let unknown fields pass, as Kubernetes does, which drops them: so a
+list here says which fields may stand in a resource. Of a `TrafficExtension` there is no schema to be had there; what Istio makes of a
+`WasmPlugin` is one, so this is done backwards.
 """
 
 from __future__ import annotations

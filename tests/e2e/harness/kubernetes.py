@@ -1,7 +1,9 @@
-"""What Istio and Envoy Gateway make of the resources in `istio/` and `envoy-gateway/`: the parts of Envoy's configuration that Tollgate has to do with, written
-down after their sources (Istio 1.31, `pilot/pkg/model/extensions.go`, `pkg/wasm/convert.go`; Envoy Gateway 1.9, `internal/xds/translator/wasm.go`, `listener.go`).
+"""What Istio and Envoy Gateway make of the resources in `istio/` and `envoy-gateway/`: the parts of Envoy's configuration that Tollgate
+has to do with, written down after their sources of August 2026 (Istio after 1.31: `pilot/pkg/model/extensions.go`,
+`pkg/wasm/convert.go`; Envoy Gateway 1.9: `internal/xds/translator/wasm.go`, `listener.go`).
 
-Their control planes do not run here. So the filter comes from files that Envoy watches, where they would send it, and from the file of this build.
+Their control planes do not run here. So the filter comes from files that Envoy watches, where they would send it, and from the file of
+this build.
 """
 
 from __future__ import annotations
@@ -43,6 +45,11 @@ def policies(manifest: dict) -> list[dict]:
 
 def renamed(manifest: dict, name: str) -> dict:
     return manifest | {"metadata": manifest["metadata"] | {"name": name}}
+
+
+def another_build() -> bytes:
+    """The filter, with a section that says nothing: another file to whoever compares."""
+    return wasm_path().read_bytes() + b"\x00\x05\x04next"
 
 
 def with_policy(manifest: dict, policy: dict) -> dict:
@@ -91,6 +98,7 @@ class Istio:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._versions = 0
+        self.code = wasm_path()
 
     def config(self, listeners: dict[str, tuple[dict, list[dict]]], upstream_port: int) -> dict:
         """A bootstrap with, of each listener, its settings and its resources."""
@@ -105,9 +113,9 @@ class Istio:
         return config | {"node": {"id": "router~10.0.0.1~gateway.istio-ingress", "cluster": "gateway.istio-ingress"}}
 
     def put(self, manifest: dict) -> None:
-        """The resource is applied, or applied anew."""
+        """The resource is applied, or applied anew, its image having `code`."""
         self._versions += 1
-        name, config = _istio_plugin(manifest)
+        name, config = _istio_plugin(manifest, self.code)
         kind = {"@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"}
         _write(self._file(name), [kind | {"name": name, "typed_config": {"@type": _WASM, "config": config}}], self._versions)
 
@@ -124,8 +132,9 @@ class Istio:
         return {"name": name, "config_discovery": {"config_source": source, "type_urls": [_WASM]}}
 
 
-def _istio_plugin(manifest: dict) -> tuple[str, dict]:
-    """→ the filter's name and its configuration, as Istio's agent hands it to Envoy: the image is fetched, and what was meant for the agent is gone."""
+def _istio_plugin(manifest: dict, code: Path | None = None) -> tuple[str, dict]:
+    """→ the filter's name and its configuration, as Istio's agent hands it to Envoy: the image is fetched, and what was meant for the
+    agent is gone."""
     namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
     if manifest["kind"] == "WasmPlugin":
         wasm = manifest["spec"]
@@ -137,7 +146,7 @@ def _istio_plugin(manifest: dict) -> tuple[str, dict]:
         "name": f"{namespace}.{name}",
         "root_id": wasm.get("pluginName", ""),
         # There is no `vm_id`.
-        "vm_config": {"runtime": _RUNTIME, "code": {"local": {"filename": str(wasm_path())}}},
+        "vm_config": {"runtime": _RUNTIME, "code": {"local": {"filename": str(code or wasm_path())}}},
         "failure_policy": failure[wasm.get("failStrategy", "FAIL_CLOSE")],
     }
     if wasm.get("pluginConfig"):
@@ -152,10 +161,12 @@ class EnvoyGateway:
     """Envoy Gateway's part. Its listeners come from a file; the filter's code over HTTP, as from its own server."""
 
     def __init__(self, directory: Path, upstream_port: int, code_port: int) -> None:
-        """`code_port`: where the wasm file is served, whatever the path."""
+        """`code_port`: where code is served."""
         self._lds = directory / "listeners.json"
         self._ports = upstream_port, code_port
         self._versions = 0
+        # Where it is served, and what is served there.
+        self.code = "/tollgate.wasm", wasm_path().read_bytes()
 
     def config(self, policies: list[dict], traffic: dict | None = None) -> dict:
         """A bootstrap with these EnvoyExtensionPolicies in force for each route, and this ClientTrafficPolicy."""
@@ -177,7 +188,7 @@ class EnvoyGateway:
                 "typed_config": {"@type": _WASM, "config": config},
             }
             for policy in policies
-            for name, config in _gateway_plugins(policy)
+            for name, config in _gateway_plugins(policy, *self.code)
         ]
         enabled = {one["name"]: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}} for one in filters}
         made = listener("eg", filters, _gateway_manager(traffic), {"typed_per_filter_config": enabled})
@@ -185,15 +196,15 @@ class EnvoyGateway:
         _write(self._lds, [kind | made], self._versions)
 
 
-def _gateway_plugins(policy: dict) -> list[tuple[str, dict]]:
+def _gateway_plugins(policy: dict, path: str, wasm_file: bytes) -> list[tuple[str, dict]]:
     """→ of each filter its `vm_id`, which its name ends with, and its configuration."""
     made = []
     for index, wasm in enumerate(policy["spec"]["wasm"]):
         name = f"envoyextensionpolicy/{policy['metadata']['namespace']}/{policy['metadata']['name']}/wasm/{index}"
         code = {
             # Under another name than in the resource: Envoy Gateway has it in store.
-            "http_uri": {"uri": "https://envoy-gateway:18002/tollgate.wasm", "cluster": "wasm_cluster", "timeout": "10s"},
-            "sha256": hashlib.sha256(wasm_path().read_bytes()).hexdigest(),
+            "http_uri": {"uri": f"https://envoy-gateway:18002{path}", "cluster": "wasm_cluster", "timeout": "10s"},
+            "sha256": hashlib.sha256(wasm_file).hexdigest(),
         }
         config = {
             "name": wasm.get("name", name),
