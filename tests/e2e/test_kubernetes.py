@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -59,6 +60,25 @@ def test_all_files_are_in_force():
     assert listed | {"monitor.yaml"} == {path.name for path in _FOLDER.iterdir()}
 
 
+def kubectl(*arguments: str) -> str:
+    """What it makes without a cluster."""
+    found = shutil.which("kubectl")
+    assert found, "kubectl is missing (Debian: apt-get install kubernetes-client)"
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_kustomize_makes_them_one():
+    """All in the namespace, and the ConfigMap under a name that stays."""
+    built = {resource["kind"]: resource for resource in yaml.safe_load_all(kubectl("kustomize", str(_FOLDER)))}
+    assert set(built) == {"Namespace", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
+    assert {resource["metadata"]["name"] for resource in built.values()} == {"tollgate"}
+    assert {resource["metadata"].get("namespace", "tollgate") for resource in built.values()} == {"tollgate"}
+    assert built["ConfigMap"]["data"] == {file: (_FOLDER / file).read_text() for file in ("envoy.yaml", "listeners.yaml")}
+    assert built["Deployment"]["spec"] == load("deployment.yaml")["spec"]
+
+
 def test_they_speak_of_the_same_pods_and_ports():
     deployment, service, monitor = load("deployment.yaml"), load("service.yaml"), load("monitor.yaml")
     assert deployment["spec"]["selector"]["matchLabels"] == pod()["metadata"]["labels"] == _NAME
@@ -88,8 +108,11 @@ def test_what_envoy_opens_is_mounted():
 
 
 def test_the_filter_fits_into_a_config_map():
-    """Kubernetes takes no more than a mebibyte."""
+    """Kubernetes takes no more than a mebibyte, and its store no more than one and a half with all that is around it."""
     assert wasm_path().stat().st_size < 1024 * 1024
+    made = kubectl("create", "configmap", "tollgate-filter", f"--from-file=tollgate.wasm={wasm_path()}", "--dry-run=client", "-o", "json")
+    assert set(json.loads(made)["binaryData"]) == {"tollgate.wasm"}
+    assert len(made) < 1.5 * 1024 * 1024
 
 
 def test_the_listener_is_that_of_the_authz_service():
