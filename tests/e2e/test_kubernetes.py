@@ -19,45 +19,16 @@ from harness import ports
 from harness.client import Client
 from harness.envoy import Gate
 from harness.places import repo_path, wasm_path
+from harness.redis import Redis
 from harness.waiting import until
 
-_FOLDER = repo_path("kubernetes")
+_BASE, _REDIS = repo_path("kubernetes", "base"), repo_path("kubernetes", "redis")
 _VERSIONS = ["1.35", "1.37"]
-_SETTINGS = {"kustomization.yaml", "envoy.yaml", "listeners.yaml"}
 _NAME = {"app.kubernetes.io/name": "tollgate"}
 
 
-def load(file: str) -> dict:
-    return yaml.safe_load((_FOLDER / file).read_text())
-
-
-def pod() -> dict:
-    return load("deployment.yaml")["spec"]["template"]
-
-
-# -- the resources ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("version", _VERSIONS)
-@pytest.mark.parametrize("file", sorted(path.name for path in _FOLDER.glob("*.yaml") if path.name not in _SETTINGS))
-def test_it_is_as_its_schema_wants_it(file, version):
-    resource = load(file)
-    if resource["apiVersion"] == "monitoring.coreos.com/v1":
-        validator, modules = repo_path("tests/e2e/manifests/validate.mjs"), repo_path("target/manifests/node_modules")
-        done = subprocess.run(["node", validator, modules], input=json.dumps([resource]), capture_output=True, text=True, timeout=120)
-        assert json.loads(done.stdout) == [[]], done.stderr
-    else:
-        kubernetes_validate.validate(resource, version, strict=True)
-
-
-def test_all_files_are_in_force():
-    """But for the one that wants an operator, whose line is there as a comment."""
-    text = (_FOLDER / "kustomization.yaml").read_text()
-    kustomization = yaml.safe_load(text)
-    [generated] = kustomization["configMapGenerator"]
-    listed = {*kustomization["resources"], *generated["files"], "kustomization.yaml"}
-    assert "# - monitor.yaml" in text
-    assert listed | {"monitor.yaml"} == {path.name for path in _FOLDER.iterdir()}
+def load(file: str, folder: Path = _BASE) -> dict:
+    return yaml.safe_load((folder / file).read_text())
 
 
 def kubectl(*arguments: str) -> str:
@@ -69,14 +40,68 @@ def kubectl(*arguments: str) -> str:
     return done.stdout
 
 
-def test_kustomize_makes_them_one():
+def built(folder: Path) -> dict[str, dict]:
+    """What kustomize makes of a folder, by kind."""
+    return {resource["kind"]: resource for resource in yaml.safe_load_all(kubectl("kustomize", str(folder)))}
+
+
+def pod() -> dict:
+    return load("deployment.yaml")["spec"]["template"]
+
+
+# -- the resources ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", _VERSIONS)
+@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+def test_each_is_as_its_schema_wants_it(folder, version):
+    for resource in built(folder).values():
+        kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_the_monitor_is_as_its_schema_wants_it():
+    validator, modules = repo_path("tests/e2e/manifests/validate.mjs"), repo_path("target/manifests/node_modules")
+    monitor = json.dumps([load("monitor.yaml")])
+    done = subprocess.run(["node", validator, modules], input=monitor, capture_output=True, text=True, timeout=120)
+    assert json.loads(done.stdout) == [[]], done.stderr
+
+
+@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+def test_all_files_are_in_force(folder):
+    """But for the one that wants an operator, whose line is there as a comment."""
+    text = (folder / "kustomization.yaml").read_text()
+    kustomization = yaml.safe_load(text)
+    [generated] = kustomization["configMapGenerator"]
+    patches = [patch["path"] for patch in kustomization.get("patches", [])]
+    listed = {*kustomization["resources"], *generated["files"], *patches, "kustomization.yaml"} - {"../base"}
+    assert ("# - monitor.yaml" in text) == (folder == _BASE)
+    assert listed | ({"monitor.yaml"} if folder == _BASE else set()) == {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+def test_kustomize_makes_them_one(folder):
     """All in the namespace, and the ConfigMap under a name that stays."""
-    built = {resource["kind"]: resource for resource in yaml.safe_load_all(kubectl("kustomize", str(_FOLDER)))}
-    assert set(built) == {"Namespace", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
-    assert {resource["metadata"]["name"] for resource in built.values()} == {"tollgate"}
-    assert {resource["metadata"].get("namespace", "tollgate") for resource in built.values()} == {"tollgate"}
-    assert built["ConfigMap"]["data"] == {file: (_FOLDER / file).read_text() for file in ("envoy.yaml", "listeners.yaml")}
-    assert built["Deployment"]["spec"] == load("deployment.yaml")["spec"]
+    made = built(folder)
+    assert set(made) == {"Namespace", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
+    assert {resource["metadata"]["name"] for resource in made.values()} == {"tollgate"}
+    assert {resource["metadata"].get("namespace", "tollgate") for resource in made.values()} == {"tollgate"}
+    assert made["ConfigMap"]["data"] == {file: (folder / file).read_text() for file in ("envoy.yaml", "listeners.yaml")}
+    if folder == _BASE:
+        assert made["Deployment"]["spec"] == load("deployment.yaml")["spec"]
+
+
+def test_with_redis_the_rest_is_the_same():
+    """But for the number of pods, the secrets in their environment, and whom they may call."""
+    base, redis = built(_BASE), built(_REDIS)
+    del base["ConfigMap"], redis["ConfigMap"]
+    assert redis["Deployment"]["spec"].pop("replicas") > base["Deployment"]["spec"].pop("replicas") == 1
+    [container] = redis["Deployment"]["spec"]["template"]["spec"]["containers"]
+    variables = {variable["name"] for variable in container.pop("env")}
+    [there] = load("listeners.yaml", _REDIS)["resources"]
+    assert f'"host_env_keys": {json.dumps(sorted(variables, reverse=True))}' in json.dumps(there)
+    assert base["NetworkPolicy"]["spec"].pop("egress", []) == []
+    assert {port["port"] for rule in redis["NetworkPolicy"]["spec"].pop("egress") for port in rule["ports"]} == {53, 6379}
+    assert redis == base
 
 
 def test_they_speak_of_the_same_pods_and_ports():
@@ -100,7 +125,7 @@ def test_what_envoy_opens_is_mounted():
     mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
     assert mounts == {"/etc/tollgate": "tollgate", "/etc/tollgate-filter": "tollgate-filter"}
     assert all("subPath" not in mount for mount in container["volumeMounts"])
-    settings = [(_FOLDER / file).read_text() for file in ("envoy.yaml", "listeners.yaml")]
+    settings = [(_BASE / file).read_text() for file in ("envoy.yaml", "listeners.yaml")]
     text = " ".join([*settings, *container["args"]])
     opened = set(re.findall(r"/etc/tollgate[a-z/.-]*", text))
     files = {"/etc/tollgate/envoy.yaml", "/etc/tollgate/listeners.yaml", "/etc/tollgate-filter/tollgate.wasm"}
@@ -109,23 +134,30 @@ def test_what_envoy_opens_is_mounted():
 
 def test_the_filter_fits_into_a_config_map():
     """Kubernetes takes no more than a mebibyte, and its store no more than one and a half with all that is around it."""
-    assert wasm_path().stat().st_size < 1024 * 1024
-    made = kubectl("create", "configmap", "tollgate-filter", f"--from-file=tollgate.wasm={wasm_path()}", "--dry-run=client", "-o", "json")
-    assert set(json.loads(made)["binaryData"]) == {"tollgate.wasm"}
+    files = [wasm_path(), wasm_path().with_name("tollgate-frames.wasm")]
+    assert sum(file.stat().st_size for file in files) < 1024 * 1024
+    options = [f"--from-file={file}" for file in files]
+    made = kubectl("create", "configmap", "tollgate-filter", *options, "--dry-run=client", "-o", "json")
+    assert set(json.loads(made)["binaryData"]) == {"tollgate.wasm", "tollgate-frames.wasm"}
     assert len(made) < 1.5 * 1024 * 1024
 
 
-def test_the_listener_is_that_of_the_authz_service():
-    """Of `envoy/authz.yaml`, but for where it listens and where the filter is."""
-    [here] = load("listeners.yaml")["resources"]
-    there = yaml.safe_load(repo_path("envoy", "authz.yaml").read_text())
+@pytest.mark.parametrize(("folder", "file"), [(_BASE, "authz.yaml"), (_REDIS, "authz-redis.yaml")], ids=["base", "redis"])
+def test_the_listener_is_that_of_the_authz_service(folder, file):
+    """Of `envoy/`, but for where it listens and where the filter is; and so is the cluster of Redis, but for its address."""
+    [here] = load("listeners.yaml", folder)["resources"]
+    there = yaml.safe_load(repo_path("envoy", file).read_text())
     del here["@type"]
     [socket] = sockets(here, "0.0.0.0")
     socket["address"] = "127.0.0.1"
     text = json.dumps(here).replace("/etc/tollgate-filter/", "/etc/envoy/")
     assert json.loads(text) == there["static_resources"]["listeners"][0]
-    assert load("envoy.yaml")["stats_config"] == there["stats_config"]
-    assert load("envoy.yaml")["overload_manager"] == there["overload_manager"]
+    settings = load("envoy.yaml", folder)
+    assert settings["stats_config"] == there["stats_config"]
+    assert settings["overload_manager"] == there["overload_manager"]
+    clusters = json.dumps(settings["static_resources"]["clusters"][1:])
+    clusters = clusters.replace("/etc/tollgate-filter/", "/etc/envoy/").replace("redis.redis.svc.cluster.local", "redis.internal")
+    assert json.loads(clusters) == there["static_resources"].get("clusters", [])
 
 
 def sockets(node, address: str) -> list[dict]:
@@ -167,12 +199,12 @@ class Volume:
 
 def here(text: str, directory: Path) -> str:
     """A file as shipped, with this machine's paths and ports of loopback."""
-    text = text.replace("/etc/tollgate-filter/tollgate.wasm", str(wasm_path())).replace("/etc/tollgate", str(directory))
+    text = text.replace("/etc/tollgate-filter", str(wasm_path().parent)).replace("/etc/tollgate", str(directory))
     return re.sub(r"address: 0\.0\.0\.0, port_value: \d+", "address: 127.0.0.1, port_value: 0", text)
 
 
-def listeners(directory: Path, *changes: tuple[str, str]) -> str:
-    text = (_FOLDER / "listeners.yaml").read_text()
+def listeners(directory: Path, *changes: tuple[str, str], folder: Path = _BASE) -> str:
+    text = (folder / "listeners.yaml").read_text()
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -184,18 +216,23 @@ def volume(tmp_path) -> Volume:
     return Volume(tmp_path / "configuration")
 
 
+def config(volume: Volume, folder: Path = _BASE) -> dict:
+    """Envoy's own settings, its admin interface where the listener for operations looks for it."""
+    made = yaml.safe_load(here((folder / "envoy.yaml").read_text(), volume.directory))
+    port = ports.reserve()
+    for socket in sockets(made, "127.0.0.1"):
+        if socket["port_value"] == 9901:
+            socket["port_value"] = port
+    return made
+
+
 @pytest.fixture
 def start(volume, open_gate):
     """→ a function that starts Envoy with the files as shipped, these changes in the listener's."""
 
     def start(*changes: tuple[str, str]) -> Gate:
         volume.put(listeners=listeners(volume.directory, *changes))
-        config = yaml.safe_load(here((_FOLDER / "envoy.yaml").read_text(), volume.directory))
-        port = ports.reserve()
-        for socket in sockets(config, "127.0.0.1"):
-            if socket["port_value"] == 9901:
-                socket["port_value"] = port
-        return open_gate(config=config)
+        return open_gate(config=config(volume))
 
     return start
 
@@ -270,3 +307,24 @@ def test_of_the_admin_interface_two_pages_are_open(start):
         assert 'tollgate_requests_total{policy="tollgate",decision="denied"} 1' in reply.read().decode()
     for path in ("/config_dump", "/quitquitquit", "/stats", "/", "/ready/../config_dump", "/logging"):
         assert status(port, path) == 404, path
+
+
+def test_with_redis_pods_share_one_limit(tmp_path, open_gate):
+    """And a new pod forgets nothing."""
+    password = "of this test"
+    environment = {"TOLLGATE_SECRET": "a secret of this test, and long enough", "TOLLGATE_REDIS_PASSWORD": password}
+    (tmp_path / "redis").mkdir()
+    with Redis(tmp_path / "redis", password=password) as redis:
+
+        def pod(name: str) -> Gate:
+            volume = Volume(tmp_path / name)
+            volume.put(listeners=listeners(volume.directory, folder=_REDIS))
+            made = config(volume, _REDIS)
+            for socket in sockets(made, "redis.redis.svc.cluster.local"):
+                socket |= {"address": "127.0.0.1", "port_value": redis.port}
+            return open_gate(config=made, environment=environment)
+
+        one, other = pod("one"), pod("other")
+        assert ask(one, "192.0.2.1", 40) == {200: 40}
+        assert ask(other, "192.0.2.1", 25) == {200: 20, 403: 5}
+        assert ask(pod("new"), "192.0.2.1", 1) == {403: 1}
