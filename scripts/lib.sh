@@ -64,20 +64,22 @@ _install_requirements() {
     printf '%s\n' "$want" >"$stamp"
 }
 
-# ensure_node DIRECTORY : target/node_modules has what DIRECTORY/package-lock.json, relative to the repository, pins.
+# ensure_node DIRECTORY [PLACE] : PLACE/node_modules, in target if nothing else is said, has what DIRECTORY/package-lock.json, relative to the
+# repository, pins.
 ensure_node() {
     ensure_command node nodejs
     ensure_command npm npm
-    locked node _install_node_modules "$ROOT/$1"
+    locked node _install_node_modules "$ROOT/$1" "${2:-$ROOT/target}"
 }
 
 _install_node_modules() {
-    local stamp=$ROOT/target/node_modules/.installed want
+    local stamp=$2/node_modules/.installed want
     want=$(cksum <"$1/package-lock.json")
     if [[ -f $stamp && $(<"$stamp") == "$want" ]]; then return; fi
-    say "Installing ${1#"$ROOT"/}/package.json into target/node_modules"
-    cp "$1/package.json" "$1/package-lock.json" "$ROOT/target/"
-    npm ci --prefix "$ROOT/target" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+    say "Installing ${1#"$ROOT"/}/package.json into ${2#"$ROOT"/}/node_modules"
+    mkdir -p "$2"
+    cp "$1/package.json" "$1/package-lock.json" "$2/"
+    npm ci --prefix "$2" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
         die "npm could not install ${1#"$ROOT"/}/package.json: see its message above"
     printf '%s\n' "$want" >"$stamp"
 }

@@ -1,0 +1,217 @@
+"""`istio/`: the configuration that Istio makes of these resources, in a real Envoy, with traffic."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from harness.client import Client, fresh_address, fresh_token, token
+from harness.kubernetes import Istio, another_build, manifests, policies, renamed, with_policy
+from harness.places import repo_path
+from harness.waiting import until
+
+
+def policy(rate: str, scope: str = "all", **rest) -> dict:
+    return {"scopes": {scope: {"rate": rate, "key": "address"}}} | rest
+
+
+@pytest.fixture
+def istio(tmp_path) -> Istio:
+    return Istio(tmp_path)
+
+
+@pytest.fixture
+def extension() -> dict:
+    [manifest] = manifests("istio", "trafficextension.yaml")
+    return manifest
+
+
+@pytest.fixture
+def open_proxy(istio, open_gate, application):
+    """→ a function that starts an Envoy with these listeners: of each its settings and its resources"""
+    return lambda **listeners: open_gate(config=istio.config(listeners, application.port))
+
+
+def discovery(gate, manifest: dict, counter: str) -> int:
+    """How often this has happened to the filter's configuration, over all listeners."""
+    name = f"extension_config_discovery.http_filter.{Istio.name(manifest)}.{counter}"
+    found = [line.rpartition(": ") for line in gate.admin("/stats").splitlines() if name in line]
+    return sum(int(value) for _, _, value in found)
+
+
+def apply(istio, gate, manifest: dict, counter: str = "config_reload") -> None:
+    """Until Envoy has taken it, in a worker at least, or with `config_fail` has refused it."""
+    if counter == "config_fail":
+        for said in ("Failed to configure base Wasm plugin", "failed to load"):
+            gate.expect_error(said)
+    before = discovery(gate, manifest, counter)
+    istio.put(manifest)
+    until(lambda: discovery(gate, manifest, counter) > before)
+    if counter == "config_reload":
+        [policy] = policies(manifest)
+        [(name, scope)] = policy["scopes"].items()
+        until(lambda: f"in force: {name} {scope['rate']}," in gate.log())
+
+
+def statuses(gate, listener: str, times: int, *headers, address: str | None = None):
+    with Client(gate.port_of(listener), address) as caller:
+        return caller.statuses(times, "/", *headers)
+
+
+@pytest.mark.parametrize("file", ["trafficextension.yaml", "wasmplugin.yaml"])
+def test_in_a_gateway_it_is_in_force_as_shipped(file, open_proxy):
+    gate = open_proxy(ingress=(Istio.GATEWAY, manifests("istio", file)))
+    with Client(gate.port_of("ingress")) as caller:
+        assert caller.statuses(61) == {200: 60, 429: 1}
+        assert caller.send("/healthz").status == 200
+        # A gateway trusts no header that it was not told to trust.
+        assert caller.send("/", ("x-forwarded-for", "192.0.2.1")).status == 429
+
+
+def test_behind_a_balancer_the_gateway_counts_clients(open_proxy, extension):
+    """`numTrustedProxies: 1`"""
+    gate = open_proxy(ingress=(Istio.GATEWAY | {"xff_num_trusted_hops": 1}, [with_policy(extension, policy("2/h"))]))
+    balancer = fresh_address()
+    for client in ("192.0.2.1", "192.0.2.2"):
+        header = "x-forwarded-for", f"198.51.100.7, {client}"
+        assert statuses(gate, "ingress", 3, header, address=balancer) == {200: 2, 429: 1}
+
+
+def test_in_a_sidecar_credentials_are_counted(open_proxy):
+    gate = open_proxy(inbound=(Istio.SIDECAR, manifests("istio", "sidecar.yaml")))
+    assert statuses(gate, "inbound", 601, token(fresh_token()))[429] == 1
+    assert statuses(gate, "inbound", 700) == {200: 700}  # no credential: only the ceiling
+
+
+def test_in_a_sidecar_an_address_is_what_the_header_says(open_proxy, extension):
+    """So that a limit for each address holds nobody there who writes the header himself."""
+    gate = open_proxy(inbound=(Istio.SIDECAR, [with_policy(extension, policy("2/h"))]))
+    peer = fresh_address()
+    for number in range(3):
+        assert statuses(gate, "inbound", 3, ("x-forwarded-for", f"192.0.2.{number}"), address=peer) == {200: 2, 429: 1}
+    assert statuses(gate, "inbound", 3, address=peer) == {200: 2, 429: 1}
+
+
+def test_two_resources_meet_in_one_table(open_proxy, extension):
+    """There is no `vm_id`. Where both have a scope of one name and one window, that is one counter: a request that passes both is
+    charged twice. Scopes with names of their own do not meet."""
+    public = with_policy(renamed(extension, "public"), policy("10/h"))
+    inner = with_policy(renamed(extension, "inner"), policy("10/h"))
+    other = with_policy(renamed(extension, "other"), policy("10/h", scope="other"))
+    gate = open_proxy(
+        both=(Istio.GATEWAY, [public, inner]),
+        here=(Istio.GATEWAY, [public]),
+        there=(Istio.GATEWAY, [inner]),
+        apart=(Istio.GATEWAY, [public, other]),
+    )
+    assert statuses(gate, "both", 7) == {200: 5, 429: 2}
+    assert statuses(gate, "apart", 12) == {200: 10, 429: 2}
+    caller = fresh_address()
+    assert statuses(gate, "here", 6, address=caller) == {200: 6}
+    assert statuses(gate, "there", 6, address=caller) == {200: 4, 429: 2}
+
+
+def test_two_resources_have_one_capacity(open_proxy, istio, extension):
+    """With another one an update is refused, and what was in force serves on."""
+    first = with_policy(renamed(extension, "first"), policy("10/h"))
+    second = with_policy(renamed(extension, "second"), policy("11/h", scope="other"))
+    gate = open_proxy(one=(Istio.GATEWAY, [first]), two=(Istio.GATEWAY, [second]))
+    gate.expect_error("store.capacity")
+    apply(istio, gate, with_policy(second, policy("12/h", scope="other", store={"capacity": 1024})), "config_fail")
+    assert "filters with one vm_id share their counters and need the same capacity" in gate.log()
+    assert statuses(gate, "one", 11) == {200: 10, 429: 1}
+    assert statuses(gate, "two", 12) == {200: 11, 429: 1}  # what it had before
+
+
+def test_an_update_keeps_the_counters(open_proxy, istio, extension):
+    first = with_policy(extension, policy("10/h"))
+    gate = open_proxy(ingress=(Istio.GATEWAY, [first]))
+    caller = fresh_address()
+    assert statuses(gate, "ingress", 8, address=caller) == {200: 8}
+    apply(istio, gate, with_policy(extension, policy("12/h")))
+    assert statuses(gate, "ingress", 6, address=caller) == {200: 4, 429: 2}
+
+
+def test_another_image_keeps_the_counters(open_proxy, istio, extension, tmp_path):
+    gate = open_proxy(ingress=(Istio.GATEWAY, [with_policy(extension, policy("10/h"))]))
+    caller = fresh_address()
+    assert statuses(gate, "ingress", 8, address=caller) == {200: 8}
+    istio.code = tmp_path / "next.wasm"
+    istio.code.write_bytes(another_build())
+    apply(istio, gate, with_policy(extension, policy("12/h")))
+    assert "next.wasm" in gate.admin("/config_dump?include_eds")
+    assert statuses(gate, "ingress", 6, address=caller) == {200: 4, 429: 2}
+
+
+def test_a_bad_policy_is_refused_and_the_old_one_serves_on(open_proxy, istio, extension):
+    gate = open_proxy(ingress=(Istio.GATEWAY, [with_policy(extension, policy("10/h"))]))
+    gate.expect_error("scopes.all.rate")
+    apply(istio, gate, with_policy(extension, policy("10/fortnight")), "config_fail")
+    assert "scopes.all.rate: `10/fortnight`" in gate.log()
+    assert statuses(gate, "ingress", 11) == {200: 10, 429: 1}
+
+
+def test_what_is_refused_from_the_first_answers_500(open_proxy, istio, extension):
+    """There is nothing that could serve on: with a bad policy, or another capacity than the first resource's. Envoy says 500, and lets
+    nobody by."""
+    first = with_policy(renamed(extension, "first"), policy("10/h"))
+    bad = with_policy(renamed(extension, "bad"), policy("10/fortnight"))
+    gate = open_proxy(one=(Istio.GATEWAY, [first]), two=(Istio.GATEWAY, [bad]))
+    for said in ("scopes.all.rate", "Failed to configure base Wasm plugin", "failed to load"):
+        gate.expect_error(said)
+    assert statuses(gate, "two", 2) == {500: 2}
+    assert statuses(gate, "one", 11) == {200: 10, 429: 1}
+    gate.expect_error("store.capacity")
+    apply(istio, gate, with_policy(bad, policy("11/h", scope="other", store={"capacity": 1024})), "config_fail")
+    assert statuses(gate, "two", 2) == {500: 2}
+    apply(istio, gate, with_policy(bad, policy("11/h", scope="other")))
+    assert statuses(gate, "two", 12) == {200: 11, 429: 1}
+
+
+def test_another_name_keeps_the_counters(open_proxy, extension):
+    """The resource may be renamed, and a WasmPlugin become a TrafficExtension: as long as one of the two is in force at any time."""
+    [plugin] = manifests("istio", "wasmplugin.yaml")
+    rate = policy("10/h")
+    gate = open_proxy(
+        old=(Istio.GATEWAY, [with_policy(plugin, rate)]), new=(Istio.GATEWAY, [with_policy(renamed(extension, "gate"), rate)])
+    )
+    caller = fresh_address()
+    assert statuses(gate, "old", 7, address=caller) == {200: 7}
+    assert statuses(gate, "new", 4, address=caller) == {200: 3, 429: 1}
+
+
+def test_metrics_name_the_resource(open_proxy, extension):
+    gate = open_proxy(ingress=(Istio.GATEWAY, [extension]))
+    assert statuses(gate, "ingress", 1) == {200: 1}
+    told = [line for line in gate.admin("/stats?filter=tollgate.requests_total").splitlines() if line.endswith("allowed: 1")]
+    assert told == ["wasmcustom.tollgate.requests_total.policy.istio-ingress_tollgate.decision.allowed: 1"]
+
+
+def test_prometheus_can_make_labels(open_proxy, extension):
+    """Istio's bootstrap has no `stats_tags` for them. The rules are those of docs/istio.md."""
+    gate = open_proxy(ingress=(Istio.GATEWAY, [extension]))
+    assert statuses(gate, "ingress", 61) == {200: 60, 429: 1}
+    blocks = repo_path("docs", "istio.md").read_text().split("```")
+    [rules] = [yaml.safe_load(block.removeprefix("yaml")) for block in blocks if "metric_relabel_configs" in block]
+    told = {}
+    for line in gate.admin("/stats/prometheus").splitlines():
+        if line.startswith("tollgate_"):
+            name, _, value = line.rpartition(" ")
+            told[relabelled(name.removesuffix("{}"), rules["metric_relabel_configs"])] = value
+    policy = "policy", "istio_ingress_tollgate"
+    assert told["tollgate_requests_total", policy, ("decision", "denied")] == "1"
+    assert told["tollgate_scope_requests_total", policy, ("scope", "anon"), ("decision", "denied")] == "1"
+    assert told["tollgate_scope_requests_total", policy, ("scope", "address"), ("decision", "allowed")] == "60"
+    assert told["tollgate_credentials_proved_total", policy] == "0"
+    assert ("tollgate_store_capacity",) in told
+
+
+def relabelled(name: str, rules: list[dict]) -> tuple:
+    """As Prometheus does it: a rule holds where its expression fits the whole."""
+    labels = {"__name__": name}
+    for rule in rules:
+        if found := re.fullmatch(rule["regex"], labels["__name__"]):
+            labels[rule["target_label"]] = found[1]
+    return labels.pop("__name__"), *labels.items()

@@ -1,0 +1,130 @@
+"""The resources in `istio/` and `envoy-gateway/`: each as its schema wants it, with a policy that Tollgate takes and warns of nothing.
+
+The schemas are those of npm's packages `@kubernetes-models/*`. They let unknown fields pass, as Kubernetes does, which drops them: so a
+list here says which fields may stand in a resource. Of a `TrafficExtension` there is no schema to be had there; what Istio makes of a
+`WasmPlugin` is one, so this is done backwards.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.kubernetes import manifests, policies
+from harness.places import cli_path, repo_path
+
+_FILES = sorted(path for folder in ("istio", "envoy-gateway") for path in repo_path(folder).glob("*.yaml"))
+
+# Everything but policies. (A dictionary has these fields and no others, a list any number of its one form.)
+_TARGETS = [{"group": str, "kind": str, "name": str}]
+_WASM = {"url": str, "sha256": str, "imagePullSecret": str, "failStrategy": str, "pluginConfig": object}
+_ISTIO = {
+    "targetRefs": _TARGETS,
+    "selector": {"matchLabels": object},
+    "match": [{"mode": str}],
+    "phase": str,
+}
+_FIELDS = {
+    "TrafficExtension": _ISTIO | {"wasm": _WASM},
+    "WasmPlugin": _ISTIO | _WASM,
+    "EnvoyExtensionPolicy": {
+        "targetRefs": _TARGETS,
+        "wasm": [
+            {
+                "name": str,
+                "code": {
+                    "type": str,
+                    "image": {"url": str, "sha256": str, "pullSecretRef": {"name": str}},
+                    "http": {"url": str, "sha256": str},
+                },
+                "failOpen": bool,
+                "config": object,
+            }
+        ],
+    },
+    "ClientTrafficPolicy": {
+        "targetRefs": _TARGETS,
+        "clientIPDetection": {"xForwardedFor": {"numTrustedHops": int}},
+        "path": {"escapedSlashesAction": str},
+        "headers": {"withUnderscoresAction": str},
+    },
+}
+
+
+def resources(file: Path) -> list[dict]:
+    """As they are shipped, and with the lines that are shipped as comments in force."""
+    return [found for comments in (False, True) for found in manifests(file.parent.name, file.name, with_comments=comments)]
+
+
+def faults(resource: dict) -> list:
+    """What the schema has against it."""
+    if resource["kind"] == "TrafficExtension":
+        spec = dict(resource["spec"])
+        resource = resource | {"kind": "WasmPlugin", "spec": spec.pop("wasm") | spec}
+    command = ["node", str(repo_path("tests/e2e/manifests/validate.mjs")), str(repo_path("target/manifests/node_modules"))]
+    done = subprocess.run(command, input=json.dumps([resource]), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    [found] = json.loads(done.stdout)
+    return found
+
+
+def unknown(value, form, path: str = "spec") -> list[str]:
+    """The fields that no list here knows, or that are of another kind."""
+    if isinstance(form, dict) and isinstance(value, dict):
+        return [
+            fault
+            for name, inner in value.items()
+            for fault in (unknown(inner, form[name], f"{path}.{name}") if name in form else [f"{path}.{name}"])
+        ]
+    if isinstance(form, list) and isinstance(value, list):
+        return [fault for number, inner in enumerate(value) for fault in unknown(inner, form[0], f"{path}[{number}]")]
+    return [] if isinstance(form, type) and isinstance(value, form) else [path]
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_it_is_as_its_schema_wants_it(file):
+    for resource in resources(file):
+        assert faults(resource) == []
+        assert unknown(resource["spec"], _FIELDS[resource["kind"]]) == []
+        assert resource["metadata"]["namespace"] and re.fullmatch(r"[a-z0-9-]+", resource["metadata"]["name"])
+
+
+def test_a_fault_would_be_seen():
+    """By the schema, and by the list of fields."""
+    [plugin] = manifests("istio", "wasmplugin.yaml")
+    [extension] = manifests("istio", "trafficextension.yaml")
+    [policy] = manifests("envoy-gateway", "image.yaml")
+    [traffic] = manifests("envoy-gateway", "client-address.yaml")
+    for resource, spec in [
+        (plugin, plugin["spec"] | {"phase": "BEFORE"}),
+        (extension, extension["spec"] | {"wasm": extension["spec"]["wasm"] | {"failStrategy": "RELOAD"}}),
+        (policy, policy["spec"] | {"wasm": [{"code": {"type": "Image", "image": {}}}]}),
+        (traffic, traffic["spec"] | {"path": {"escapedSlashesAction": "Unescape"}}),
+    ]:
+        assert faults(resource | {"spec": spec}) != []
+    assert unknown(plugin["spec"] | {"vmId": "x"}, _FIELDS["WasmPlugin"]) == ["spec.vmId"]
+    assert unknown(policy["spec"] | {"wasm": [{"failOpen": "no"}]}, _FIELDS["EnvoyExtensionPolicy"]) == ["spec.wasm[0].failOpen"]
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_its_policies_are_good(file):
+    """`tollgate check` says that Envoy would take them, and of traps none."""
+    embedded = [policy for resource in resources(file) for policy in policies(resource)]
+    assert embedded or file.name == "client-address.yaml"
+    for policy in embedded:
+        done = subprocess.run([cli_path(), "check", "-"], input=json.dumps(policy), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "stdin: no traps" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "folder"), [("istio.md", "istio"), ("envoy-gateway.md", "envoy-gateway")], ids=["istio", "envoy-gateway"]
+)
+def test_its_page_knows_each_file(page, folder):
+    text = repo_path("docs", page).read_text()
+    for file in repo_path(folder).glob("*.yaml"):
+        assert f"../{folder}/{file.name}" in text
