@@ -8,8 +8,9 @@ import subprocess
 import pytest
 import yaml
 
-from harness import compose
-from harness.asking import program
+from harness import compose, ports
+from harness.asking import changed, nginx_server, program
+from harness.client import Client
 from harness.envoy import Gate, run_config
 from harness.places import repo_path
 
@@ -200,6 +201,15 @@ def test_traefiks_health_check(tmp_path, unreachable_port):
     with compose.traefik(tmp_path, dynamic):
         assert subprocess.run(command, capture_output=True, timeout=30).returncode == 0
     assert subprocess.run(command, capture_output=True, timeout=30).returncode != 0
+
+
+def test_nginx_health_check(tmp_path):
+    """Both of its configurations have the same."""
+    text = repo_path("compose", "nginx", "healthy.conf").read_text()
+    assert repo_path("compose", "nginx", "default.conf").read_text().endswith(text)
+    port = ports.reserve()
+    with nginx_server(tmp_path, port, changed(text, ("127.0.0.1:8081", f"127.0.0.1:{port}"))), Client(port, "127.0.0.1") as curl:
+        assert curl.send("/").status == 204
 
 
 def test_the_console_wants_the_token(tmp_path, unreachable_port):
