@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from harness import ports
+from harness import ports, processes
 from harness.envoy import Gate
+from harness.places import repo_path
 from harness.upstream import Upstream
 
 OpenGate = Callable[..., Gate]
@@ -18,6 +21,17 @@ OpenGate = Callable[..., Gate]
 def application() -> Iterator[Upstream]:
     with Upstream() as upstream:
         yield upstream
+
+
+@pytest.fixture(scope="session")
+def django() -> Iterator[int]:
+    """The port of harness/django_app.py, a process of its own."""
+    command = [sys.executable, str(repo_path("tests", "e2e", "harness", "django_app.py"))]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            processes.end(process)
 
 
 def _gates(tmp_path_factory: pytest.TempPathFactory, application: Upstream) -> Iterator[OpenGate]:

@@ -3,31 +3,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import requests
 
-from harness import processes
 from harness.client import fresh_token
-from harness.places import repo_path
 
 POLLS = 30  # a minute, of the default policy's `worker`
 ANON = 60  # a minute, of its `anon`
-
-
-@pytest.fixture(scope="module")
-def django() -> Iterator[int]:
-    """The port of the application, a process of its own."""
-    command = [sys.executable, str(repo_path("tests", "e2e", "harness", "django_app.py"))]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            processes.end(process)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def program(name: str, hint: str) -> str:
     return found
 
 
-def _changed(text: str, *changes: tuple[str, str]) -> str:
+def changed(text: str, *changes: tuple[str, str]) -> str:
     """The text with each of these replaced. A test that changes nothing would show nothing."""
     for old, new in changes:
         assert old in text, f"the shipped file has no {old!r}"
@@ -104,7 +104,7 @@ def nginx(
 ) -> Server:
     """nginx/auth_request.conf; `extra` stands before its first location. `behind`: a proxy of our own stands in front."""
     port = ports.reserve()
-    shipped_conf = _changed(
+    shipped_conf = changed(
         repo_path("nginx", "auth_request.conf").read_text(),
         (SERVICE, f"127.0.0.1:{service}"),
         (APPLICATION, f"127.0.0.1:{application}"),
@@ -113,18 +113,23 @@ def nginx(
         ("    location / {", f"{extra}\n    location / {{"),
     )
     if stays_open:
-        shipped_conf = _changed(shipped_conf, ("# error_page 40", "error_page 40"))
+        shipped_conf = changed(shipped_conf, ("# error_page 40", "error_page 40"))
     if behind:
         realip = [(f"# {directive}", directive) for directive in ("set_real_ip_from", "real_ip_header", "real_ip_recursive")]
-        shipped_conf = _changed(shipped_conf, *realip, ("10.0.0.0/8", "127.0.0.0/8"))
-    (directory / "auth_request.conf").write_text(shipped_conf)
+        shipped_conf = changed(shipped_conf, *realip, ("10.0.0.0/8", "127.0.0.0/8"))
+    return nginx_server(directory, port, shipped_conf)
+
+
+def nginx_server(directory: Path, port: int, conf: str) -> Server:
+    """nginx with `conf` in its `http` block, which listens on this port."""
+    (directory / "default.conf").write_text(conf)
     temporary = "".join(
         f"    {kind}_temp_path {directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     user = "user root;\n" if os.geteuid() == 0 else ""  # nobody else may write to a test's directory
     (directory / "nginx.conf").write_text(
         f"daemon off;\npid {directory}/nginx.pid;\nworker_processes 2;\n{user}error_log {directory}/error.log;\n"
-        f"events {{ }}\nhttp {{\n    access_log off;\n{temporary}    include {directory}/auth_request.conf;\n}}\n"
+        f"events {{ }}\nhttp {{\n    access_log off;\n{temporary}    include {directory}/default.conf;\n}}\n"
     )
     command = [program("nginx", "Debian's package nginx"), "-p", str(directory), "-e", str(directory / "error.log")]
     return Server(port, [*command, "-c", str(directory / "nginx.conf")], directory / "nginx.log")
@@ -135,16 +140,16 @@ def caddy(
 ) -> Server:
     """caddy/Caddyfile."""
     port, says_yes = ports.reserve(), ports.reserve()
-    text = _changed(
+    text = changed(
         repo_path("caddy", "Caddyfile").read_text(),
         (SERVICE, f"127.0.0.1:{service}"),
         (APPLICATION, f"127.0.0.1:{application}"),
         ("http://:80 {", f"http://:{port} {{\n\tbind 127.0.0.1"),
     )
     if behind:
-        text = _changed(text, ("# trusted_proxies 10.0.0.0/8", "trusted_proxies 127.0.0.0/8"))
+        text = changed(text, ("# trusted_proxies 10.0.0.0/8", "trusted_proxies 127.0.0.0/8"))
     if stays_open:
-        text = _changed(
+        text = changed(
             text,
             (f"reverse_proxy 127.0.0.1:{service} {{", f"reverse_proxy 127.0.0.1:{service} 127.0.0.1:10009 {{"),
             ("# lb_", "lb_"),
@@ -165,7 +170,7 @@ def caddy(
 def traefik(directory: Path, service: int, application: int, *, behind: bool = False) -> Server:
     """traefik/dynamic.yaml."""
     port = ports.reserve()
-    text = _changed(
+    text = changed(
         repo_path("traefik", "dynamic.yaml").read_text(),
         (SERVICE, f"127.0.0.1:{service}"),
         (APPLICATION, f"127.0.0.1:{application}"),
@@ -175,7 +180,7 @@ def traefik(directory: Path, service: int, application: int, *, behind: bool = F
     entry_point = static["entryPoints"]["web"]
     entry_point["address"] = f"127.0.0.1:{port}"
     if behind:
-        text = _changed(text, ("trustForwardHeader: false", "trustForwardHeader: true"))
+        text = changed(text, ("trustForwardHeader: false", "trustForwardHeader: true"))
         entry_point["forwardedHeaders"] = {"trustedIPs": ["127.0.0.0/8"]}
     (directory / "dynamic.yaml").write_text(text)
     static["providers"]["file"]["filename"] = str(directory / "dynamic.yaml")

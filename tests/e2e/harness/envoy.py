@@ -172,9 +172,12 @@ class Gate:
         """Where the admin interface listens, as `127.0.0.1:4711`."""
         return self._admin
 
-    def set_log_level(self, component: str, level: str) -> None:
-        request = urllib.request.Request(f"http://{self._admin}/logging?{component}={level}", method="POST")
+    def admin_post(self, path: str) -> None:
+        request = urllib.request.Request(f"http://{self._admin}{path}", method="POST")
         urllib.request.urlopen(request, timeout=10).close()
+
+    def set_log_level(self, component: str, level: str) -> None:
+        self.admin_post(f"/logging?{component}={level}")
 
     def console(self, path: str, body: dict | None = None, **headers: str) -> tuple[int, dict]:
         """What the console answers: to a POST, if there is a body. → status and JSON"""

@@ -102,7 +102,7 @@ def redis(
         shipped["secret"] = SECRET
     policy = dict(policy or {})
     policy["store"] = policy.get("store", {}) | {"redis": shipped | settings}
-    _put_here(config, json.dumps(policy))
+    put_here(config, json.dumps(policy))
     _set_address(config, "redis", redis_ports)
     if upstream_port is not None:
         _set_address(config, "upstream", [upstream_port])
@@ -119,30 +119,36 @@ def authz_redis(redis_ports: Sequence[int], policy: dict | None = None) -> dict:
     shipped = json.loads(_plugin(config)["configuration"]["value"])
     shipped["store"]["redis"]["secret"] = SECRET
     del shipped["store"]["redis"]["password"]
-    _put_here(config, json.dumps((policy or shipped) | {"store": shipped["store"]}))
+    put_here(config, json.dumps((policy or shipped) | {"store": shipped["store"]}))
     _set_address(config, "redis", redis_ports)
     return config
 
 
 def _here(file: str, *, upstream_port: int | None = None, policy: str | None = None, port: int = 0) -> dict:
     config = yaml.safe_load(repo_path("envoy", file).read_text())
-    _put_here(config, policy, port)
+    put_here(config, policy, port)
     if upstream_port is not None:
         _set_address(config, "upstream", [upstream_port])
     return config
 
 
-def _put_here(config: dict, policy: str | None, port: int = 0) -> None:
+def put_here(config: dict, policy: str | None = None, port: int = 0) -> dict:
+    """Loopback, this port for what serves, this build of the filter and, if given, this policy. → the same configuration"""
     for listener in config["static_resources"]["listeners"]:
         if "address" in listener:
+<<<<<<< HEAD
             here = 0 if listener["name"] == "console" else port
             listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": here}
+=======
+            listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0 if listener["name"] == "console" else port}
+>>>>>>> chain
     config["admin"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0}
     for plugin in _find(config, "vm_config"):
         file = Path(plugin["vm_config"]["code"]["local"]["filename"]).name
         plugin["vm_config"]["code"]["local"]["filename"] = str(wasm_path().with_name(file))
     if policy is not None:
         _plugin(config)["configuration"]["value"] = policy
+    return config
 
 
 def _manager(config: dict) -> dict:
