@@ -136,12 +136,8 @@ def put_here(config: dict, policy: str | None = None, port: int = 0) -> dict:
     """Loopback, this port for what serves, this build of the filter and, if given, this policy. → the same configuration"""
     for listener in config["static_resources"]["listeners"]:
         if "address" in listener:
-<<<<<<< HEAD
             here = 0 if listener["name"] == "console" else port
             listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": here}
-=======
-            listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0 if listener["name"] == "console" else port}
->>>>>>> chain
     config["admin"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0}
     for plugin in _find(config, "vm_config"):
         file = Path(plugin["vm_config"]["code"]["local"]["filename"]).name
