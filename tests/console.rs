@@ -90,6 +90,28 @@ fn what_workers_have_is_in_force_as_long_as_one_gives_a_sign() {
 }
 
 #[test]
+fn what_comes_back_is_in_force_anew() {
+    let cells = SharedCells::open(Data::default()).expect("a host");
+    let registry = Registry(&cells);
+    let since = || {
+        registry
+            .in_force(at(9))
+            .expect("shared data")
+            .into_iter()
+            .map(|(posted, _)| posted.since)
+            .collect::<Vec<_>>()
+    };
+    registry.post(&posted("one"), sign("one", 1), at(0)).expect("shared data");
+    registry.take_away(sign("one", 1)).expect("shared data");
+    for worker in [2, 3] {
+        registry
+            .post(&Posted { since: 8 + worker, ..posted("one") }, sign("one", worker), at(8))
+            .expect("shared data");
+    }
+    assert_eq!(since(), [10], "since the first one had it again");
+}
+
+#[test]
 fn a_worker_says_nothing_new_within_five_seconds() {
     let cells = SharedCells::open(Data::default()).expect("a host");
     let registry = Registry(&cells);

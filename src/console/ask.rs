@@ -197,7 +197,9 @@ fn read_act(client: &str, act: &str, body: &[u8]) -> Result<Ask, Answer> {
         {
             Some(by.trim().to_owned()).filter(|by| !by.is_empty())
         }
-        Some(_) => return Err(bad("by: expected a name of 64 characters at the most")),
+        Some(_) => {
+            return Err(bad("by: expected a name of 64 characters at the most, without control characters"));
+        }
     };
     let act = match act {
         "pardon" => Act::Pardon,

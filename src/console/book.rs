@@ -83,6 +83,15 @@ impl Book {
         &self.policies
     }
 
+    /// Why nothing is known of some policies' clients, if so: the console cannot read them.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let unread = |policy: &InForce| {
+            Some(format!("of the policy {}, {}", policy.name, policy.config.as_ref().err()?))
+        };
+        self.policies.iter().find_map(unread)
+    }
+
     /// The limits.
     #[must_use]
     pub fn known(&self) -> &[Known] {

@@ -46,8 +46,11 @@ impl Door {
     /// another site's page; 415 for a POST that is not JSON.
     pub fn admit(&self, call: Call) -> Result<Operator, Answer> {
         let token = self.token(call)?;
-        if call.headers.first(":method") == Some(b"POST") {
+        if !is_page(call.headers) {
             of_this_site(call.headers)?;
+        }
+        if call.headers.first(":method") == Some(b"POST") {
+            is_json(call.headers)?;
         }
         Ok(Operator { token, from: String::from_utf8_lossy(call.from).into_owned() })
     }
@@ -130,6 +133,11 @@ fn of_this_site(headers: Headers) -> Result<(), Answer> {
             ));
         }
     }
+    Ok(())
+}
+
+/// No form of a page can send that.
+fn is_json(headers: Headers) -> Result<(), Answer> {
     let kind = headers.first("content-type").unwrap_or_default();
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if kind.eq_ignore_ascii_case(b"application/json") {
@@ -260,8 +268,13 @@ mod tests {
         }
         assert_eq!(
             locally(&[("sec-fetch-site", "cross-site")]),
+            403,
+            "no other page has it look at all clients"
+        );
+        assert_eq!(
+            locally(&[("sec-fetch-site", "cross-site"), (":path", "/")]),
             0,
-            "nobody else can read the answer to a GET"
+            "a link may lead to the page"
         );
     }
 }

@@ -49,8 +49,9 @@ impl<D: SharedData> Registry<'_, D> {
     /// # Errors
     /// If shared data cannot be written.
     pub fn post(&self, posted: &Posted, sign: Sign, now: Time) -> Result<(), Unavailable> {
-        self.give_sign(sign, now)?;
+        // Those before this worker's own sign: a policy that nobody has is in force anew.
         let alive: BTreeSet<Topic> = self.signs(now)?.into_iter().map(|sign| sign.topic).collect();
+        self.give_sign(sign, now)?;
         self.0.change(POSTED, |bytes| {
             let before = read_posted(bytes);
             let mut after: Vec<Posted> =

@@ -1,5 +1,6 @@
 //! The console's answers, in JSON. Spans are in seconds.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -133,7 +134,7 @@ pub fn clients(
         })
     };
     let first = ranking.first(limit, is_wanted);
-    let rows = first.iter().filter_map(|listed| {
+    let rows = each_once(book, &first).into_iter().filter_map(|listed| {
         let mut row = counter(book, listed)?;
         row["client"] = json!(listed.client.to_string());
         Some(row)
@@ -145,6 +146,18 @@ pub fn clients(
         "problem": problem,
         "clients": rows.collect::<Vec<_>>(),
     })
+}
+
+/// A policy that goes while its connections are drained has counters with the one that comes: they would stand there twice.
+fn each_once<'l>(book: &Book, listed: &'l [Listed]) -> Vec<&'l Listed> {
+    let mut seen = BTreeSet::new();
+    let is_new = |listed: &&Listed| {
+        book.scope(listed.known).is_some_and(|(policy, scope, limit)| {
+            let limit = (limit.most_at_once(), limit.rate.window_secs());
+            seen.insert((listed.client, &policy.name, &scope.name, limit))
+        })
+    };
+    listed.iter().filter(is_new).collect()
 }
 
 /// What is known of one client.
@@ -169,7 +182,7 @@ pub fn found(book: &Book, is: &str, found: &[Found], problem: Option<&str>, unix
             "is": is,
             "proved_for": proved_for.map(seconds),
             "blocked_for": blocked_for.map(seconds),
-            "counters": listed.iter().filter_map(|listed| counter(book, listed)).collect::<Vec<_>>(),
+            "counters": each_once(book, listed).into_iter().filter_map(|listed| counter(book, listed)).collect::<Vec<_>>(),
         })
     });
     json!({ "time": date_and_time(unix), "problem": problem, "clients": clients.collect::<Vec<_>>() })

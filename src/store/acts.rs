@@ -125,11 +125,14 @@ impl Acts {
         Ok(())
     }
 
-    /// Ends a block that was made in this proxy. Returns whether there was one.
-    pub fn unblock(&mut self, client: Fingerprint, now: Time) -> bool {
-        let of = self.at(Place::HERE);
-        let was = of.blocked.iter().any(|(blocked, until)| *blocked == client && now < *until);
-        of.blocked.retain(|(blocked, _)| *blocked != client);
+    /// Ends the blocks of a client, but for those whose place is in `elsewhere`: there they are ended where they stand. Also one that was
+    /// copied from a Redis that no policy has any more, or nobody could end it. Returns whether there was one.
+    pub fn unblock(&mut self, client: Fingerprint, elsewhere: &[Place], now: Time) -> bool {
+        let mut was = false;
+        for of in self.0.iter_mut().filter(|of| !elsewhere.contains(&of.place)) {
+            was |= of.blocked.iter().any(|(blocked, until)| *blocked == client && now < *until);
+            of.blocked.retain(|(blocked, _)| *blocked != client);
+        }
         was
     }
 
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn a_block_ends_by_itself_or_when_it_is_lifted() {
         let mut acts = Acts::default();
-        assert!(!acts.unblock(client(1), NOW));
+        assert!(!acts.unblock(client(1), &[], NOW));
         acts.block(client(1), after(60), NOW).expect("room");
         assert_eq!(acts.blocked_for(client(1), NOW), Some(Duration::from_mins(1)));
         assert_eq!(acts.blocked_for(client(1), after(59)), Some(Duration::from_secs(1)));
@@ -212,7 +215,7 @@ mod tests {
             [(client(1), Duration::from_secs(5))],
             "the last word counts"
         );
-        assert!(acts.unblock(client(1), NOW) && !acts.unblock(client(1), NOW));
+        assert!(acts.unblock(client(1), &[], NOW) && !acts.unblock(client(1), &[], NOW));
         assert!(acts.encode(NOW).is_empty());
     }
 
@@ -244,6 +247,17 @@ mod tests {
         assert_eq!((acts.number(one), acts.number(other), acts.number(Place::HERE)), (5, 4, 0));
         assert_eq!(acts.blocked(NOW).map(|(client, _)| client).collect::<Vec<_>>(), [client(1)]);
         assert!(!acts.encode(after(100)).is_empty(), "the numbers stay");
+    }
+
+    #[test]
+    fn a_block_that_stands_elsewhere_is_ended_there_unless_nobody_asks_there_any_more() {
+        let (used, given_up) = (Place::redis("redis", "a:"), Place::redis("redis", "b:"));
+        let mut acts = Acts::default();
+        acts.copy(used, 1, &[(client(1), Duration::from_secs(9))], NOW);
+        acts.copy(given_up, 1, &[(client(1), Duration::from_secs(99))], NOW);
+        assert!(acts.unblock(client(1), &[used], NOW));
+        assert_eq!(acts.blocked_for(client(1), NOW), Some(Duration::from_secs(9)));
+        assert!(!acts.unblock(client(1), &[used], NOW));
     }
 
     #[test]

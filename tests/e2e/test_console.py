@@ -6,7 +6,7 @@ import json
 
 import pytest
 from harness import bootstrap
-from harness.client import Client, fresh_address, fresh_token, token
+from harness.client import Client, Connection, encode, fresh_address, fresh_token, token
 from harness.envoy import run_config
 from harness.places import wasm_path
 from harness.waiting import until
@@ -117,6 +117,7 @@ def test_the_metric_says_how_many_clients_there_are(gate):
         ("/v1/clients/find", {"address": "nowhere"}, {}, 400),
         ("/v1/clients/find", {}, {}, 400),
         ("/v1/clients/find", {"credential": "a" * 20_000}, {}, 413),
+        ("/v1/clients", None, {"sec_fetch_site": "cross-site"}, 403),
         ("/v1/clients?limit=many", None, {}, 400),
         ("/v1/clients/abc/pardon", {}, {}, 400),
         (f"/v1/clients/{'0' * 32}/block", {"for": "forever"}, {}, 400),
@@ -128,6 +129,34 @@ def test_who_may_not_and_what_is_not_understood(gate, path, body, headers, statu
     found, refused = gate.console(path, body, **headers)
     assert found == status, refused
     assert refused["error"] and len(refused["error"]) > 20
+
+
+def test_nothing_is_done_before_a_policy_is_in_force(open_gate):
+    """A policy is in force a second after Envoy has it. Until then an act is refused, or it holds."""
+    gate = open_gate(_POLICY, console={})
+    client = "0123456789abcdef" * 2
+    status, told = gate.console(f"/v1/clients/{client}/block", {"for": "15m"})
+    until(lambda: _policies(gate))
+    blocked = [one["client"] for one in gate.console("/v1/policies")[1]["blocked"]]
+    assert (status, blocked) in [(503, []), (200, [client])], told
+
+
+def test_a_scan_that_nobody_waits_for_is_not_gone_on_with(open_gate):
+    policy = {"scopes": {"all": {"rate": "3/h", "key": "address"}}, "store": {"capacity": 1_000_000}}
+    gate = open_gate(policy, console={}, workers=1)
+    until(lambda: _policies(gate))
+    addresses = [fresh_address() for _ in range(20)]
+    for address in addresses:
+        with Client(gate.port, address) as caller:
+            assert caller.send("/").status == 200
+    port = gate.port_of("console")
+    impatient = Connection(port)
+    impatient.send(encode("/v1/clients", headers=[("host", "localhost")]))
+    impatient.close()
+    clients = [_find(gate, address=address)["client"] for address in addresses]
+    assert all(gate.console(f"/v1/clients/{client}/pardon", {})[1]["pardoned"] for client in clients)
+    told = gate.console("/v1/clients")[1]
+    assert (told["clients"], told["complete"]) == ([], True)
 
 
 def test_no_other_page_may_read_it(gate):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from harness import shipped
-from harness.client import Client, fresh_address, fresh_token, token
+from harness.client import Client, Connection, encode, fresh_address, fresh_token, token
 from harness.redis import Redis
 from harness.waiting import until
 
@@ -94,6 +94,24 @@ def test_a_block_is_there_from_the_first_request_of_an_envoy_that_has_just_start
     late = open_gate(config=shipped.redis([redis.port], _POLICY, timeout="5s"))
     with Client(late.port, address) as caller:
         assert caller.send("/").status == 429
+
+
+def test_an_act_stands_in_the_log_though_its_operator_has_gone(gates, redis):
+    """Else whoever hangs up while Redis is asked could act unseen."""
+    client, one = "fedcba9876543210" * 2, gates[0]
+    redis.stop()
+    try:
+        body = b'{"for": "1h", "by": "mallory"}'
+        impatient = Connection(one.port_of("console"))
+        headers = [("host", "localhost"), ("content-type", "application/json")]
+        impatient.send(encode(f"/v1/clients/{client}/block", "POST", headers, body))
+        until(lambda: one.stat("cluster.redis.upstream_cx_total") and one.stat("http.console.downstream_rq_active") == 1)
+        impatient.close()
+        until(lambda: one.stat("http.console.downstream_rq_active") == 0)
+    finally:
+        redis.go_on()
+    until(lambda: f'console: block client {client} for 3600 s by "mallory"' in one.log())
+    one.console(f"/v1/clients/{client}/unblock", {})
 
 
 def test_without_redis_it_says_so_and_shows_what_counts_instead(tmp_path, open_gate):

@@ -38,7 +38,7 @@ impl World {
 
     fn unblock(&self, client: Fingerprint) -> bool {
         let table = Table::new(self.gate.cells(), self.gate.config().capacity);
-        table.change_acts(self.now, |acts| acts.unblock(client, self.now)).expect("memory")
+        table.change_acts(self.now, |acts| acts.unblock(client, &[], self.now)).expect("memory")
     }
 
     /// For how many seconds a request is blocked, if it is.

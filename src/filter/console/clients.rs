@@ -1,8 +1,9 @@
 //! One client: what is known of it, and what is done with it, here and in each Redis.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
-use super::errands::Outcome;
+use super::errands::{Outcome, Trouble};
 use super::jobs::{Acting, Find, Job, Task, watched_in};
 use super::waiting::{SCAN, STEP};
 use super::{Console, Shown, send, unreachable};
@@ -14,7 +15,10 @@ use crate::redis::{self, Question, Settings};
 use crate::store::{Acts, Place, StoreError, TooMany};
 
 impl Console {
-    pub(super) fn find(&self, id: u32, shown: &Shown, whom: &Whom) {
+    pub(super) fn find(&self, id: u32, shown: &Rc<Shown>, whom: &Whom) {
+        if shown.book.policies().is_empty() {
+            return send(&nothing_in_force());
+        }
         let (now, acts, book) = (host::now(), self.acts(), &shown.book);
         let watched = book.watched();
         let is = match whom {
@@ -22,7 +26,8 @@ impl Console {
             Whom::Credential(_) => "credential",
             Whom::Client(_) => "client",
         };
-        let mut find = Find { is, found: Vec::new(), instead: Vec::new(), asked: Vec::new() };
+        let mut find =
+            Find { shown: shown.clone(), is, found: Vec::new(), instead: Vec::new(), asked: Vec::new() };
         let mut questions = Vec::new();
         for (place, client) in book.clients(whom).into_iter().enumerate() {
             let seen = self.table().map(|table| table.look(client, &watched, now)).transpose();
@@ -40,23 +45,25 @@ impl Console {
                 questions.push((settings.clone(), Question::Look { client, watched }));
             }
         }
-        self.begin(id, Task::Find(find), questions);
+        self.begin(Some(id), Task::Find(find), questions);
     }
 
     pub(super) fn act(&self, id: u32, shown: &Shown, mut acting: Acting) {
-        let Some(table) = self.table() else {
-            return send(&Answer::refusal(
-                503,
-                "no policy is in force in this proxy yet, so there are no counters",
-            ));
+        let Some(table) = self.table().filter(|_| !shown.book.policies().is_empty()) else {
+            return refuse(&acting, &nothing_in_force());
         };
-        let (now, client) = (host::now(), acting.client);
-        let is_counted_here = (0..shown.book.policies().len()).any(|policy| !shown.book.is_in_redis(policy));
+        if let Some(unread) = shown.book.problem() {
+            let reason = format!("nothing was done, since it might not reach all: {unread}");
+            return refuse(&acting, &Answer::refusal(503, &reason));
+        }
+        let (now, client, redises) = (host::now(), acting.client, shown.book.redises());
+        acting.places = redises.iter().map(|redis| Place::redis(&redis.cluster, &redis.prefix)).collect();
         let done = match acting.act {
             // Also of a policy with counters in Redis: those here count while Redis is away.
             Act::Pardon => table.pardon(client, now).map(Ok),
-            _ if !is_counted_here => Ok(Ok(false)),
-            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, now)).map(Ok),
+            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, &acting.places, now)).map(Ok),
+            // What stands in Redis is copied to where all policies of this proxy look.
+            Act::Block(_) if !redises.is_empty() => Ok(Ok(false)),
             Act::Block(span) => {
                 let block = |acts: &mut Acts| acts.block(client, now.after(span), now).map(|()| true);
                 table.change_acts(now, block)
@@ -65,11 +72,8 @@ impl Console {
         let refusal = match done {
             Ok(Ok(changed)) => {
                 acting.changed = changed;
-                let redises = shown.book.redises();
-                acting.places =
-                    redises.iter().map(|redis| Place::redis(&redis.cluster, &redis.prefix)).collect();
                 let questions = redises.into_iter().map(|redis| (redis.clone(), acting.question())).collect();
-                return self.begin(id, Task::Act(acting), questions);
+                return self.begin(Some(id), Task::Act(acting), questions);
             }
             Ok(Err(TooMany)) => Answer::refusal(
                 409,
@@ -77,12 +81,11 @@ impl Console {
             ),
             Err(StoreError::Unavailable | StoreError::Contended) => unreachable(),
         };
-        tell(&acting, &refusal);
-        send(&refusal);
+        refuse(&acting, &refusal);
     }
 
     /// Puts these questions, if there are any; the task is over when they are answered.
-    fn begin(&self, stream: u32, task: Task, questions: Vec<(Settings, Question)>) {
+    fn begin(&self, stream: Option<u32>, task: Task, questions: Vec<(Settings, Question)>) {
         let left = questions.len();
         let id = {
             let mut state = self.state.borrow_mut();
@@ -103,27 +106,29 @@ impl Console {
     /// All questions of a job are answered.
     fn end(&self, job: Job) {
         let Job { stream, task, problem, .. } = job;
-        let problem = problem.as_deref();
-        Link::enter(stream);
-        match (task, self.shown()) {
-            (_, None) => send(&unreachable()),
-            (Task::Find(find), Some(shown)) => send(&find.answer(&shown.book, problem)),
-            (Task::Act(acting), Some(_)) if problem.is_some() => {
-                let reason = format!("nothing is certain: {}", problem.unwrap_or_default());
-                let refusal = Answer::refusal(502, &reason);
-                tell(&acting, &refusal);
-                send(&refusal);
+        let answer = match (task, problem) {
+            (Task::Find(find), problem) => {
+                find.answer(problem.as_ref().map(|trouble| trouble.reason.as_str()))
+            }
+            (Task::Act(acting), Some(Trouble { status, reason })) => {
+                let reason = if status == 502 { format!("nothing is certain: {reason}") } else { reason };
+                told(&acting, Answer::refusal(status, &reason))
             }
             // Now this proxy's workers need not wait until they hear of it.
-            (Task::Act(acting), Some(shown)) if !acting.places.is_empty() => {
-                let questions = shown.book.redises().into_iter().map(|redis| (redis.clone(), Question::Acts));
-                self.begin(stream, Task::Hear(acting), questions.collect());
+            (Task::Act(acting), None) if !acting.places.is_empty() => {
+                let shown = self.shown();
+                let redises = shown.iter().flat_map(|shown| shown.book.redises());
+                let questions: Vec<_> = redises.map(|redis| (redis.clone(), Question::Acts)).collect();
+                return self.begin(stream, Task::Hear(acting), questions);
             }
-            (Task::Act(acting) | Task::Hear(acting), Some(_)) => {
+            (Task::Act(acting) | Task::Hear(acting), _) => {
                 let answer = acting.answer();
-                tell(&acting, &answer);
-                send(&answer);
+                told(&acting, answer)
             }
+        };
+        if let Some(stream) = stream {
+            Link::enter(stream);
+            send(&answer);
         }
     }
 
@@ -167,7 +172,26 @@ impl Console {
     }
 }
 
-/// Every act stands in the log, whatever has come of it.
+fn nothing_in_force() -> Answer {
+    Answer::refusal(
+        503,
+        "no policy is in force in this proxy, or not yet, so there are no counters; try again in a second",
+    )
+}
+
+/// An act that is not done.
+fn refuse(acting: &Acting, refusal: &Answer) {
+    tell(acting, refusal);
+    send(refusal);
+}
+
+/// The answer to an act, of which the log is told now.
+fn told(acting: &Acting, answer: Answer) -> Answer {
+    tell(acting, &answer);
+    answer
+}
+
+/// Every act stands in the log, whatever has come of it, and whether or not its operator is still there.
 fn tell(acting: &Acting, answer: &Answer) {
     let Acting { operator: Operator { token, from }, by, client, act, changed, .. } = acting;
     let mut who = String::new();

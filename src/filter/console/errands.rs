@@ -7,7 +7,7 @@ use proxy_wasm::hostcalls;
 
 use crate::filter::host;
 use crate::filter::redis::received;
-use crate::redis::{Brought, Errand, Question, Settings};
+use crate::redis::{Brought, Errand, Question, Refused, Settings};
 use crate::time::Time;
 
 /// After so long without an answer there is none.
@@ -16,8 +16,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What an errand is for: a job, and which of its questions.
 pub(super) type Purpose = (u32, usize);
 
-/// An answer, or in words why there is none.
-pub(super) type Outcome = Result<Brought, String>;
+/// An answer, or why there is none.
+pub(super) type Outcome = Result<Brought, Trouble>;
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    /// The HTTP status of an act that has failed by it.
+    pub(super) status: u16,
+    /// In words.
+    pub(super) reason: String,
+}
 
 /// Questions on their way.
 #[derive(Default)]
@@ -36,6 +45,15 @@ impl Errands {
     pub(super) fn put(&self, purpose: Purpose, settings: &Settings, question: Question) {
         let (cluster, errand) = (settings.cluster.clone(), Errand::new(settings, question));
         self.0.borrow_mut().push(Running { purpose, cluster, errand, since: host::now(), connection: None });
+    }
+
+    /// Nobody waits for this job's answers any more.
+    pub(super) fn forget(&self, job: u32) {
+        for running in self.0.borrow_mut().extract_if(.., |running| running.purpose.0 == job) {
+            if let Some(connection) = running.connection {
+                let _ = hostcalls::cancel_grpc_stream(connection);
+            }
+        }
     }
 
     /// Whether anybody is on his way.
@@ -69,7 +87,7 @@ impl Errands {
                     format!("Redis has not answered within {} s", PATIENCE.as_secs())
                 }
             };
-            over.push((running.purpose, Err(reason)));
+            over.push((running.purpose, Err(Trouble { status: 502, reason })));
         }
         over
     }
@@ -81,7 +99,11 @@ impl Errands {
         let outcome = all[place].errand.hear(&received(size))?;
         let running = all.remove(place);
         let _ = hostcalls::cancel_grpc_stream(connection);
-        Some((running.purpose, outcome.map_err(|refused| refused.to_string())))
+        let trouble = |refused: Refused| {
+            let status = if refused == Refused::TooManyBlocked { 409 } else { 502 };
+            Trouble { status, reason: refused.to_string() }
+        };
+        Some((running.purpose, outcome.map_err(trouble)))
     }
 
     /// A connection is no more. Returns what is over by that.
@@ -93,7 +115,7 @@ impl Errands {
             "Redis cannot be reached: the connection through the cluster {} is closed",
             running.cluster
         );
-        Some((running.purpose, Err(reason)))
+        Some((running.purpose, Err(Trouble { status: 502, reason })))
     }
 }
 

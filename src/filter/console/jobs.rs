@@ -1,6 +1,9 @@
 //! What has to wait for Redis: a look at a client, and acts.
 
-use super::errands::Outcome;
+use std::rc::Rc;
+
+use super::Shown;
+use super::errands::{Outcome, Trouble};
 use crate::console::view::{self, Found};
 use crate::console::{Act, Answer, Book, Listed, Operator};
 use crate::filter::host;
@@ -10,13 +13,13 @@ use crate::store::{Fingerprint, Place, Watched};
 /// Something that an operator waits for.
 pub(super) struct Job {
     pub(super) id: u32,
-    /// The request that waits.
-    pub(super) stream: u32,
+    /// The request that waits; none if its client has gone. An act goes on all the same.
+    pub(super) stream: Option<u32>,
     pub(super) task: Task,
     /// How many answers are still to come.
     pub(super) left: usize,
     /// Why one has not come.
-    pub(super) problem: Option<String>,
+    pub(super) problem: Option<Trouble>,
 }
 
 /// What is waited for.
@@ -31,6 +34,8 @@ pub(super) enum Task {
 
 /// A look at clients.
 pub(super) struct Find {
+    /// What was in force when it began: places in the book are places in this one.
+    pub(super) shown: Rc<Shown>,
     pub(super) is: &'static str,
     pub(super) found: Vec<Found>,
     /// What counters in this proxy say about policies that have theirs in Redis: it counts if Redis does not answer.
@@ -89,13 +94,21 @@ impl Find {
         found.listed.extend(listed);
     }
 
-    pub(super) fn answer(mut self, book: &Book, problem: Option<&str>) -> Answer {
-        if problem.is_some() {
+    pub(super) fn answer(mut self, trouble: Option<&str>) -> Answer {
+        if trouble.is_some() {
             for found in &mut self.found {
                 found.listed.extend(self.instead.iter().filter(|listed| listed.client == found.client));
             }
         }
-        Answer::json(&view::found(book, self.is, &self.found, problem, host::unix_time()))
+        let book = &self.shown.book;
+        let unread = book.problem();
+        Answer::json(&view::found(
+            book,
+            self.is,
+            &self.found,
+            trouble.or(unread.as_deref()),
+            host::unix_time(),
+        ))
     }
 }
 

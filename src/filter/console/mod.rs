@@ -8,6 +8,7 @@ mod visit;
 mod waiting;
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 pub(super) use visit::Visit;
@@ -45,7 +46,9 @@ struct State {
     shown: Option<Rc<Shown>>,
     scan: Option<Scan>,
     /// The last complete scan, and when it ended.
-    latest: Option<(Time, Rc<Scan>)>,
+    latest: Option<(Time, Scan)>,
+    /// What was answered by it.
+    answered: Vec<(Ask, Answer)>,
     /// Who waits for a scan, and for what.
     waiting: Vec<(u32, Ask)>,
     /// Whose body has not come, and since when.
@@ -106,7 +109,10 @@ impl Console {
         let table = shown.metrics.first().map(|metrics| metrics.table(capacity)).unwrap_or_default();
         let redis = shown.metrics.iter().find_map(Metrics::redis);
         let now = host::now();
-        let blocked: Vec<_> = self.acts().blocked(now).collect();
+        let mut blocked: Vec<_> = self.acts().blocked(now).collect();
+        // One that is blocked in several places once, for the longest time.
+        blocked.sort_unstable_by_key(|(client, left)| (*client, Reverse(*left)));
+        blocked.dedup_by_key(|(client, _)| *client);
         Answer::json(&view::policies(
             &shown.book,
             &counts,

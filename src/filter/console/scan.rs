@@ -14,7 +14,9 @@ use crate::store::{Seen, Table, Watched};
 use crate::time::Time;
 
 /// So long one step takes: others are served in between.
-const STEP: Duration = Duration::from_millis(1);
+pub(super) const STEP: Duration = Duration::from_millis(1);
+/// So long all Redises may take together: a Redis can be full of other keys.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// So many clients are looked at in one Redis at the most.
 const MOST_IN_REDIS: usize = 100_000;
@@ -22,6 +24,7 @@ const MOST_IN_REDIS: usize = 100_000;
 /// A look at all clients.
 pub(super) struct Scan {
     shown: Rc<Shown>,
+    since: Time,
     watched: Vec<Watched>,
     /// The Redises that are still to be looked at, the last one first.
     redises: Vec<Survey>,
@@ -42,7 +45,7 @@ struct Survey {
 }
 
 impl Scan {
-    pub(super) fn new(shown: Rc<Shown>) -> Self {
+    pub(super) fn new(shown: Rc<Shown>, now: Time) -> Self {
         let watched = shown.book.watched();
         let survey = |settings: &Settings| {
             let (known, watched) = watched_in(&shown.book, settings);
@@ -50,11 +53,17 @@ impl Scan {
         };
         let redises = shown.book.redises().into_iter().map(survey).collect();
         let (failed, ranking) = (Vec::new(), Ranking::default());
-        Self { shown, watched, redises, failed, ranking, next: 0, is_complete: true, problem: None }
+        let problem = shown.book.problem();
+        let is_complete = problem.is_none();
+        Self { shown, since: now, watched, redises, failed, ranking, next: 0, is_complete, problem }
     }
 
     /// The question that comes next, if a Redis is still to be looked at.
-    pub(super) fn question(&self) -> Option<(&Settings, Question)> {
+    pub(super) fn question(&mut self, now: Time) -> Option<(&Settings, Question)> {
+        if !self.redises.is_empty() && now.since(self.since) > PATIENCE {
+            self.redises.clear();
+            self.is_complete = false;
+        }
         let Survey { settings, watched, cursor, .. } = self.redises.last()?;
         Some((settings, Question::Survey { cursor: *cursor, watched: watched.clone() }))
     }
@@ -85,7 +94,7 @@ impl Scan {
             }
             Err(problem) => {
                 self.is_complete = false;
-                self.problem = Some(problem);
+                self.problem = Some(problem.reason);
                 self.failed.extend(self.redises.pop().map(|survey| survey.settings));
             }
         }

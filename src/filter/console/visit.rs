@@ -58,6 +58,17 @@ impl HttpContext for Visit {
         Action::Pause
     }
 
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if self.expected.take().is_some() {
+            self.console.has_body(self.id);
+            super::send(&Answer::refusal(
+                400,
+                "trailers are not understood here: end the request with its body",
+            ));
+        }
+        Action::Pause
+    }
+
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         if self.expected.is_none() {
             return Action::Pause;

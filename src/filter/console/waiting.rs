@@ -1,10 +1,10 @@
 //! Who waits, for a scan or for a body of his own, and what is done meanwhile.
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use super::scan::Scan;
-use super::{Console, send, unreachable};
+use super::jobs::Task;
+use super::scan::{self, Scan};
+use super::{Console, State, send, unreachable};
 use crate::console::{Answer, Ask};
 use crate::filter::host;
 use crate::filter::redis::Link;
@@ -21,12 +21,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 impl Console {
     pub(super) fn await_scan(&self, id: u32, ask: Ask) {
-        let mut state = self.state.borrow_mut();
-        let is_fresh = |(at, _): &(Time, _)| host::now().since(*at) < FRESH;
-        if let Some((_, scan)) = state.latest.as_ref().filter(|latest| is_fresh(latest)) {
-            return send(&scan.answer(&ask));
-        }
-        state.waiting.push((id, ask));
+        self.state.borrow_mut().waiting.push((id, ask));
         host::set_tick_period(STEP);
     }
 
@@ -36,9 +31,8 @@ impl Console {
         for (purpose, outcome) in self.errands.go_on() {
             self.take(purpose, outcome);
         }
-        let is_scanned_for = !self.state.borrow().waiting.is_empty();
-        if is_scanned_for {
-            self.scan();
+        if !self.state.borrow().waiting.is_empty() && (self.has_fresh_scan() || self.scan()) {
+            self.answer_waiting();
         }
         let state = self.state.borrow();
         let is_busy =
@@ -46,41 +40,64 @@ impl Console {
         if is_busy { STEP } else { Duration::ZERO }
     }
 
-    fn scan(&self) {
+    fn has_fresh_scan(&self) -> bool {
+        let state = self.state.borrow();
+        state.latest.as_ref().is_some_and(|(at, _)| host::now().since(*at) < FRESH)
+    }
+
+    /// Goes on with the scan. Returns whether it is over.
+    fn scan(&self) -> bool {
         // One of its questions is on its way.
         if self.errands.is_on_its_way(SCAN) {
-            return;
+            return false;
         }
         let scan = self.state.borrow_mut().scan.take();
-        let mut scan = match scan {
-            Some(scan) => scan,
-            None => match self.shown() {
-                Some(shown) => Scan::new(shown),
-                None => return self.answer_waiting(|_| unreachable()),
-            },
-        };
         let now = host::now();
-        let is_over = match scan.question() {
+        let Some(mut scan) = scan.or_else(|| Some(Scan::new(self.shown()?, now))) else {
+            let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
+            for (id, _) in waiting {
+                Link::enter(id);
+                send(&unreachable());
+            }
+            return false;
+        };
+        let is_over = match scan.question(now) {
             Some((settings, question)) => {
                 self.errands.put((SCAN, 0), settings, question);
                 false
             }
             None => self.table().is_none_or(|table| scan.step(&table, now)),
         };
-        if !is_over {
-            self.state.borrow_mut().scan = Some(scan);
-            return;
+        let mut state = self.state.borrow_mut();
+        if is_over {
+            state.latest = Some((now, scan));
+            state.answered.clear();
+        } else {
+            state.scan = Some(scan);
         }
-        let scan = Rc::new(scan);
-        self.state.borrow_mut().latest = Some((now, scan.clone()));
-        self.answer_waiting(|ask| scan.answer(ask));
+        is_over
     }
 
-    fn answer_waiting(&self, answer: impl Fn(&Ask) -> Answer) {
-        let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
-        for (id, ask) in waiting {
+    /// Answers those who wait, for as long as a step takes. Who has asked the same is told the same.
+    fn answer_waiting(&self) {
+        let began = host::now();
+        while host::now().since(began) < scan::STEP {
+            let (id, answer) = {
+                let mut state = self.state.borrow_mut();
+                let State { waiting, latest, answered, .. } = &mut *state;
+                let Some((_, scan)) = latest.as_ref() else { return };
+                let Some((id, ask)) = waiting.pop() else { return };
+                let known =
+                    answered.iter().find(|(other, _)| *other == ask).map(|(_, answer)| answer.clone());
+                let answer = known.unwrap_or_else(|| {
+                    let answer = scan.answer(&ask);
+                    answered.push((ask, answer.clone()));
+                    answer
+                });
+                (id, answer)
+            };
             Link::enter(id);
-            send(&answer(&ask));
+            send(&answer);
         }
     }
 
@@ -113,6 +130,15 @@ impl Console {
         let mut state = self.state.borrow_mut();
         state.waiting.retain(|(other, _)| *other != id);
         state.bodies.retain(|(other, _)| *other != id);
-        state.jobs.retain(|job| job.stream != id);
+        // What was to be done is done, and told to the log.
+        state.jobs.retain(|job| job.stream != Some(id) || !matches!(job.task, Task::Find(_)));
+        for job in state.jobs.iter_mut().filter(|job| job.stream == Some(id)) {
+            job.stream = None;
+        }
+        // What was seen so far is old when somebody asks again.
+        if state.waiting.is_empty() {
+            state.scan = None;
+            self.errands.forget(SCAN);
+        }
     }
 }
