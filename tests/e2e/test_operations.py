@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.client import Client, Header, fresh_address
 from harness.envoy import Gate
 from harness.places import cli_path, repo_path
 from harness.redis import Redis
+from harness.run import Run
 from harness.waiting import until
 
 _RUNBOOK = repo_path("docs", "operations.md").read_text()
@@ -43,7 +45,7 @@ def _section(title: str) -> str:
 class Night:
     """An Envoy as it is shipped, a customer, and somebody with the runbook."""
 
-    gate: Gate
+    gate: Gate | Run
     address: str
     asked: bool
 
@@ -72,6 +74,22 @@ class Night:
 
 
 @pytest.fixture(params=["inline", "authz", "redis"])
+def newcomers_night(request, tmp_path):
+    """The same, with what `scripts/run` serves."""
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps(_ASKED if request.param == "authz" else {"scopes": _SCOPES}))
+    with ExitStack() as stack:
+        arguments = ["--config", str(policy)]
+        if request.param == "authz":
+            arguments.append("--authz")
+        if request.param == "redis":
+            redis = stack.enter_context(Redis(tmp_path))
+            arguments += ["--redis", f"127.0.0.1:{redis.port}"]
+        run = stack.enter_context(Run(tmp_path, *arguments))
+        yield Night(run, fresh_address(), request.param == "authz")
+
+
+@pytest.fixture(params=["inline", "authz", "redis"])
 def night(request, tmp_path, application):
     redis = Redis(tmp_path)
     address = fresh_address()
@@ -95,6 +113,14 @@ def night(request, tmp_path, application):
 
 def test_a_customer_says_he_is_limited(night):
     """Who is limited, why, and let this one through: by the three commands, as they stand there."""
+    _let_through(night)
+
+
+def test_a_newcomer_lets_him_through(newcomers_night):
+    _let_through(newcomers_night)
+
+
+def _let_through(night: Night) -> None:
     block = re.search(r"```sh\n(.*?)```", _section("A customer says he is limited: three commands"), re.DOTALL)[1]
     look, find, pardon = block.splitlines()
     # Which policies there are the console knows after a second.
