@@ -15,6 +15,8 @@ from pathlib import Path
 
 SHIPPED_WASM = "/etc/envoy/tollgate.wasm"
 SHIPPED_FRAMES = "/etc/envoy/tollgate-frames.wasm"
+# Where `tollgate clients` looks for the console, if it is not told where it is.
+CONSOLE = 9902
 REPLY = "Tollgate let this request through. Put your own API behind it: scripts/run --upstream HOST:PORT\n"
 
 
@@ -169,6 +171,15 @@ def check_redis(host, port):
         raise Mistake(f"what listens at {host}:{port} is no Redis: it answers {reply!r}")
 
 
+def is_free(host, port):
+    """Whether nobody listens there."""
+    try:
+        check_free(host, port)
+    except Mistake:
+        return False
+    return True
+
+
 def check_free(host, port):
     """Envoy shares a port with another Envoy that listens there, silently; so ask before it does."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -220,7 +231,7 @@ def main():
     if options.port is not None:
         check_free("127.0.0.1", options.port)
         set_listener(document, "127.0.0.1", options.port)
-        set_console(document, "127.0.0.1", 0)
+        set_console(document, "127.0.0.1", CONSOLE if options.port and is_free("127.0.0.1", CONSOLE) else 0)
         set_admin(document, "127.0.0.1", 0)
     json.dump(document, sys.stdout, indent=2)
 
