@@ -262,6 +262,14 @@ def test_each_expression_of_the_dashboard_returns_something(world, expression, n
     assert _labels_in(name) <= found[0][0].keys()
 
 
+def test_how_to_choose_a_limit_tells_what_to_ask(world):
+    """The part of requests that each scope would deny, as docs/choosing-limits.md asks for it."""
+    text = repo_path("docs", "choosing-limits.md").read_text()
+    [query] = re.findall(r"```\n(sum by \(scope\).*?)```", text, re.DOTALL)
+    found = {labels["scope"]: value for labels, value in world.prometheus.series(query)}
+    assert 0 < found["quiet"] < 1
+
+
 def test_the_dashboards_variables_find_something(world):
     for variable in _DASHBOARD["templating"]["list"]:
         if variable["type"] != "query":
