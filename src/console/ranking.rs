@@ -11,12 +11,12 @@ const KEPT: usize = 1000;
 /// The clients that are closest to their limits. It takes no more memory than for so many of each limit, however many are added.
 #[derive(Debug, Default)]
 pub struct Ranking {
-    limits: Vec<Vec<(Place, Listed)>>,
+    limits: Vec<Vec<(Closeness, Listed)>>,
     looked_at: usize,
 }
 
 /// How close a client is to a limit: the share that is used, in millionths, and how long it has to wait.
-type Place = Reverse<(u64, Duration)>;
+type Closeness = Reverse<(u64, Duration)>;
 
 impl Ranking {
     /// One more client, by the limits that count it.
@@ -54,7 +54,7 @@ impl Ranking {
     }
 }
 
-fn shorten(listed: &mut Vec<(Place, Listed)>) {
+fn shorten(listed: &mut Vec<(Closeness, Listed)>) {
     listed.sort_unstable_by_key(|(place, listed)| (*place, listed.client));
     listed.dedup_by_key(|(_, listed)| listed.client);
     listed.truncate(KEPT);

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::host;
-use super::metrics::{set_clients, set_enforced};
+use super::metrics::{set_clients, set_gauges};
+use super::shared::SharedCells;
 use super::worker::Worker;
 use crate::console::{Posted, Registry, Sign};
 use crate::metrics::policy_name;
@@ -40,7 +41,7 @@ pub(super) struct InForce {
 
 impl InForce {
     /// Has the root context called when there is something to do.
-    pub(super) fn new(worker: Rc<Worker>, document: Vec<u8>) -> Self {
+    pub(super) fn new(worker: &Rc<Worker>, document: Vec<u8>) -> Self {
         host::set_tick_period(A_MOMENT);
         // It goes no further than the document itself, so the key need not be a secret.
         let mut hash = Fingerprinter::new(&Secret::new(*b"tollgate.inforce"));
@@ -50,7 +51,14 @@ impl InForce {
         let number = host::random()
             .map_or(0, |bytes| bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first)));
         let sign = Sign { topic, worker: number };
-        Self { worker, document, sign, since: host::now(), is_told: false, census: Census::default() }
+        Self {
+            worker: worker.clone(),
+            document,
+            sign,
+            since: host::now(),
+            is_told: false,
+            census: Census::default(),
+        }
     }
 
     /// Does what is to be done now. Returns in how long it has to be called again.
@@ -65,9 +73,9 @@ impl InForce {
             self.tell(now);
         }
         // What cannot be written now is written the next time.
-        let _ = Registry(self.worker.cells()).give_sign(self.sign, now);
+        let _ = Registry(self.cells()).give_sign(self.sign, now);
         if self.counts_clients(now)
-            && let Ok(clients) = self.census.step(self.worker.table(), now)
+            && let Ok(clients) = self.census.step(self.worker.gate().table(), now)
         {
             set_clients(clients);
         }
@@ -76,8 +84,8 @@ impl InForce {
 
     fn tell(&mut self, now: Time) {
         self.is_told = true;
-        set_enforced(&policy_name(&host::plugin_name()), self.worker.scopes());
-        if self.worker.cells().is_first_to_tell(self.topic()) {
+        set_gauges(&policy_name(&host::plugin_name()), self.worker.gate().config());
+        if self.cells().is_first_to_tell(self.topic()) {
             log::info!("{}", self.worker);
         }
         let posted = Posted {
@@ -86,9 +94,13 @@ impl InForce {
             document: std::mem::take(&mut self.document),
             since: host::unix_time(),
         };
-        if Registry(self.worker.cells()).post(&posted, self.sign, now).is_err() {
+        if Registry(self.cells()).post(&posted, self.sign, now).is_err() {
             log::warn!("the console cannot be told of this policy: the proxy's shared data takes nothing");
         }
+    }
+
+    fn cells(&self) -> &SharedCells {
+        self.worker.gate().cells()
     }
 
     const fn topic(&self) -> &Topic {
@@ -98,7 +110,7 @@ impl InForce {
     /// Whether it is this worker that counts: the first one to come, as long as it comes.
     fn counts_clients(&self, now: Time) -> bool {
         let me = self.sign.worker.to_le_bytes();
-        let taken = self.worker.cells().change(CENSUS, |bytes| {
+        let taken = self.cells().change(CENSUS, |bytes| {
             let (who, at) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
             let at =
                 at.first_chunk().map_or(Time::default(), |at| Time::from_micros(u64::from_le_bytes(*at)));
@@ -112,9 +124,9 @@ impl InForce {
 impl Drop for InForce {
     fn drop(&mut self) {
         if self.is_told {
-            self.worker.cells().may_tell_again(self.topic());
+            self.cells().may_tell_again(self.topic());
             // If it stays, it is found to be old in a while.
-            let _ = Registry(self.worker.cells()).take_away(self.sign);
+            let _ = Registry(self.cells()).take_away(self.sign);
         }
         // Envoy's timer may outlive its context.
         host::set_tick_period(Duration::ZERO);

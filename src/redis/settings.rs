@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::command::Login;
-use crate::store::Secret;
+use crate::store::{Secret, Site};
 
 /// How Redis is reached, and what happens if it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,14 @@ pub struct Settings {
     pub login: Option<Login>,
     /// The key under which clients are fingerprinted, the same in all proxies that share counters.
     pub secret: Secret,
+}
+
+impl Settings {
+    /// The name of this Redis where operators' acts are kept.
+    #[must_use]
+    pub fn site(&self) -> Site {
+        Site::redis(&self.cluster, &self.prefix)
+    }
 }
 
 /// What decides about a request if Redis does not.

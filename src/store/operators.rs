@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::acts::{Acts, Place};
+use super::acts::{Acts, Site};
 use super::table::{ATTEMPTS, Table};
 use super::{Cells, Events, Fingerprint, Seen, StoreError, Watched, cell};
 use crate::time::Time;
@@ -52,7 +52,7 @@ impl<C: Cells> Table<C> {
     /// If the cell cannot be read.
     pub fn acts(&self, events: &mut Events) -> Result<Acts, StoreError> {
         let (bytes, _) = self.cells().read(self.acts_cell())?;
-        Ok(if bytes.is_empty() { Acts::default() } else { understood(&bytes, events) })
+        Ok(understood(&bytes, events))
     }
 
     /// Changes what operators have done, again if somebody else is faster.
@@ -78,14 +78,14 @@ impl<C: Cells> Table<C> {
     /// As for [`Self::change_acts`].
     pub fn hear(
         &self,
-        place: Place,
+        site: Site,
         number: u64,
         blocked: &[(Fingerprint, Duration)],
         now: Time,
     ) -> Result<(), StoreError> {
         self.change_acts(now, |acts| {
             let mut heard = acts.clone();
-            heard.copy(place, number, blocked, now);
+            heard.copy(site, number, blocked, now);
             if !heard.is_like(acts) {
                 *acts = heard;
             }

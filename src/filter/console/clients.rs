@@ -12,7 +12,7 @@ use crate::console::{Act, Answer, Listed, Operator, Whom};
 use crate::filter::host;
 use crate::filter::redis::Link;
 use crate::redis::{self, Question, Settings};
-use crate::store::{Acts, Place, StoreError, TooMany};
+use crate::store::{Acts, StoreError, TooMany};
 
 impl Console {
     pub(super) fn find(&self, id: u32, shown: &Rc<Shown>, whom: &Whom) {
@@ -56,14 +56,15 @@ impl Console {
             let reason = format!("nothing was done, since it might not reach all: {unread}");
             return refuse(&acting, &Answer::refusal(503, &reason));
         }
-        let (now, client, redises) = (host::now(), acting.client, shown.book.redises());
-        acting.places = redises.iter().map(|redis| Place::redis(&redis.cluster, &redis.prefix)).collect();
+        let (now, client) = (host::now(), acting.client);
+        acting.redises = shown.book.redises().into_iter().cloned().collect();
+        let sites: Vec<_> = acting.redises.iter().map(Settings::site).collect();
         let done = match acting.act {
             // Also of a policy with counters in Redis: those here count while Redis is away.
             Act::Pardon => table.pardon(client, now).map(Ok),
-            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, &acting.places, now)).map(Ok),
+            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, &sites, now)).map(Ok),
             // What stands in Redis is copied to where all policies of this proxy look.
-            Act::Block(_) if !redises.is_empty() => Ok(Ok(false)),
+            Act::Block(_) if !sites.is_empty() => Ok(Ok(false)),
             Act::Block(span) => {
                 let block = |acts: &mut Acts| acts.block(client, now.after(span), now).map(|()| true);
                 table.change_acts(now, block)
@@ -72,7 +73,7 @@ impl Console {
         let refusal = match done {
             Ok(Ok(changed)) => {
                 acting.changed = changed;
-                let questions = redises.into_iter().map(|redis| (redis.clone(), acting.question())).collect();
+                let questions = acting.questions(&acting.question());
                 return self.begin(Some(id), Task::Act(acting), questions);
             }
             Ok(Err(TooMany)) => Answer::refusal(
@@ -115,10 +116,8 @@ impl Console {
                 told(&acting, Answer::refusal(status, &reason))
             }
             // Now this proxy's workers need not wait until they hear of it.
-            (Task::Act(acting), None) if !acting.places.is_empty() => {
-                let shown = self.shown();
-                let redises = shown.iter().flat_map(|shown| shown.book.redises());
-                let questions: Vec<_> = redises.map(|redis| (redis.clone(), Question::Acts)).collect();
+            (Task::Act(acting), None) if !acting.redises.is_empty() => {
+                let questions = acting.questions(&Question::Acts);
                 return self.begin(stream, Task::Hear(acting), questions);
             }
             (Task::Act(acting) | Task::Hear(acting), _) => {
@@ -142,7 +141,7 @@ impl Console {
         }
         let mut state = self.state.borrow_mut();
         let Some(place) = state.jobs.iter().position(|job| job.id == id) else { return };
-        let is_over = state.jobs[place].take(which, outcome, |place, acts| self.hear(place, &acts));
+        let is_over = state.jobs[place].take(which, outcome, |redis, acts| self.hear(redis, &acts));
         if is_over {
             let job = state.jobs.swap_remove(place);
             drop(state);
@@ -150,10 +149,10 @@ impl Console {
         }
     }
 
-    fn hear(&self, place: Place, acts: &redis::Acts) {
+    fn hear(&self, redis: &Settings, acts: &redis::Acts) {
         if let Some(table) = self.table() {
             // If this fails, workers hear of it by themselves.
-            let _ = table.hear(place, acts.number, &acts.blocked, host::now());
+            let _ = table.hear(redis.site(), acts.number, &acts.blocked, host::now());
         }
     }
 

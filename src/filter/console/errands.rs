@@ -122,6 +122,9 @@ impl Errands {
 fn open(running: &Running) -> Option<u32> {
     let connection =
         hostcalls::open_grpc_stream(&running.cluster, "tollgate.Redis", "Commands", Vec::new()).ok()?;
-    hostcalls::send_grpc_stream_message(connection, Some(&running.errand.commands()), false).ok()?;
-    Some(connection)
+    let sent = hostcalls::send_grpc_stream_message(connection, Some(&running.errand.commands()), false);
+    if sent.is_err() {
+        let _ = hostcalls::cancel_grpc_stream(connection);
+    }
+    sent.ok().map(|()| connection)
 }

@@ -8,7 +8,7 @@ use crate::console::view::{self, Found};
 use crate::console::{Act, Answer, Book, Listed, Operator};
 use crate::filter::host;
 use crate::redis::{Brought, Question, Settings};
-use crate::store::{Fingerprint, Place, Watched};
+use crate::store::{Fingerprint, Watched};
 
 /// Something that an operator waits for.
 pub(super) struct Job {
@@ -51,8 +51,8 @@ pub(super) struct Acting {
     pub(super) client: Fingerprint,
     pub(super) act: Act,
     pub(super) changed: bool,
-    /// The places in question, in the order of the questions.
-    pub(super) places: Vec<Place>,
+    /// The Redises in question, in the order of the questions.
+    pub(super) redises: Vec<Settings>,
 }
 
 /// The limits whose counters are in this Redis: their places in the book, and what to look for.
@@ -70,6 +70,11 @@ impl Acting {
             Act::Block(lasts) => Question::Block { client, lasts },
             Act::Unblock => Question::Unblock { client },
         }
+    }
+
+    /// The questions to all of them.
+    pub(super) fn questions(&self, question: &Question) -> Vec<(Settings, Question)> {
+        self.redises.iter().map(|redis| (redis.clone(), question.clone())).collect()
     }
 
     pub(super) fn answer(&self) -> Answer {
@@ -118,7 +123,7 @@ impl Job {
         &mut self,
         which: usize,
         outcome: Outcome,
-        hear: impl FnOnce(Place, crate::redis::Acts),
+        hear: impl FnOnce(&Settings, crate::redis::Acts),
     ) -> bool {
         self.left = self.left.saturating_sub(1);
         match (outcome, &mut self.task) {
@@ -126,8 +131,8 @@ impl Job {
             (Ok(brought), Task::Find(find)) => find.take(which, brought),
             (Ok(Brought::Done { changed }), Task::Act(acting)) => acting.changed |= changed,
             (Ok(Brought::Acts(acts)), Task::Hear(acting)) => {
-                if let Some(place) = acting.places.get(which) {
-                    hear(*place, acts);
+                if let Some(redis) = acting.redises.get(which) {
+                    hear(redis, acts);
                 }
             }
             (Ok(_), _) => {}

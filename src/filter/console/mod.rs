@@ -97,7 +97,7 @@ impl Console {
                 self.act(
                     id,
                     &shown,
-                    Acting { operator, by, client, act, changed: false, places: Vec::new() },
+                    Acting { operator, by, client, act, changed: false, redises: Vec::new() },
                 );
             }
         }

@@ -8,8 +8,6 @@ use std::rc::Rc;
 
 use super::host;
 use super::metrics::Metrics;
-#[cfg(not(feature = "nginx"))]
-use super::metrics::set_capacity;
 use super::passed::{Counters, Passed, Slot};
 use super::redirects::Redirects;
 use super::redis::{Link, Waiter};
@@ -23,10 +21,6 @@ use crate::metrics;
 use crate::redis::{Failure, Store};
 use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
-#[cfg(not(feature = "nginx"))]
-use crate::scope::Scope;
-#[cfg(not(feature = "nginx"))]
-use crate::store::Table;
 use crate::store::{Events, Settlement};
 use crate::time::Time;
 
@@ -71,9 +65,6 @@ impl Worker {
         };
         let name = metrics::policy_name(&host::plugin_name());
         let metrics = Metrics::define(&name, &config.policy.scopes, link.is_some());
-        // nginx shows no metrics.
-        #[cfg(not(feature = "nginx"))]
-        set_capacity(config.capacity);
         let gate = Gate::new(config, secret, cells);
         Ok(Self {
             gate,
@@ -85,21 +76,10 @@ impl Worker {
         })
     }
 
-    /// The table with the counters.
-    #[cfg(not(feature = "nginx"))]
-    pub(super) const fn table(&self) -> &Table<SharedCells> {
-        self.gate.table()
-    }
-
-    /// The scopes of its policy.
-    #[cfg(not(feature = "nginx"))]
-    pub(super) fn scopes(&self) -> &[Scope] {
-        &self.gate.config().policy.scopes
-    }
-
-    /// What all workers have in common.
-    pub(super) const fn cells(&self) -> &SharedCells {
-        self.gate.cells()
+    /// What judges requests.
+    #[cfg_attr(feature = "nginx", expect(dead_code, reason = "nobody looks at it there"))]
+    pub(super) const fn gate(&self) -> &Gate<SharedCells> {
+        &self.gate
     }
 
     /// Of our reply to a gRPC call Envoy makes a 200, which to a proxy that asks would mean yes.

@@ -115,11 +115,12 @@ impl Worker {
     ) -> Option<Passage> {
         let mut events = Events::default();
         let acts = self.gate.acts(&mut events);
+        self.metrics.count_events(events);
         if link.is_news(&acts) {
             self.with(link, here, now, Store::forget);
         }
         let decision = if acts.is_empty() { None } else { self.gate.block(&acts, identities, plan, now) };
-        decision.map(|decision| Passage::of(decision, events, Pending::default()))
+        decision.map(|decision| Passage::of(decision, Events::default(), Pending::default()))
     }
 
     /// What a redirected request was charged in Redis. Charges here, made while Redis was away, cannot be carried over.
@@ -169,7 +170,7 @@ impl Worker {
     fn go_on(&self, link: &Link, decided: Decided<Waiter>, now: Time) {
         let Decided { ticket, mut waiter, plan, outcome } = decided;
         let slot = waiter.slot.clone();
-        // What the log is told is told in its name, and what it is answered.
+        // In its name the log is told, and it goes on or is answered.
         Link::enter(ticket);
         let disposition = match outcome {
             Ok(answer) => {
@@ -188,11 +189,10 @@ impl Worker {
         match disposition {
             Disposition::Allow(passed) => {
                 slot.replace(State::Passed(passed));
-                Link::resume(ticket);
+                Link::resume();
             }
             Disposition::Deny { reply, is_grpc } => {
                 slot.replace(State::Over);
-                Link::enter(ticket);
                 host::reply(&reply, is_grpc);
             }
             Disposition::Wait(_) => {}
@@ -206,7 +206,7 @@ impl Worker {
             self.tell_refusal(refusal);
         }
         if let Some(acts) = &report.acts {
-            self.gate.hear(link.place(), acts.number, &acts.blocked, now);
+            self.gate.hear(link.site(), acts.number, &acts.blocked, now);
         }
         if let Some(failure) = report.gave_up {
             log::warn!(

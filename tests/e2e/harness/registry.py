@@ -4,59 +4,44 @@ from __future__ import annotations
 
 import json
 import re
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+
+from harness.web import Quiet, WebServer
 
 _ROUTE = re.compile(r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs)/(?P<reference>[A-Za-z0-9:._-]+)")
 _TAG = "org.opencontainers.image.ref.name"
 
 
-class Registry:
+class _Handler(Quiet):
+    server: Registry
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        media_type, body = self.server.find(self.path)
+        self.send_response(404 if body is None else 200)
+        body = body or b'{"errors":[{"code":"NOT_FOUND"}]}'
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+
+class Registry(WebServer):
     """`with Registry(layout) as registry:` – `registry.host` is what stands before the name of an image, whatever that name is."""
 
     def __init__(self, layout: Path) -> None:
+        super().__init__(_Handler)
         self._layout = layout
         self.asked: list[str] = []
 
-    def __enter__(self) -> Registry:
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                registry.asked.append(self.path)
-                media_type, body = registry._find(self.path)
-                self.send_response(404 if body is None else 200)
-                body = body or b'{"errors":[{"code":"NOT_FOUND"}]}'
-                self.send_header("Content-Type", media_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            do_HEAD = do_GET
-
-            def log_message(self, *_args) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self.port}"
 
-    def _find(self, path: str) -> tuple[str, bytes | None]:
+    def find(self, path: str) -> tuple[str, bytes | None]:
         """→ media type and body"""
         if path == "/v2/":
             return "application/json", b"{}"

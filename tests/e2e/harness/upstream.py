@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from harness.web import Quiet, WebServer
 
 http.client._MAXHEADERS = 1000  # the proxies let more than 100 pass, so their application has to
 
@@ -49,10 +50,9 @@ class Seen:
         return [v for n, v in self.headers if n.lower() == name.lower()]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # keep-alive, as a real upstream has it
+class _Handler(Quiet):
     wbufsize = -1  # one packet per reply: two would wait for each other (Nagle and the delayed acknowledgement)
-    server: _Server
+    server: Upstream
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -116,16 +116,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer
         raise AttributeError(name)
 
-    def log_message(self, *_args) -> None:
-        """Envoy's log is the one that matters."""
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
+class Upstream(WebServer):
+    """`with Upstream() as app:`; `app.seen` is every request so far, oldest first."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.seen: list[Seen] = []
         self._turns: dict[str, threading.Event] = {}
 
@@ -133,36 +129,9 @@ class _Server(ThreadingHTTPServer):
         """When it has come, requests `held(name)` are answered."""
         return self._turns.setdefault(name, threading.Event())
 
-    def handle_error(self, *_args) -> None:
-        """That a request is aborted is for its test to notice."""
-
-
-class Upstream:
-    """`with Upstream() as app:`; `app.seen` is every request so far, oldest first."""
-
-    def __enter__(self) -> Upstream:
-        self._server = _Server()
-        # A short poll only makes stopping quick; requests do not wait for it.
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        return self._server.server_address[1]
-
-    @property
-    def seen(self) -> list[Seen]:
-        return self._server.seen
-
     def release(self, name: str) -> None:
         """Lets the answers to requests `held(name)` go, those to come as well."""
-        self._server.turn(name).set()
+        self.turn(name).set()
 
     def arrived(self, name: str) -> int:
         """How many requests `held(name)` have come in so far."""

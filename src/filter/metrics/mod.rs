@@ -1,20 +1,24 @@
 //! What is counted for those who run the proxy: the metrics at the host.
 
+#[cfg(not(feature = "nginx"))]
+mod shown;
+
 use std::cell::Cell;
+
+#[cfg(not(feature = "nginx"))]
+pub(super) use shown::set_clients;
+#[cfg(not(feature = "nginx"))]
+pub(super) use shown::set_gauges;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
-#[cfg(not(feature = "nginx"))]
-use crate::console::view::{Counts, RedisState, TableState};
 use crate::decision::{Judgement, Ruling};
 use crate::gate::Passage;
 use crate::metrics::{self as names};
 use crate::redis::{Failure, Report};
 use crate::request::Unclear;
 use crate::scope::Scope;
-#[cfg(not(feature = "nginx"))]
-use crate::store::Capacity;
 use crate::store::{Events, StoreError};
 
 /// The metrics' ids at the host.
@@ -190,74 +194,6 @@ impl RedisMetrics {
             failures: Failure::ALL.iter().map(failure).collect(),
         }
     }
-}
-
-/// What a console is told.
-#[cfg(not(feature = "nginx"))]
-impl Counts for Metrics {
-    fn requests(&self, ruling: Ruling) -> u64 {
-        value(self.rulings[ruling as usize])
-    }
-
-    fn scope(&self, scope: usize, judgement: Judgement) -> u64 {
-        let Some(scope) = self.scopes.get(scope) else { return 0 };
-        value(match judgement {
-            Judgement::Allowed => scope.allowed,
-            Judgement::Denied => scope.denied,
-            Judgement::Shadowed => scope.shadowed,
-        })
-    }
-}
-
-#[cfg(not(feature = "nginx"))]
-impl Metrics {
-    /// The state of the table.
-    pub(super) fn table(&self, capacity: Option<Capacity>) -> TableState {
-        TableState {
-            capacity,
-            clients: value(gauge(names::STORE_CLIENTS)),
-            evicted: value(self.evicted),
-            corrupt: value(self.corrupt),
-            contended: value(self.contended),
-            failed: value(self.failed),
-        }
-    }
-
-    /// The state of Redis, if the policy keeps counters there.
-    pub(super) fn redis(&self) -> Option<RedisState> {
-        let redis = self.redis.as_ref()?;
-        let failures = Failure::ALL.iter().zip(&redis.failures);
-        Some(RedisState {
-            workers_without: value(redis.workers_without),
-            evicts: value(redis.evicts) > 0,
-            failures: failures.map(|((_, cause), (_, metric))| (*cause, value(*metric))).collect(),
-        })
-    }
-}
-
-/// Says for how many clients there is room.
-#[cfg(not(feature = "nginx"))]
-pub(super) fn set_capacity(capacity: Capacity) {
-    record(gauge(names::STORE_CAPACITY), capacity.clients().into());
-}
-
-/// Says which of these scopes are enforced, under the policy with this name.
-#[cfg(not(feature = "nginx"))]
-pub(super) fn set_enforced(name: &str, scopes: &[Scope]) {
-    for scope in scopes {
-        record(gauge(&names::scope_enforced(name, &scope.name)), scope.enforced.into());
-    }
-}
-
-/// Says how many clients' counters matter.
-#[cfg(not(feature = "nginx"))]
-pub(super) fn set_clients(clients: u64) {
-    record(gauge(names::STORE_CLIENTS), clients);
-}
-
-#[cfg(not(feature = "nginx"))]
-fn value(metric: u32) -> u64 {
-    hostcalls::get_metric(metric).unwrap_or_default()
 }
 
 fn counter(name: &str) -> u32 {
