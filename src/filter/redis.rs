@@ -15,7 +15,7 @@ use super::host;
 use super::passed::Slot;
 use crate::gate::Pending;
 use crate::redis::{Decided, Failure, Report, Settings, Step, Store};
-use crate::store::{Acts, Fingerprint, Site};
+use crate::store::{Acts, Fingerprint, Keeper};
 use crate::text::put_hex;
 use crate::time::Time;
 
@@ -29,7 +29,7 @@ pub(super) struct Link {
     root: u32,
     cluster: String,
     /// The name of this Redis where operators' acts are kept.
-    site: Site,
+    keeper: Keeper,
     /// How often anything had been done there when this worker last looked.
     acts: Cell<u64>,
     store: RefCell<Store<Waiter>>,
@@ -58,7 +58,7 @@ impl Link {
         Self {
             root,
             cluster: settings.cluster.clone(),
-            site: settings.site(),
+            keeper: settings.keeper(),
             acts: Cell::new(0),
             store: RefCell::new(Store::new(settings, seed)),
             connection: Cell::new(None),
@@ -90,13 +90,13 @@ impl Link {
     }
 
     /// The name of this Redis where operators' acts are kept.
-    pub(super) const fn site(&self) -> Site {
-        self.site
+    pub(super) const fn keeper(&self) -> Keeper {
+        self.keeper
     }
 
     /// This is what operators have done. Returns whether anything was done in this Redis of which this worker does not know.
     pub(super) fn is_news(&self, acts: &Acts) -> bool {
-        let number = acts.number(self.site);
+        let number = acts.number(self.keeper);
         self.acts.replace(number) != number
     }
 

@@ -6,7 +6,7 @@ use super::Gate;
 use crate::client::Client;
 use crate::decision::Decision;
 use crate::scope::{address_fingerprint, credential_fingerprint};
-use crate::store::{Acts, Cells, Events, Fingerprint, Plan, Site};
+use crate::store::{Acts, Cells, Events, Fingerprint, Keeper, Plan};
 use crate::time::Time;
 
 impl<C: Cells> Gate<C> {
@@ -35,7 +35,7 @@ impl<C: Cells> Gate<C> {
 
     /// Copies what stands in Redis to where all workers of this proxy see it, if that is news. If it cannot be written now it is heard
     /// again in a second.
-    pub fn hear(&self, site: Site, number: u64, blocked: &[(Fingerprint, Duration)], now: Time) {
-        let _ = self.table.hear(site, number, blocked, now);
+    pub fn hear(&self, keeper: Keeper, number: u64, blocked: &[(Fingerprint, Duration)], now: Time) {
+        let _ = self.table.hear(keeper, number, blocked, now);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::command::Login;
-use crate::store::{Secret, Site};
+use crate::store::{Keeper, Secret};
 
 /// How Redis is reached, and what happens if it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct Settings {
 impl Settings {
     /// The name of this Redis where operators' acts are kept.
     #[must_use]
-    pub fn site(&self) -> Site {
-        Site::redis(&self.cluster, &self.prefix)
+    pub fn keeper(&self) -> Keeper {
+        Keeper::redis(&self.cluster, &self.prefix)
     }
 }
 

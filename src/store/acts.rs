@@ -10,14 +10,14 @@ use super::Fingerprint;
 use crate::time::Time;
 use crate::varint::{Reader, put};
 
-/// So many clients can be blocked at once, at one site.
+/// So many clients can be blocked at once, with one keeper.
 pub const MOST_BLOCKED: usize = 1000;
 
-/// The site of an act: this proxy, or one Redis that several proxies share.
+/// Where an act is kept: in this proxy, or in one Redis that several proxies share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Site(u64);
+pub struct Keeper(u64);
 
-impl Site {
+impl Keeper {
     /// This proxy.
     pub const HERE: Self = Self(0);
 
@@ -32,13 +32,13 @@ impl Site {
     }
 }
 
-/// What operators have done, by site.
+/// What operators have done, by keeper.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acts(Vec<Of>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Of {
-    site: Site,
+    keeper: Keeper,
     number: u64,
     blocked: Vec<(Fingerprint, Time)>,
 }
@@ -52,18 +52,18 @@ impl Acts {
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        let mut sites = Vec::new();
+        let mut keepers = Vec::new();
         while !reader.is_empty() {
-            let site = Site(u64::from_le_bytes(*reader.take()?));
+            let keeper = Keeper(u64::from_le_bytes(*reader.take()?));
             let number = reader.number()?;
             let mut blocked = Vec::new();
             for _ in 0..reader.number()? {
                 let client = Fingerprint::from_bytes(*reader.take()?);
                 blocked.push((client, Time::from_micros(reader.number()?)));
             }
-            sites.push(Of { site, number, blocked });
+            keepers.push(Of { keeper, number, blocked });
         }
-        Some(Self(sites))
+        Some(Self(keepers))
     }
 
     /// The bytes of what matters yet; none if nothing does.
@@ -75,7 +75,7 @@ impl Acts {
             if of.number == 0 && blocked.is_empty() {
                 continue;
             }
-            out.extend_from_slice(&of.site.0.to_le_bytes());
+            out.extend_from_slice(&of.keeper.0.to_le_bytes());
             put(&mut out, of.number);
             put(&mut out, blocked.len() as u64);
             for (client, until) in blocked {
@@ -105,10 +105,10 @@ impl Acts {
         all.filter(move |(_, until)| now < *until).map(move |(client, until)| (*client, until.since(now)))
     }
 
-    /// How often anything was done at this site; 0 if that is not known, as in this proxy, where it does not matter.
+    /// How often anything was done there; 0 if that is not known, as in this proxy, where it does not matter.
     #[must_use]
-    pub fn number(&self, site: Site) -> u64 {
-        self.0.iter().find(|of| of.site == site).map_or(0, |of| of.number)
+    pub fn number(&self, keeper: Keeper) -> u64 {
+        self.0.iter().find(|of| of.keeper == keeper).map_or(0, |of| of.number)
     }
 
     /// Blocks a client in this proxy until then, whatever it was before.
@@ -116,7 +116,7 @@ impl Acts {
     /// # Errors
     /// If [`MOST_BLOCKED`] are blocked already.
     pub fn block(&mut self, client: Fingerprint, until: Time, now: Time) -> Result<(), TooMany> {
-        let of = self.at(Site::HERE);
+        let of = self.at(Keeper::HERE);
         of.blocked.retain(|(blocked, until)| *blocked != client && now < *until);
         if of.blocked.len() >= MOST_BLOCKED {
             return Err(TooMany);
@@ -125,11 +125,11 @@ impl Acts {
         Ok(())
     }
 
-    /// Ends the blocks of a client, but for those whose site is in `elsewhere`: there they are ended where they stand. Also one that was
+    /// Ends the blocks of a client, but for those whose keeper is in `elsewhere`: there they are ended where they stand. Also one that was
     /// copied from a Redis that no policy has any more, or nobody could end it. Returns whether there was one.
-    pub fn unblock(&mut self, client: Fingerprint, elsewhere: &[Site], now: Time) -> bool {
+    pub fn unblock(&mut self, client: Fingerprint, elsewhere: &[Keeper], now: Time) -> bool {
         let mut was = false;
-        for of in self.0.iter_mut().filter(|of| !elsewhere.contains(&of.site)) {
+        for of in self.0.iter_mut().filter(|of| !elsewhere.contains(&of.keeper)) {
             was |= of.blocked.iter().any(|(blocked, until)| *blocked == client && now < *until);
             of.blocked.retain(|(blocked, _)| *blocked != client);
         }
@@ -137,9 +137,9 @@ impl Acts {
     }
 
     /// What stands in Redis now: how often anything was done there, and who is blocked for how long yet.
-    pub fn copy(&mut self, site: Site, number: u64, blocked: &[(Fingerprint, Duration)], now: Time) {
+    pub fn copy(&mut self, keeper: Keeper, number: u64, blocked: &[(Fingerprint, Duration)], now: Time) {
         let until = |(client, left): &(Fingerprint, Duration)| (*client, now.after(*left));
-        let of = self.at(site);
+        let of = self.at(keeper);
         of.number = number;
         of.blocked = blocked.iter().map(until).collect();
     }
@@ -154,16 +154,16 @@ impl Acts {
         };
         self.0.len() == other.0.len()
             && self.0.iter().zip(&other.0).all(|(one, other)| {
-                one.site == other.site
+                one.keeper == other.keeper
                     && one.number == other.number
                     && one.blocked.len() == other.blocked.len()
                     && one.blocked.iter().zip(&other.blocked).all(same)
             })
     }
 
-    fn at(&mut self, site: Site) -> &mut Of {
-        let index = self.0.iter().position(|of| of.site == site).unwrap_or_else(|| {
-            self.0.push(Of { site, number: 0, blocked: Vec::new() });
+    fn at(&mut self, keeper: Keeper) -> &mut Of {
+        let index = self.0.iter().position(|of| of.keeper == keeper).unwrap_or_else(|| {
+            self.0.push(Of { keeper, number: 0, blocked: Vec::new() });
             self.0.len() - 1
         });
         &mut self.0[index]
@@ -188,7 +188,7 @@ mod tests {
     fn what_is_written_is_read() {
         let mut acts = Acts::default();
         acts.block(client(1), after(60), NOW).expect("room");
-        acts.copy(Site::redis("redis", "tollgate:"), 7, &[(client(2), Duration::from_secs(5))], NOW);
+        acts.copy(Keeper::redis("redis", "tollgate:"), 7, &[(client(2), Duration::from_secs(5))], NOW);
         let bytes = acts.encode(NOW);
         assert_eq!(Acts::decode(&bytes), Some(acts.clone()));
         for cut in 1..bytes.len() {
@@ -236,22 +236,22 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_redis_touches_no_other_site() {
-        let (one, other) = (Site::redis("redis", "a:"), Site::redis("redis", "b:"));
-        assert!(one != other && one != Site::HERE);
+    fn a_copy_of_redis_touches_no_other_keeper() {
+        let (one, other) = (Keeper::redis("redis", "a:"), Keeper::redis("redis", "b:"));
+        assert!(one != other && one != Keeper::HERE);
         let mut acts = Acts::default();
         acts.block(client(1), after(60), NOW).expect("room");
         acts.copy(one, 3, &[(client(2), Duration::from_secs(9))], NOW);
         acts.copy(other, 4, &[], NOW);
         acts.copy(one, 5, &[], NOW);
-        assert_eq!((acts.number(one), acts.number(other), acts.number(Site::HERE)), (5, 4, 0));
+        assert_eq!((acts.number(one), acts.number(other), acts.number(Keeper::HERE)), (5, 4, 0));
         assert_eq!(acts.blocked(NOW).map(|(client, _)| client).collect::<Vec<_>>(), [client(1)]);
         assert!(!acts.encode(after(100)).is_empty(), "the numbers stay");
     }
 
     #[test]
     fn a_block_that_stands_elsewhere_is_ended_there_unless_nobody_asks_there_any_more() {
-        let (used, given_up) = (Site::redis("redis", "a:"), Site::redis("redis", "b:"));
+        let (used, given_up) = (Keeper::redis("redis", "a:"), Keeper::redis("redis", "b:"));
         let mut acts = Acts::default();
         acts.copy(used, 1, &[(client(1), Duration::from_secs(9))], NOW);
         acts.copy(given_up, 1, &[(client(1), Duration::from_secs(99))], NOW);
@@ -264,7 +264,7 @@ mod tests {
     fn copies_that_differ_by_a_moment_are_alike() {
         let copy = |number, left| {
             let mut acts = Acts::default();
-            acts.copy(Site::redis("redis", ""), number, &[(client(1), Duration::from_millis(left))], NOW);
+            acts.copy(Keeper::redis("redis", ""), number, &[(client(1), Duration::from_millis(left))], NOW);
             acts
         };
         assert!(copy(1, 5000).is_like(&copy(1, 5400)) && copy(1, 5400).is_like(&copy(1, 5000)));

@@ -15,7 +15,7 @@ mod table;
 
 use std::fmt;
 
-pub use acts::{Acts, MOST_BLOCKED, Site, TooMany};
+pub use acts::{Acts, Keeper, MOST_BLOCKED, TooMany};
 pub use cell::cell_with;
 pub use census::Census;
 pub use fingerprint::{Fingerprint, Fingerprinter, NoFingerprint, Secret};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::acts::{Acts, Site};
+use super::acts::{Acts, Keeper};
 use super::table::{ATTEMPTS, Table};
 use super::{Cells, Events, Fingerprint, Seen, StoreError, Watched, cell};
 use crate::time::Time;
@@ -78,14 +78,14 @@ impl<C: Cells> Table<C> {
     /// As for [`Self::change_acts`].
     pub fn hear(
         &self,
-        site: Site,
+        keeper: Keeper,
         number: u64,
         blocked: &[(Fingerprint, Duration)],
         now: Time,
     ) -> Result<(), StoreError> {
         self.change_acts(now, |acts| {
             let mut heard = acts.clone();
-            heard.copy(site, number, blocked, now);
+            heard.copy(keeper, number, blocked, now);
             if !heard.is_like(acts) {
                 *acts = heard;
             }

@@ -6,7 +6,7 @@ use tollgate::access_log::{Entry, Logged};
 use tollgate::client::Client;
 use tollgate::decision::Ruling;
 use tollgate::request::{Headers, Request};
-use tollgate::store::{Fingerprint, Site, Table};
+use tollgate::store::{Fingerprint, Keeper, Table};
 
 use super::{Sent, World, get, refused, world};
 
@@ -117,7 +117,7 @@ fn who_is_blocked_is_not_charged() {
 #[test]
 fn what_stands_in_redis_is_copied_and_goes_again() {
     let world = world(POLICY);
-    let place = Site::redis("redis", "tollgate:");
+    let place = Keeper::redis("redis", "tollgate:");
     let sent = get("/any");
     let [address] = world.identities(&sent)[..] else { panic!("an address alone") };
     world.gate.hear(place, 1, &[(address, Duration::from_mins(1))], world.now);

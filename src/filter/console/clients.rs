@@ -58,13 +58,13 @@ impl Console {
         }
         let (now, client) = (host::now(), acting.client);
         acting.redises = shown.book.redises().into_iter().cloned().collect();
-        let sites: Vec<_> = acting.redises.iter().map(Settings::site).collect();
+        let keepers: Vec<_> = acting.redises.iter().map(Settings::keeper).collect();
         let done = match acting.act {
             // Also of a policy with counters in Redis: those here count while Redis is away.
             Act::Pardon => table.pardon(client, now).map(Ok),
-            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, &sites, now)).map(Ok),
+            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, &keepers, now)).map(Ok),
             // What stands in Redis is copied to where all policies of this proxy look.
-            Act::Block(_) if !sites.is_empty() => Ok(Ok(false)),
+            Act::Block(_) if !keepers.is_empty() => Ok(Ok(false)),
             Act::Block(span) => {
                 let block = |acts: &mut Acts| acts.block(client, now.after(span), now).map(|()| true);
                 table.change_acts(now, block)
@@ -152,7 +152,7 @@ impl Console {
     fn hear(&self, redis: &Settings, acts: &redis::Acts) {
         if let Some(table) = self.table() {
             // If this fails, workers hear of it by themselves.
-            let _ = table.hear(redis.site(), acts.number, &acts.blocked, host::now());
+            let _ = table.hear(redis.keeper(), acts.number, &acts.blocked, host::now());
         }
     }
 

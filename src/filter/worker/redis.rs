@@ -206,7 +206,7 @@ impl Worker {
             self.tell_refusal(refusal);
         }
         if let Some(acts) = &report.acts {
-            self.gate.hear(link.site(), acts.number, &acts.blocked, now);
+            self.gate.hear(link.keeper(), acts.number, &acts.blocked, now);
         }
         if let Some(failure) = report.gave_up {
             log::warn!(
