@@ -193,6 +193,8 @@ def test_prometheus_can_make_labels(open_proxy, extension):
     """Istio's bootstrap has no `stats_tags` for them. The rules are those of docs/istio.md."""
     gate = open_proxy(ingress=(Istio.GATEWAY, [extension]))
     assert statuses(gate, "ingress", 61) == {200: 60, 429: 1}
+    # Gauges are set when the policy is in force, a second after Envoy has it.
+    until(lambda: "tollgate_store_capacity" in gate.admin("/stats/prometheus"))
     blocks = repo_path("docs", "istio.md").read_text().split("```")
     [rules] = [yaml.safe_load(block.removeprefix("yaml")) for block in blocks if "metric_relabel_configs" in block]
     told = {}
