@@ -1,6 +1,7 @@
 //! The pure parts, natively: `scripts/bench micro`. In the proxy they run as wasm, which takes somewhat longer, and calls
 //! to the proxy come on top: `scripts/bench cpu` has the sum.
 
+use std::borrow::Cow;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -19,11 +20,11 @@ const SECRET: Secret = Secret::new([7; 16]);
 struct Peer(Vec<u8>);
 
 impl Properties for Peer {
-    fn source_address(&self) -> Vec<u8> {
-        self.0.clone()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
     }
 
-    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
         None
     }
 }

@@ -5,6 +5,7 @@
 //! The answer to it is a line with `ok` for a request that is admitted, and for one that is denied its wait in
 //! microseconds and its `Retry-After`, as `MICROSECONDS:SECONDS`.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, BufRead, BufWriter, Write};
 
@@ -18,11 +19,11 @@ use tollgate::time::Time;
 struct Peer<'a>(&'a str);
 
 impl Properties for Peer<'_> {
-    fn source_address(&self) -> Vec<u8> {
-        self.0.as_bytes().to_vec()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_bytes())
     }
 
-    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
         None
     }
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "an allocator hands out pointers")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use tollgate::client::Client;
@@ -51,15 +52,15 @@ fn counted<T>(act: impl FnOnce() -> T) -> (usize, T) {
     (COUNT.get() - before, returned)
 }
 
-/// Has an address, without allocating more than the list of bytes that it is.
+/// Has an address, without allocating.
 struct Peer;
 
 impl Properties for Peer {
-    fn source_address(&self) -> Vec<u8> {
-        b"192.0.2.1:4711".to_vec()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(b"192.0.2.1:4711")
     }
 
-    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
         None
     }
 }

@@ -11,13 +11,19 @@ use tollgate::time::Time;
 fuzz_target!(|input: (&[u8], &[u8], &[u8], &[u8])| {
     let (block, body, to, from) = input;
     let headers = Headers::new(block);
+    let pairs: Vec<_> = headers.iter().collect();
+    let listed = Headers::of_pairs(&pairs);
     let token = Token { name: "ops".to_owned(), secret: "0123456789abcdef".to_owned() };
     let mut statuses = Vec::new();
     for tokens in [Vec::new(), vec![token]] {
-        let call = Call { headers, to, from };
-        statuses.extend(Door { tokens }.admit(call).err().map(|answer| answer.status));
+        let door = Door { tokens };
+        let refused = |headers| door.admit(Call { headers, to, from }).err().map(|answer| answer.status);
+        assert_eq!(refused(headers), refused(listed));
+        statuses.extend(refused(headers));
     }
-    match Ask::read(headers, body) {
+    let ask = Ask::read(headers, body);
+    assert_eq!(ask, Ask::read(listed, body));
+    match ask {
         Err(answer) => statuses.push(answer.status),
         Ok(Ask::Act { act: Act::Block(span), .. }) => assert!((1..=31 * 86_400).contains(&span.as_secs())),
         Ok(_) => {}

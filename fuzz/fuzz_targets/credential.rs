@@ -6,15 +6,20 @@ use tollgate::client::{Client, ClientRules, Source};
 use tollgate::request::{Headers, NoProperties, Request};
 
 fuzz_target!(|values: Vec<(bool, &[u8])>| {
-    let headers: Vec<(&str, &[u8])> = values
+    let headers: Vec<(&[u8], &[u8])> = values
         .iter()
-        .map(|(cookie, value)| (if *cookie { "cookie" } else { "authorization" }, *value))
+        .map(|(cookie, value)| (if *cookie { &b"cookie"[..] } else { b"authorization" }, *value))
         .collect();
     let block = Headers::encode(&headers);
-    let request = Request::new(Headers::new(&block), &NoProperties);
+    assert_eq!(found(Headers::new(&block)), found(Headers::of_pairs(&headers)));
+});
+
+/// What is found in a header, and in a cookie.
+fn found(headers: Headers) -> [Option<Vec<u8>>; 2] {
+    let request = Request::new(headers, &NoProperties);
     let header =
         Source::Header { name: "authorization".into(), schemes: vec!["Token".into(), "Bearer".into()] };
-    for source in [header, Source::Cookie("s".into())] {
+    [header, Source::Cookie("s".into())].map(|source| {
         let is_header = matches!(source, Source::Header { .. });
         let rules = ClientRules { credential_from: vec![source], ..ClientRules::default() };
         let client = Client::identify(&rules, &request);
@@ -24,5 +29,6 @@ fuzz_target!(|values: Vec<(bool, &[u8])>| {
             assert!(client.could_be().is_empty());
         }
         assert!(client.could_be().len() <= 4);
-    }
-});
+        client.credential().map(<[u8]>::to_vec)
+    })
+}

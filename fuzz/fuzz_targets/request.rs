@@ -1,6 +1,7 @@
-//! Any block of headers is a request that can be judged, by a policy that looks everywhere.
+//! Any block of headers is a request that can be judged, by a policy that looks everywhere; and a list of the same headers is judged alike.
 #![no_main]
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +9,7 @@ use tollgate::client::Client;
 use tollgate::config::Config;
 use tollgate::request::{Headers, Properties, Request, RequestFrom};
 use tollgate::scope::Counted;
-use tollgate::store::Secret;
+use tollgate::store::{Charge, Secret};
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let document = br#"{
@@ -26,11 +27,11 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 struct Peer<'a>(&'a [u8]);
 
 impl Properties for Peer<'_> {
-    fn source_address(&self) -> Vec<u8> {
-        self.0.to_vec()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0)
     }
 
-    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
         None
     }
 }
@@ -44,13 +45,19 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool, bool)| {
     } else {
         headers.push((b":path", target));
     }
-    let block = if raw { target.to_vec() } else { Headers::encode(&headers) };
     let from = if forwarded { RequestFrom::Forwarded } else { RequestFrom::Direct };
-    let request = match Request::read(from, Headers::new(&block), &peer) {
+    let block = if raw { target.to_vec() } else { Headers::encode(&headers) };
+    let block = Headers::new(&block);
+    let pairs: Vec<_> = block.iter().collect();
+    assert_eq!(judge(from, block, &peer), judge(from, Headers::of_pairs(&pairs), &peer));
+});
+
+fn judge(from: RequestFrom, headers: Headers, peer: &Peer) -> Vec<Charge> {
+    let request = match Request::read(from, headers, peer) {
         Ok(request) => request,
         Err(unclear) => {
-            assert!(forwarded, "{unclear}");
-            return;
+            assert!(from == RequestFrom::Forwarded, "{unclear}");
+            return Vec::new();
         }
     };
     let readings = request.paths().map_or(0, Iterator::count);
@@ -64,4 +71,5 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool, bool)| {
     clients.sort_unstable();
     clients.dedup();
     assert_eq!(clients.len(), changes, "the charges of one client stand together");
-});
+    charges
+}

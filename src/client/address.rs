@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(Address::parse(b"\xff\xfe"), Address::Unknown);
         assert_eq!(address("[2001:DB8::1]:80").to_string(), "2001:db8::1");
         assert_eq!(address("").to_string(), "an unknown address");
-        assert_eq!((NoProperties.source_address(), NoProperties.jwt_claim("sub")), (Vec::new(), None));
+        assert_eq!((&*NoProperties.source_address(), NoProperties.jwt_claim("sub")), (&b""[..], None));
     }
 
     #[test]

@@ -1,21 +1,39 @@
 //! A list of headers in the form in which the proxy hands it over, read in place.
 
-/// Headers as one block of bytes, in the proxy-wasm ABI's form: the number of pairs, then the lengths of
-/// each name and value, all `u32` little-endian, then every name and value followed by a NUL.
+/// Headers as the proxy hands them over: in one block of bytes, or as a list of pairs.
+///
+/// A block is in the proxy-wasm ABI's form: the number of pairs, then the lengths of each name and value, all `u32` little-endian, then
+/// every name and value followed by a NUL. A block that is cut short ends where it is cut: what cannot be read is not there.
 ///
 /// Nothing is copied or decoded until it is asked for. Names and values are arbitrary bytes; names are in lower case, by the proxy
-/// or by [`Headers::lower_names`]. A block that is cut short ends where it is cut: what cannot be read is
-/// not there.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Headers<'a> {
-    block: &'a [u8],
+/// or by [`Headers::lower_names`].
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'a>(Form<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Form<'a> {
+    Block(&'a [u8]),
+    Pairs(&'a [(&'a [u8], &'a [u8])]),
+}
+
+impl Default for Headers<'_> {
+    /// No headers.
+    fn default() -> Self {
+        Self::of_pairs(&[])
+    }
 }
 
 impl<'a> Headers<'a> {
     /// Headers in `block`.
     #[must_use]
     pub const fn new(block: &'a [u8]) -> Self {
-        Self { block }
+        Self(Form::Block(block))
+    }
+
+    /// Headers as names and values, in order.
+    #[must_use]
+    pub const fn of_pairs(pairs: &'a [(&'a [u8], &'a [u8])]) -> Self {
+        Self(Form::Pairs(pairs))
     }
 
     /// All values of the header `name` (in lower case), in order.
@@ -33,10 +51,10 @@ impl<'a> Headers<'a> {
     /// All headers, in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'a> {
-        let mut rest = self.block;
-        let count = take_u32(&mut rest).unwrap_or(0) as usize;
-        let (lengths, pairs) = rest.split_at_checked(count.saturating_mul(8)).unwrap_or_default();
-        Iter { lengths, pairs }
+        Iter(match self.0 {
+            Form::Block(block) => Rest::Block(Block::of(block)),
+            Form::Pairs(pairs) => Rest::Pairs(pairs.iter()),
+        })
     }
 
     /// Makes the names in a block lower case, for hosts that hand them over as the client has written them. A block that is cut
@@ -81,11 +99,14 @@ impl<'a> IntoIterator for &Headers<'a> {
     }
 }
 
-/// The headers of a block, one after the other. See [`Headers::iter`].
+/// Headers, one after the other. See [`Headers::iter`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
-    lengths: &'a [u8],
-    pairs: &'a [u8],
+pub struct Iter<'a>(Rest<'a>);
+
+#[derive(Clone, Debug)]
+enum Rest<'a> {
+    Block(Block<'a>),
+    Pairs(std::slice::Iter<'a, (&'a [u8], &'a [u8])>),
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -93,12 +114,44 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, pair) = self.next_pair()?;
-        Some((&pair[..name], &pair[name + 1..pair.len() - 1]))
+        match &mut self.0 {
+            Rest::Block(block) => block.next(),
+            Rest::Pairs(pairs) => pairs.next().copied(),
+        }
     }
 }
 
 impl<'a> Iter<'a> {
+    /// The value of the next header with this name.
+    fn next_named(&mut self, name: &[u8]) -> Option<&'a [u8]> {
+        match &mut self.0 {
+            Rest::Block(block) => block.next_named(name),
+            Rest::Pairs(pairs) => pairs.find(|(found, _)| *found == name).map(|(_, value)| *value),
+        }
+    }
+}
+
+/// What is left of a block.
+#[derive(Clone, Debug)]
+struct Block<'a> {
+    lengths: &'a [u8],
+    pairs: &'a [u8],
+}
+
+impl<'a> Block<'a> {
+    fn of(block: &'a [u8]) -> Self {
+        let mut rest = block;
+        let count = take_u32(&mut rest).unwrap_or(0) as usize;
+        let (lengths, pairs) = rest.split_at_checked(count.saturating_mul(8)).unwrap_or_default();
+        Self { lengths, pairs }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        let (name, pair) = self.next_pair()?;
+        Some((&pair[..name], &pair[name + 1..pair.len() - 1]))
+    }
+
     /// The length of the next name, and the bytes of the pair, with a NUL behind name and value.
     #[inline]
     fn next_pair(&mut self) -> Option<(usize, &'a [u8])> {
@@ -136,6 +189,8 @@ fn put_length(block: &mut Vec<u8>, length: usize) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PAIRS: [(&str, &[u8]); 4] =
@@ -187,6 +242,31 @@ mod tests {
     fn lengths_that_lie_are_no_headers() {
         for block in [&[0xff; 64][..], &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, b'a', 0, b'b', 0]] {
             assert_eq!(Headers::new(block).iter().count(), 0);
+        }
+    }
+
+    /// Names of which many are alike, so that some are found.
+    fn pairs() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+        let name = prop_oneof![Just(String::new()), Just(":path".into()), "[ab]{1,2}", "[a-z-]{0,20}"];
+        prop::collection::vec((name, prop::collection::vec(any::<u8>(), 0..9)), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_and_a_block_of_the_same_pairs_read_alike(pairs in pairs(), other in "[ab]{0,2}") {
+            let block = Headers::encode(&pairs);
+            let list: Vec<_> = pairs.iter().map(|(name, value)| (name.as_bytes(), &**value)).collect();
+            let (block, listed) = (Headers::new(&block), Headers::of_pairs(&list));
+            prop_assert!(listed.iter().eq(list.iter().copied()));
+            prop_assert!(block.iter().eq(listed.iter()));
+            for name in pairs.iter().map(|(name, _)| name).chain([&other]) {
+                let all: Vec<_> =
+                    list.iter().filter(|(known, _)| *known == name.as_bytes()).map(|(_, value)| *value).collect();
+                for headers in [block, listed] {
+                    prop_assert_eq!(headers.all(name).collect::<Vec<_>>(), &all[..]);
+                    prop_assert_eq!(headers.first(name), all.first().copied());
+                }
+            }
         }
     }
 }

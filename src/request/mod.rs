@@ -26,11 +26,11 @@ use path::Paths;
 pub trait Properties {
     /// Where the request comes from, as the proxy says it: `192.0.2.1:4711`, `[2001:db8::1]:4711`, or without
     /// a port. Empty if it does not know.
-    fn source_address(&self) -> Vec<u8>;
+    fn source_address(&self) -> Cow<'_, [u8]>;
 
     /// A claim of the JSON Web Token that the proxy has verified; `None` if there is none. `path` is its name; of a claim inside
     /// others the names that lead to it, separated by NUL.
-    fn jwt_claim(&self, path: &str) -> Option<Vec<u8>>;
+    fn jwt_claim(&self, path: &str) -> Option<Cow<'_, [u8]>>;
 }
 
 /// A proxy that knows nothing.
@@ -38,11 +38,11 @@ pub trait Properties {
 pub struct NoProperties;
 
 impl Properties for NoProperties {
-    fn source_address(&self) -> Vec<u8> {
-        Vec::new()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(b"")
     }
 
-    fn jwt_claim(&self, _path: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _path: &str) -> Option<Cow<'_, [u8]>> {
         None
     }
 }
@@ -239,13 +239,13 @@ impl<'a> Request<'a> {
 
     /// Where the request comes from, as the proxy says it. See [`Properties::source_address`].
     #[must_use]
-    pub fn source_address(&self) -> Vec<u8> {
+    pub fn source_address(&self) -> Cow<'a, [u8]> {
         self.properties.source_address()
     }
 
     /// A claim of the verified JSON Web Token. See [`Properties::jwt_claim`].
     #[must_use]
-    pub fn jwt_claim(&self, path: &str) -> Option<Vec<u8>> {
+    pub fn jwt_claim(&self, path: &str) -> Option<Cow<'a, [u8]>> {
         self.properties.jwt_claim(path)
     }
 

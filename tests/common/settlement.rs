@@ -5,6 +5,7 @@
 //! that only shadow; exemptions; windows that are longer than a proof lasts; charges that depend on the answer; more new credentials than
 //! an address may bring.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -362,11 +363,11 @@ fn is_success(response: Response, request: &InFlight) -> bool {
 struct Peer(u8);
 
 impl Properties for Peer {
-    fn source_address(&self) -> Vec<u8> {
-        format!("192.0.2.{}:4711", self.0).into_bytes()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        format!("192.0.2.{}:4711", self.0).into_bytes().into()
     }
 
-    fn jwt_claim(&self, _name: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
         None
     }
 }

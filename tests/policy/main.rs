@@ -20,6 +20,7 @@ mod size;
 mod trust;
 mod unused;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tollgate::client::Client;
@@ -78,12 +79,12 @@ impl Sent {
 }
 
 impl Properties for Sent {
-    fn source_address(&self) -> Vec<u8> {
-        self.address.clone().into_bytes()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        self.address.as_bytes().into()
     }
 
-    fn jwt_claim(&self, path: &str) -> Option<Vec<u8>> {
-        self.claim.as_ref().filter(|(known, _)| known == path).map(|(_, value)| value.clone().into_bytes())
+    fn jwt_claim(&self, path: &str) -> Option<Cow<'_, [u8]>> {
+        self.claim.as_ref().filter(|(known, _)| known == path).map(|(_, value)| value.as_bytes().into())
     }
 }
 

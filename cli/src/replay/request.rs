@@ -56,14 +56,14 @@ impl Entry {
 }
 
 impl Properties for Entry {
-    fn source_address(&self) -> Vec<u8> {
-        self.address().to_vec()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        self.address().into()
     }
 
     /// What users are told apart by is all that a log has of a token.
-    fn jwt_claim(&self, _path: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, _path: &str) -> Option<Cow<'_, [u8]>> {
         let claim = self.stand_in();
-        (!claim.is_empty()).then(|| claim.to_vec())
+        (!claim.is_empty()).then(|| claim.into())
     }
 }
 

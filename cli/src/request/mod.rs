@@ -11,6 +11,8 @@ pub(crate) use har::{Entry, from_har};
 pub(crate) use raw::from_raw;
 pub(crate) use url::Url;
 
+use std::borrow::Cow;
+
 use tollgate::client::Address;
 use tollgate::request::{Properties, RequestFrom};
 
@@ -172,13 +174,14 @@ fn shortened(text: &str) -> String {
 }
 
 impl Properties for Sent {
-    fn source_address(&self) -> Vec<u8> {
-        if self.from == "unknown" { Vec::new() } else { self.from.clone().into_bytes() }
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        let from = if self.from == "unknown" { "" } else { &self.from };
+        from.as_bytes().into()
     }
 
-    fn jwt_claim(&self, path: &str) -> Option<Vec<u8>> {
+    fn jwt_claim(&self, path: &str) -> Option<Cow<'_, [u8]>> {
         let is_named = |name: &str| name == path || name.replace('.', "\0") == path;
-        self.claims.iter().find(|(name, _)| is_named(name)).map(|(_, value)| value.clone().into_bytes())
+        self.claims.iter().find(|(name, _)| is_named(name)).map(|(_, value)| value.as_bytes().into())
     }
 }
 

@@ -3,6 +3,7 @@
 mod redis;
 mod tell;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -263,11 +264,11 @@ impl Asker for Waiter {
 struct Host;
 
 impl Properties for Host {
-    fn source_address(&self) -> Vec<u8> {
-        host::source_address()
+    fn source_address(&self) -> Cow<'_, [u8]> {
+        host::source_address().into()
     }
 
-    fn jwt_claim(&self, name: &str) -> Option<Vec<u8>> {
-        host::jwt_claim(name)
+    fn jwt_claim(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        host::jwt_claim(name).map(Cow::Owned)
     }
 }
