@@ -11,7 +11,7 @@ use tollgate::gate::{Gate, Pending};
 use tollgate::limit::{Bucket, Rate, Window};
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::scope::Counted;
-use tollgate::store::{MemoryCells, Secret};
+use tollgate::store::{MemoryCells, Secret, Table};
 use tollgate::time::Time;
 
 const SECOND: u64 = 1_000_000;
@@ -244,7 +244,7 @@ fn bucket(c: &mut Criterion) {
 }
 
 /// A whole request, from its headers to the decision.
-fn admit(gate: &Gate<MemoryCells>, block: &[u8], peer: &Peer, now: Time) -> bool {
+fn admit(gate: &Gate<Table<MemoryCells>>, block: &[u8], peer: &Peer, now: Time) -> bool {
     let request = Request::new(Headers::new(block), peer);
     let client = Client::identify(&gate.config().policy.client, &request);
     gate.admit(&client, Pending::default(), now).decision.is_allowed()
@@ -257,7 +257,8 @@ fn table(c: &mut Criterion) {
         let mut config = config(rates);
         let store = format!(r#"{{ "store": {{ "capacity": {capacity} }} }}"#);
         config.capacity = Config::parse(store.as_bytes()).expect("a capacity").capacity;
-        Gate::new(config, SECRET, MemoryCells::default())
+        let table = Table::new(MemoryCells::default(), config.capacity);
+        Gate::new(config, SECRET, table)
     };
     // Each call a second after the last: 60 marks, and room for another as one expires.
     let known = gate("/min", "1024");

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tollgate::limit::{Limit, Verdict};
 use tollgate::store::{
-    Capacity, Charge, CounterId, Fingerprint, Fingerprinter, MemoryCells, Secret, Stays, Table,
+    Capacity, Charge, CounterId, Counters, Fingerprint, Fingerprinter, MemoryCells, Secret, Stays, Table,
 };
 use tollgate::time::Time;
 

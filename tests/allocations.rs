@@ -12,7 +12,7 @@ use tollgate::gate::{Gate, Pending};
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::{Origin, Response};
 use tollgate::scope::{Counted, Reading};
-use tollgate::store::{MemoryCells, Secret};
+use tollgate::store::{MemoryCells, Secret, Table};
 use tollgate::time::Time;
 
 struct Counting;
@@ -138,7 +138,8 @@ fn an_ordinary_plan_is_one_list() {
 #[test]
 fn an_ordinary_poll_allocates_no_more_than_it_did() {
     let config = Config::parse(DEFAULT.as_bytes()).expect("the default policy");
-    let gate = Gate::new(config, SECRET, MemoryCells::default());
+    let table = Table::new(MemoryCells::default(), config.capacity);
+    let gate = Gate::new(config, SECRET, table);
     let block = block(POLL, &[("authorization", TOKEN)]);
     let poll = |at: u64| {
         let request = Request::new(Headers::new(&block), &Peer);

@@ -9,7 +9,7 @@ use tollgate::limit::MAX_WINDOW;
 use tollgate::reply::LocalReply;
 use tollgate::request::{Headers, Request};
 use tollgate::response::{Origin, Response};
-use tollgate::store::{Acceptance, Charge, Events, MemoryCells, NO_SCOPE, Plan, Secret, Stays, Table};
+use tollgate::store::{Acceptance, Charge, MemoryCells, NO_SCOPE, Plan, Secret, Stays, Table};
 use tollgate::time::Time;
 
 use crate::policy::Policy;
@@ -21,7 +21,7 @@ pub(crate) const SECRET: Secret = Secret::new(*b"tollgate.command");
 /// A policy at work.
 pub(crate) struct World<'p> {
     pub(crate) policy: &'p Policy,
-    gate: Gate<MemoryCells>,
+    gate: Gate<Table<MemoryCells>>,
 }
 
 /// What the application answers.
@@ -83,7 +83,9 @@ impl Outcome {
 impl<'p> World<'p> {
     /// With no client known.
     pub(crate) fn new(policy: &'p Policy) -> Self {
-        Self { policy, gate: Gate::new(policy.config.clone(), SECRET, MemoryCells::default()) }
+        let config = policy.config.clone();
+        let table = Table::new(MemoryCells::default(), config.capacity);
+        Self { policy, gate: Gate::new(config, SECRET, table) }
     }
 
     /// Looks at who sends a request. If another proxy asks, and its question does not tell the request, there is the reply.
@@ -103,14 +105,10 @@ impl<'p> World<'p> {
     fn plan(&self, client: &Client, at: Duration) -> (Acceptance, Plan) {
         let acceptance = match self.gate.proof(client) {
             None => Acceptance::NotNeeded,
-            Some(proof) => {
-                let table = Table::new(self.gate.cells(), self.policy.config.capacity);
-                let loaded = table.load(proof.client, &mut Events::default());
-                match loaded.ok().and_then(|loaded| loaded.proved_for(moment(at))) {
-                    Some(left) => Acceptance::Known(proof, left),
-                    None => Acceptance::Unknown(proof),
-                }
-            }
+            Some(proof) => match self.gate.proved_for(proof, moment(at)) {
+                Some(left) => Acceptance::Known(proof, left),
+                None => Acceptance::Unknown(proof),
+            },
         };
         (acceptance, self.gate.plan(client, acceptance))
     }

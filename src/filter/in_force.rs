@@ -75,7 +75,7 @@ impl InForce {
         // What cannot be written now is written the next time.
         let _ = Registry(self.cells()).give_sign(self.sign, now);
         if self.counts_clients(now)
-            && let Ok(clients) = self.census.step(self.worker.gate().table(), now)
+            && let Ok(clients) = self.census.step(self.worker.gate().counters(), now)
         {
             set_clients(clients);
         }
@@ -100,7 +100,7 @@ impl InForce {
     }
 
     fn cells(&self) -> &SharedCells {
-        self.worker.gate().cells()
+        self.worker.gate().counters().cells()
     }
 
     const fn topic(&self) -> &Topic {

@@ -6,7 +6,10 @@ use crate::store::{self, SharedData, Unavailable};
 /// The table's cells in the host's shared data, and what workers agree on there.
 pub(super) type SharedCells = store::SharedCells<HostData>;
 
-#[derive(Debug)]
+/// This proxy's counters.
+pub(super) type Counters = store::Table<SharedCells>;
+
+#[derive(Clone, Debug)]
 pub(super) struct HostData;
 
 impl SharedData for HostData {

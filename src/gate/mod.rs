@@ -16,16 +16,16 @@ use crate::reply::LocalReply;
 use crate::response::Response;
 use crate::scope::{Count, Counted, Reading, credential_fingerprint};
 use crate::store::{
-    Acceptance, Accepted, Cells, Charge, Events, Loaded, Outcome, Plan, Proof, Proves, Receipt, Secret,
-    Settlement, Stays, StoreError, Table, Taken,
+    Acceptance, Accepted, Charge, Counters, Events, Outcome, Plan, Proof, Proves, Receipt, Secret,
+    Settlement, Stays, StoreError, Taken,
 };
 use crate::time::Time;
 
-/// A configuration at work on counters in these cells.
-pub struct Gate<C> {
+/// A configuration at work on these counters.
+pub struct Gate<T> {
     config: Config,
     secret: Secret,
-    table: Table<C>,
+    counters: T,
 }
 
 /// What was decided about one request.
@@ -57,11 +57,11 @@ impl Pending {
     }
 }
 
-impl<C: Cells> Gate<C> {
-    /// A gate under this configuration. The secret keys the fingerprints of clients.
-    pub const fn new(config: Config, secret: Secret, cells: C) -> Self {
-        let table = Table::new(cells, config.capacity);
-        Self { config, secret, table }
+impl<T: Counters> Gate<T> {
+    /// A gate under this configuration. The secret keys the fingerprints of clients. The counters should have room for
+    /// [`Config::capacity`] clients.
+    pub const fn new(config: Config, secret: Secret, counters: T) -> Self {
+        Self { config, secret, counters }
     }
 
     /// The configuration.
@@ -69,14 +69,9 @@ impl<C: Cells> Gate<C> {
         &self.config
     }
 
-    /// The table with this proxy's counters.
-    pub const fn table(&self) -> &Table<C> {
-        &self.table
-    }
-
-    /// The cells with the counters.
-    pub const fn cells(&self) -> &C {
-        self.table.cells()
+    /// This proxy's counters.
+    pub const fn counters(&self) -> &T {
+        &self.counters
     }
 
     /// Decides about a request of this client, by this proxy's counters. `before` is what the request was charged
@@ -87,8 +82,8 @@ impl<C: Cells> Gate<C> {
             let Some(proof) = self.proof(client) else {
                 return Ok((self.plan(client, Acceptance::NotNeeded), None, events));
             };
-            let loaded = self.table.load(proof.client, &mut events)?;
-            let acceptance = match loaded.proved_for(now) {
+            let loaded = self.counters.load(proof.client, &mut events)?;
+            let acceptance = match T::proved_for(&loaded, now) {
                 Some(left) => Acceptance::Known(proof, left),
                 None => Acceptance::Unknown(proof),
             };
@@ -111,7 +106,7 @@ impl<C: Cells> Gate<C> {
     /// Decides about a request that has been planned already, by this proxy's counters.
     pub fn admit_planned(&self, plan: Plan, now: Time) -> Passage {
         let mut events = Events::default();
-        let load = |proof: Proof| self.table.load(proof.client, &mut events);
+        let load = |proof: Proof| self.counters.load(proof.client, &mut events);
         match plan.proof().map(load).transpose() {
             Ok(loaded) => self.charge(plan, loaded, Pending::default(), events, now),
             Err(error) => Passage::undecided(error, Pending::default()),
@@ -136,6 +131,12 @@ impl<C: Cells> Gate<C> {
         }
         let client = credential_fingerprint(client.credential()?, &self.secret);
         Some(Proof { client, lasts })
+    }
+
+    /// For how long this proxy's counters know a proof yet; `None` if they do not.
+    pub fn proved_for(&self, proof: Proof, now: Time) -> Option<Duration> {
+        let loaded = self.counters.load(proof.client, &mut Events::default()).ok()?;
+        T::proved_for(&loaded, now)
     }
 
     /// What the request is to be charged. Touches no counters.
@@ -255,7 +256,7 @@ impl<C: Cells> Gate<C> {
     /// If the counters cannot be reached or are contended. What was to be given back may then stay taken
     /// until its window is over.
     pub fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
-        self.table.settle(settlement, now)
+        self.counters.settle(settlement, now)
     }
 
     /// The decision as it stands once the request is answered.
@@ -304,14 +305,14 @@ impl<C: Cells> Gate<C> {
     fn charge(
         &self,
         mut plan: Plan,
-        loaded: Option<Loaded<C::Version>>,
+        loaded: Option<T::Loaded>,
         before: Pending,
         events: Events,
         now: Time,
     ) -> Passage {
         plan.leave_out(&before.receipt);
-        let proved_for = loaded.as_ref().and_then(|loaded| loaded.proved_for(now));
-        match self.table.charge(plan.charges(proved_for.is_some()), loaded, now) {
+        let proved_for = loaded.as_ref().and_then(|loaded| T::proved_for(loaded, now));
+        match self.counters.charge(plan.charges(proved_for.is_some()), loaded, now) {
             Ok(outcome) => {
                 let mut passage = self.conclude(&plan, proved_for, outcome, before);
                 passage.events += events;

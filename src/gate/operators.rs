@@ -6,14 +6,14 @@ use super::Gate;
 use crate::client::Client;
 use crate::decision::Decision;
 use crate::scope::{address_fingerprint, credential_fingerprint};
-use crate::store::{Acts, Cells, Events, Fingerprint, Keeper, Plan};
+use crate::store::{Acts, Counters, Events, Fingerprint, Keeper, Plan};
 use crate::time::Time;
 
-impl<C: Cells> Gate<C> {
+impl<T: Counters> Gate<T> {
     /// What operators have done. If it cannot be read it is as if nothing was: the counters, which stand beside it, say that they cannot be
     /// reached.
     pub fn acts(&self, events: &mut Events) -> Acts {
-        self.table.acts(events).unwrap_or_default()
+        self.counters.acts(events).unwrap_or_default()
     }
 
     /// As whom a request can be blocked, whatever the policy counts: its address, and each credential that it presents.
@@ -36,6 +36,6 @@ impl<C: Cells> Gate<C> {
     /// Copies what stands in Redis to where all workers of this proxy see it, if that is news. If it cannot be written now it is heard
     /// again in a second.
     pub fn hear(&self, keeper: Keeper, number: u64, blocked: &[(Fingerprint, Duration)], now: Time) {
-        let _ = self.table.hear(keeper, number, blocked, now);
+        let _ = self.counters.hear(keeper, number, blocked, now);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Cells, Table, Unavailable};
+use super::{Counters, StoreError};
 use crate::time::Time;
 
 /// So many cells are looked at each time, which takes a millisecond at the most.
@@ -24,14 +24,14 @@ impl Census {
     ///
     /// # Errors
     /// If a cell cannot be read.
-    pub fn step<C: Cells>(&mut self, table: &Table<C>, now: Time) -> Result<u64, Unavailable> {
+    pub fn step<T: Counters>(&mut self, table: &T, now: Time) -> Result<u64, StoreError> {
         let all = table.last_cell() + 1;
         let times = usize::try_from(all.div_ceil(CELLS)).unwrap_or(TIMES).min(TIMES);
         let first = if self.next < all { self.next } else { 0 };
         let end = all.min(first + CELLS);
         let mut clients = 0;
         for cell in first..end {
-            let seen = table.survey(cell, &[], now).map_err(|_| Unavailable)?;
+            let seen = table.survey(cell, &[], now)?;
             clients += u32::try_from(seen.len()).unwrap_or(u32::MAX);
         }
         self.next = end;

@@ -1,14 +1,16 @@
 //! The counters: where they are kept, and the one step that changes them.
 
 mod acts;
+mod capacity;
 mod cell;
 mod census;
 mod checksum;
+mod counters;
 mod fingerprint;
 mod memory;
-mod operators;
 mod plan;
 mod record;
+mod rules;
 mod seen;
 mod shared;
 mod table;
@@ -16,14 +18,16 @@ mod table;
 use std::fmt;
 
 pub use acts::{Acts, Keeper, MOST_BLOCKED, TooMany};
+pub use capacity::Capacity;
 pub use cell::cell_with;
 pub use census::Census;
+pub use counters::Counters;
 pub use fingerprint::{Fingerprint, Fingerprinter, NoFingerprint, Secret};
 pub use memory::MemoryCells;
 pub use plan::{Acceptance, Plan, Proof, Proves, Settlement};
 pub use seen::{Seen, Watched};
 pub use shared::{Absence, SharedCells, SharedData, Topic};
-pub use table::{Capacity, Loaded, Table};
+pub use table::{Loaded, Table};
 
 use crate::limit::{Algorithm, Limit, Verdict};
 use crate::time::Time;

@@ -86,7 +86,7 @@ impl Absence {
 }
 
 /// A proxy's shared data, by the rule that it follows: the table's cells, one entry each, and what workers agree on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SharedCells<D> {
     data: D,
     absence: Absence,

@@ -12,7 +12,7 @@ use tollgate::store::{Charge, CounterId, Fingerprint, Outcome, Receipt};
 use super::charges::{bucket, charge, limit};
 
 /// Counters that are tested.
-pub(crate) trait Counters {
+pub(crate) trait Subject {
     fn charge(&mut self, charges: &[Charge], micros: u64) -> Outcome;
     fn refund(&mut self, receipt: Receipt, micros: u64);
 }
@@ -185,7 +185,7 @@ fn missing_after(missing: u128, span: u64, quota: u128) -> u128 {
 
 /// Walks a trace. For each limit never more than its quota passes in any of its windows, and never is a request denied
 /// without a cause.
-pub(crate) fn walk(counters: &mut impl Counters, steps: &[Step], start: u64) -> Result<(), TestCaseError> {
+pub(crate) fn walk(counters: &mut impl Subject, steps: &[Step], start: u64) -> Result<(), TestCaseError> {
     let (mut model, mut now) = (Logs::new(), start);
     let mut receipts: Vec<(usize, Receipt)> = Vec::new();
     for (number, step) in steps.iter().enumerate() {

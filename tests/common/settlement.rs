@@ -14,13 +14,13 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::{Asked, Origin, Response};
-use tollgate::store::{Cells, Settlement};
+use tollgate::store::{Counters, Settlement};
 use tollgate::time::Time;
 
-/// Counters that a gate is asked with.
-pub(crate) trait Counters {
-    type Cells: Cells;
-    fn gate(&self) -> &Gate<Self::Cells>;
+/// A gate that is tested.
+pub(crate) trait Subject {
+    type Counters: Counters;
+    fn gate(&self) -> &Gate<Self::Counters>;
     fn admit(&mut self, client: &Client, now: Time) -> Passage;
     fn settle(&mut self, settlement: Settlement, now: Time);
 }
@@ -374,7 +374,7 @@ impl Properties for Peer {
 
 /// Walks a trace: each request is let through if and only if the model lets it through.
 pub(crate) fn walk(
-    counters: &mut impl Counters,
+    counters: &mut impl Subject,
     policy: &Policy,
     events: &[Event],
     start: u64,

@@ -5,7 +5,7 @@ use tollgate::config::Config;
 use tollgate::gate::Gate;
 use tollgate::request::{Headers, Request};
 use tollgate::scope::Counted;
-use tollgate::store::{Acceptance, MemoryCells, Secret};
+use tollgate::store::{Acceptance, MemoryCells, Secret, Table};
 
 use super::{get, one_scope, one_scope_and, world};
 
@@ -126,7 +126,8 @@ fn under_another_secret_everybody_but_all_together_is_another_client() {
         let of = |secret: u8| {
             let secret = Secret::new([secret; 16]);
             let config = Config::parse(document.as_bytes()).expect("a policy");
-            let gate = Gate::new(config, secret, MemoryCells::default());
+            let table = Table::new(MemoryCells::default(), config.capacity);
+            let gate = Gate::new(config, secret, table);
             let policy = &gate.config().policy;
             let client = Client::identify(&policy.client, &request);
             let planned = policy.plan(&client, &secret, Counted::default())[0].client;

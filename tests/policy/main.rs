@@ -31,7 +31,7 @@ use tollgate::reply::LocalReply;
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::{Origin, Response};
 use tollgate::scope::Counted;
-use tollgate::store::{Charge, Events, MemoryCells, Secret};
+use tollgate::store::{Charge, Events, MemoryCells, Secret, Table};
 use tollgate::time::Time;
 
 const SECRET: Secret = Secret::new([1; 16]);
@@ -90,7 +90,7 @@ impl Properties for Sent {
 
 /// A configuration at work, on a clock that stands still.
 struct World {
-    gate: Gate<MemoryCells>,
+    gate: Gate<Table<MemoryCells>>,
     now: Time,
 }
 
@@ -104,7 +104,8 @@ struct Outcome {
 
 fn world(document: &str) -> World {
     let config = Config::parse(document.as_bytes()).unwrap_or_else(|error| panic!("{error}: {document}"));
-    World { gate: Gate::new(config, SECRET, MemoryCells::default()), now: Time::from_micros(1_000_000_000) }
+    let table = Table::new(MemoryCells::default(), config.capacity);
+    World { gate: Gate::new(config, SECRET, table), now: Time::from_micros(1_000_000_000) }
 }
 
 impl World {

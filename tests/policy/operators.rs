@@ -6,7 +6,7 @@ use tollgate::access_log::{Entry, Logged};
 use tollgate::client::Client;
 use tollgate::decision::Ruling;
 use tollgate::request::{Headers, Request};
-use tollgate::store::{Fingerprint, Keeper, Table};
+use tollgate::store::{Counters, Fingerprint, Keeper};
 
 use super::{Sent, World, get, refused, world};
 
@@ -28,17 +28,19 @@ impl World {
     }
 
     fn block(&self, client: Fingerprint, seconds: u64) {
-        let table = Table::new(self.gate.cells(), self.gate.config().capacity);
         let until = self.now.after(Duration::from_secs(seconds));
-        table
+        self.gate
+            .counters()
             .change_acts(self.now, |acts| acts.block(client, until, self.now))
             .expect("memory")
             .expect("room");
     }
 
     fn unblock(&self, client: Fingerprint) -> bool {
-        let table = Table::new(self.gate.cells(), self.gate.config().capacity);
-        table.change_acts(self.now, |acts| acts.unblock(client, &[], self.now)).expect("memory")
+        self.gate
+            .counters()
+            .change_acts(self.now, |acts| acts.unblock(client, &[], self.now))
+            .expect("memory")
     }
 
     /// For how many seconds a request is blocked, if it is.

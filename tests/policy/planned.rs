@@ -7,7 +7,7 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::redis::OnFailure;
 use tollgate::request::{Headers, Request};
-use tollgate::store::{Acceptance, Cells, Events, NO_SCOPE, Plan, Stays, StoreError, Unavailable};
+use tollgate::store::{Acceptance, Cells, Events, NO_SCOPE, Plan, Stays, StoreError, Table, Unavailable};
 use tollgate::time::Time;
 
 use super::{SECRET, Sent, World, get, world};
@@ -95,7 +95,7 @@ fn on_failure_says_what_becomes_of_it() {
 fn what_happened_to_either_record_is_told() {
     for is_planned in [false, true] {
         let world = world(POLICY);
-        let cells = world.gate.cells();
+        let cells = world.gate.counters().cells();
         for cell in 0..=world.gate.config().capacity.clients() / 8 {
             let (_, version) = cells.read(cell).expect("memory");
             assert_eq!(cells.write(cell, b"no records at all", &version), Ok(true));
@@ -136,7 +136,8 @@ fn what_was_decided_without_the_counters_says_why() {
         [(false, None, StoreError::Unavailable), (true, Some(Duration::from_secs(1)), StoreError::Contended)]
     {
         let config = Config::parse(POLICY.as_bytes()).expect("a policy");
-        let gate = Gate::new(config, SECRET, Hopeless { can_be_reached });
+        let table = Table::new(Hopeless { can_be_reached }, config.capacity);
+        let gate = Gate::new(config, SECRET, table);
         let sent = get("/");
         let block = Headers::encode(&sent.headers);
         let request = Request::new(Headers::new(&block), &sent);

@@ -5,11 +5,11 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use tollgate::client::Client;
 use tollgate::gate::{Gate, Passage, Pending};
-use tollgate::store::{Cells, MemoryCells, Settlement, Unavailable};
+use tollgate::store::{Cells, MemoryCells, Settlement, Table, Unavailable};
 use tollgate::time::Time;
 
 use super::SECRET;
-use super::settled::{Counters, events, policies, walk};
+use super::settled::{Subject, events, policies, walk};
 
 /// Cells in which now and then another worker seems to have been faster.
 #[derive(Default)]
@@ -31,12 +31,12 @@ impl Cells for Raced {
     }
 }
 
-struct Here(Gate<Raced>);
+struct Here(Gate<Table<Raced>>);
 
-impl Counters for Here {
-    type Cells = Raced;
+impl Subject for Here {
+    type Counters = Table<Raced>;
 
-    fn gate(&self) -> &Gate<Raced> {
+    fn gate(&self) -> &Gate<Table<Raced>> {
         &self.0
     }
 
@@ -54,6 +54,8 @@ proptest! {
 
     #[test]
     fn everybody_is_charged_what_the_answers_say(policy in policies(), events in events()) {
-        walk(&mut Here(Gate::new(policy.config(), SECRET, Raced::default())), &policy, &events, 1_000)?;
+        let config = policy.config();
+        let table = Table::new(Raced::default(), config.capacity);
+        walk(&mut Here(Gate::new(config, SECRET, table)), &policy, &events, 1_000)?;
     }
 }

@@ -7,14 +7,14 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Pending};
 use tollgate::request::{Headers, Request};
 use tollgate::response::{Origin, Response};
-use tollgate::store::MemoryCells;
+use tollgate::store::{Capacity, MemoryCells, Table};
 use tollgate::time::Time;
 
 use super::{SECRET, Sent, answer, get};
 
 /// Policies with one scope each, of one name.
 struct Shared {
-    cells: MemoryCells,
+    counters: Table<MemoryCells>,
     now: Time,
 }
 
@@ -28,13 +28,16 @@ fn rate(rate: &str) -> String {
 
 impl Shared {
     fn new() -> Self {
-        Self { cells: MemoryCells::default(), now: Time::from_micros(1_000_000_000) }
+        Self {
+            counters: Table::new(MemoryCells::default(), Capacity::default()),
+            now: Time::from_micros(1_000_000_000),
+        }
     }
 
     /// Whether a request is let through under this policy, which is then answered with 200.
     fn send(&self, document: &str, sent: &Sent) -> bool {
         let config = Config::parse(document.as_bytes()).expect(document);
-        let gate = Gate::new(config, SECRET, &self.cells);
+        let gate = Gate::new(config, SECRET, &self.counters);
         let block = Headers::encode(&sent.headers);
         let request = Request::new(Headers::new(&block), sent);
         let client = Client::identify(&gate.config().policy.client, &request);
@@ -148,7 +151,7 @@ fn what_one_policy_has_in_flight_counts_for_the_other() {
     let shared = Shared::new();
     let login = scope(r#""rate": "2/h", "count": { "status": [401] }"#);
     let config = Config::parse(login.as_bytes()).expect("a policy");
-    let gate = Gate::new(config, SECRET, &shared.cells);
+    let gate = Gate::new(config, SECRET, &shared.counters);
     let sent = get("/");
     let block = Headers::encode(&sent.headers);
     let request = Request::new(Headers::new(&block), &sent);

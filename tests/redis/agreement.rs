@@ -5,8 +5,8 @@ use std::time::Duration;
 use tollgate::limit::Verdict;
 use tollgate::redis::{Brought, Question};
 use tollgate::store::{
-    Capacity, Charge, CounterId, Events, MemoryCells, Outcome, Plan, Proof, Proves, Receipt, Settlement,
-    Table, Watched,
+    Capacity, Charge, CounterId, Counters, Events, MemoryCells, Outcome, Plan, Proof, Proves, Receipt,
+    Settlement, Table, Watched,
 };
 use tollgate::time::Time;
 
@@ -127,7 +127,7 @@ impl Core {
         let mut events = Events::default();
         let load = |proof: Proof| self.0.load(proof.client, &mut events).expect("memory");
         let loaded = plan.proof().map(load);
-        let proved_for = loaded.as_ref().and_then(|loaded| loaded.proved_for(now));
+        let proved_for = loaded.as_ref().and_then(|loaded| Table::<MemoryCells>::proved_for(loaded, now));
         (proved_for, self.0.charge(plan.charges(proved_for.is_some()), loaded, now).expect("memory"))
     }
 }

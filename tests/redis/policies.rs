@@ -4,10 +4,10 @@ use proptest::test_runner::{Config, TestRunner};
 use tollgate::store::{Charge, Outcome, Receipt, Settlement};
 use tollgate::time::Time;
 
-use super::model::{Counters, steps, walk};
+use super::model::{Subject, steps, walk};
 use super::{Program, Script, certain};
 
-impl Counters for Script {
+impl Subject for Script {
     fn charge(&mut self, charges: &[Charge], micros: u64) -> Outcome {
         let plan = certain(charges.to_vec());
         Self::charge(self, &plan, Time::from_micros(micros)).expect("Redis answers").outcome

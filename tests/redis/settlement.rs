@@ -5,21 +5,21 @@ use std::cell::RefCell;
 use proptest::test_runner::{Config, TestRunner};
 use tollgate::client::Client;
 use tollgate::gate::{Gate, Passage, Pending};
-use tollgate::store::{Acceptance, MemoryCells, Secret, Settlement};
+use tollgate::store::{Acceptance, MemoryCells, Secret, Settlement, Table};
 use tollgate::time::Time;
 
-use super::settled::{Counters, events, policies, walk};
+use super::settled::{Subject, events, policies, walk};
 use super::{Program, Script};
 
 struct InRedis<'s> {
-    gate: Gate<MemoryCells>,
+    gate: Gate<Table<MemoryCells>>,
     script: &'s mut Script,
 }
 
-impl Counters for InRedis<'_> {
-    type Cells = MemoryCells;
+impl Subject for InRedis<'_> {
+    type Counters = Table<MemoryCells>;
 
-    fn gate(&self) -> &Gate<MemoryCells> {
+    fn gate(&self) -> &Gate<Table<MemoryCells>> {
         &self.gate
     }
 
@@ -44,7 +44,9 @@ fn everybody_is_charged_what_the_answers_say() {
     let outcome = runner.run(&(policies(), events()), |(policy, events)| {
         let mut script = script.borrow_mut();
         script.connection.command(&[b"FLUSHDB"]);
-        let gate = Gate::new(policy.config(), Secret::new([1; 16]), MemoryCells::default());
+        let config = policy.config();
+        let table = Table::new(MemoryCells::default(), config.capacity);
+        let gate = Gate::new(config, Secret::new([1; 16]), table);
         walk(&mut InRedis { gate, script: &mut script }, &policy, &events, 1_764_000_000)
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));

@@ -1,6 +1,6 @@
 //! Memory is bounded, and a flood of new clients does not wash out those that matter.
 
-use tollgate::store::{Capacity, Charge, Fingerprint};
+use tollgate::store::{Capacity, Charge, Counters, Fingerprint};
 
 use super::{admitted, bucket, charge, limit, room, seconds, table};
 

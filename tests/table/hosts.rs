@@ -6,7 +6,7 @@ use std::thread;
 
 use tollgate::limit::Verdict;
 use tollgate::store::{
-    Absence, Capacity, Fingerprinter, Secret, SharedCells, SharedData, Table, Topic, Unavailable,
+    Absence, Capacity, Counters, Fingerprinter, Secret, SharedCells, SharedData, Table, Topic, Unavailable,
 };
 
 use super::{admitted, charge, limit, room, seconds};

@@ -12,13 +12,21 @@ mod policies;
 mod races;
 mod reload;
 
-use tollgate::store::{Capacity, Cells, Charge, MemoryCells, Table};
+use std::time::Duration;
+
+use tollgate::store::{Capacity, Charge, Counters, Events, Fingerprint, MemoryCells, Table};
 use tollgate::time::Time;
 
 use charges::{bucket, charge, client, limit};
 
 fn shadow(charge: Charge) -> Charge {
     Charge { enforced: false, ..charge }
+}
+
+/// For how long the application's acceptance of a client counts yet.
+fn proved_for<T: Counters>(table: &T, client: Fingerprint, now: Time) -> Option<Duration> {
+    let loaded = table.load(client, &mut Events::default()).expect("memory");
+    T::proved_for(&loaded, now)
 }
 
 fn table(clients: u32) -> Table<MemoryCells> {
@@ -30,7 +38,7 @@ const fn seconds(seconds: u64) -> Time {
 }
 
 /// Whether every charge is admitted. What is taken stays.
-fn admitted<C: Cells>(table: &Table<C>, charges: &[Charge], now: Time) -> bool {
+fn admitted(table: &impl Counters, charges: &[Charge], now: Time) -> bool {
     let outcome = table.charge(charges, None, now).expect("memory is always there");
     let all = outcome.verdicts.iter().all(tollgate::limit::Verdict::is_admitted);
     drop(outcome.receipt);
@@ -38,6 +46,6 @@ fn admitted<C: Cells>(table: &Table<C>, charges: &[Charge], now: Time) -> bool {
 }
 
 /// How often in a row one unit is admitted, up to 10,000 times.
-fn room<C: Cells>(table: &Table<C>, charge: Charge, now: Time) -> usize {
+fn room(table: &impl Counters, charge: Charge, now: Time) -> usize {
     (0..10_000).take_while(|_| admitted(table, &[charge], now)).count()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tollgate::limit::Verdict;
-use tollgate::store::{Cells, Events, Fingerprint, MOST_BLOCKED, Seen, Table, Watched};
+use tollgate::store::{Cells, Counters, Events, Fingerprint, MOST_BLOCKED, Seen, Watched};
 
 use super::{bucket, charge, client, limit, room, seconds, shadow, table};
 
@@ -14,7 +14,7 @@ fn watched(charges: &[tollgate::store::Charge]) -> Vec<Watched> {
 }
 
 /// All clients in the table, each once.
-fn survey<C: Cells>(table: &Table<C>, watched: &[Watched], now: tollgate::time::Time) -> Vec<Seen> {
+fn survey(table: &impl Counters, watched: &[Watched], now: tollgate::time::Time) -> Vec<Seen> {
     let cell = |number| table.survey(number, watched, now).expect("memory is always there");
     (0..=table.last_cell()).flat_map(cell).collect()
 }

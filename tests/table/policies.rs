@@ -1,19 +1,19 @@
 //! Any interleaving of requests under several policies, against the model.
 
 use proptest::prelude::*;
-use tollgate::store::{Charge, MemoryCells, Outcome, Receipt, Table};
+use tollgate::store::{Charge, Counters, MemoryCells, Outcome, Receipt, Table};
 use tollgate::time::Time;
 
-use super::model::{Counters, steps, walk};
+use super::model::{Subject, steps, walk};
 use super::{admitted, charge, limit, room, seconds, table};
 
-impl Counters for Table<MemoryCells> {
+impl Subject for Table<MemoryCells> {
     fn charge(&mut self, charges: &[Charge], micros: u64) -> Outcome {
-        Self::charge(self, charges, None, Time::from_micros(micros)).expect("memory is always there")
+        Counters::charge(self, charges, None, Time::from_micros(micros)).expect("memory is always there")
     }
 
     fn refund(&mut self, receipt: Receipt, micros: u64) {
-        Self::refund(self, receipt, Time::from_micros(micros)).expect("memory is always there");
+        Counters::refund(self, receipt, Time::from_micros(micros)).expect("memory is always there");
     }
 }
 

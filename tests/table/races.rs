@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tollgate::limit::Verdict;
 use tollgate::store::{
-    Capacity, Cells, Charge, Events, MemoryCells, Proof, Settlement, StoreError, Table, Unavailable,
+    Capacity, Cells, Charge, Counters, MemoryCells, Proof, Settlement, StoreError, Table, Unavailable,
 };
 
 use super::hosts::{Host, opened};
-use super::{admitted, charge, limit, room, seconds, shadow, table};
+use super::{admitted, charge, limit, proved_for, room, seconds, shadow, table};
 
 #[test]
 fn many_threads_admit_exactly_the_quota() {
@@ -242,9 +242,8 @@ fn a_lost_race_settles_all_the_same() {
             let events = table.settle(settlement, seconds(10)).expect("settled");
             assert_eq!(events.lost_races as usize, lost, "{name:?}");
             let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));
-            let loaded = after.load(proof.client, &mut Events::default()).expect("memory");
             assert_eq!(
-                loaded.proved_for(seconds(15)),
+                proved_for(&after, proof.client, seconds(15)),
                 Some(Duration::from_millis(62_500)),
                 "{name:?} {lost}"
             );
@@ -254,8 +253,11 @@ fn a_lost_race_settles_all_the_same() {
             // It is renewed, too.
             let renewal = Settlement { proof: Some(proof), ..Settlement::default() };
             table.settle(renewal, seconds(20)).expect("settled");
-            let loaded = after.load(proof.client, &mut Events::default()).expect("memory");
-            assert_eq!(loaded.proved_for(seconds(20)), Some(proof.noted_for()), "{name:?} {lost}");
+            assert_eq!(
+                proved_for(&after, proof.client, seconds(20)),
+                Some(proof.noted_for()),
+                "{name:?} {lost}"
+            );
         }
     }
 }

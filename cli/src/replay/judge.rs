@@ -9,7 +9,7 @@ use tollgate::decision::Decision;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::request::Request;
 use tollgate::response::Response;
-use tollgate::store::{Events, Secret};
+use tollgate::store::{Events, Secret, Table};
 use tollgate::time::Time;
 
 use super::cells::ListedCells;
@@ -23,7 +23,7 @@ const MOST_PENDING: usize = 1 << 20;
 
 /// A policy at work on a log's clock.
 pub(crate) struct Judge {
-    gate: Gate<ListedCells>,
+    gate: Gate<Table<ListedCells>>,
     /// What was let through, and is not yet answered.
     pending: BinaryHeap<Reverse<Due>>,
     serial: u64,
@@ -44,8 +44,9 @@ struct Due {
 
 impl Judge {
     pub(crate) fn new(config: Config) -> Self {
+        let table = Table::new(ListedCells::default(), config.capacity);
         Self {
-            gate: Gate::new(config, SECRET, ListedCells::default()),
+            gate: Gate::new(config, SECRET, table),
             pending: BinaryHeap::new(),
             serial: 0,
             events: Events::default(),

@@ -12,7 +12,7 @@ use crate::console::{Act, Answer, Listed, Operator, Whom};
 use crate::filter::host;
 use crate::filter::redis::Link;
 use crate::redis::{self, Question, Settings};
-use crate::store::{Acts, StoreError, TooMany};
+use crate::store::{Acts, Counters, StoreError, TooMany};
 
 impl Console {
     pub(super) fn find(&self, id: u32, shown: &Rc<Shown>, whom: &Whom) {

@@ -21,7 +21,7 @@ use crate::console::view::{self, Counts};
 use crate::console::{Answer, Ask, Book, Door, InForce, Operator, Posted, Registry};
 use crate::metrics::policy_name;
 use crate::reply::LocalReply;
-use crate::store::{Acts, Events, Table};
+use crate::store::{Acts, Counters, Events, Table};
 use crate::text::put_hex;
 use crate::time::Time;
 use errands::Errands;

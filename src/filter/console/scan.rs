@@ -10,7 +10,7 @@ use crate::console::{Answer, Ask, Listed, Ranking, view};
 use crate::filter::host;
 use crate::filter::shared::SharedCells;
 use crate::redis::{Brought, Cursor, Question, Settings};
-use crate::store::{Seen, Table, Watched};
+use crate::store::{Counters, Seen, Table, Watched};
 use crate::time::Time;
 
 /// So long one step takes: others are served in between.

@@ -12,7 +12,7 @@ use super::metrics::Metrics;
 use super::passed::{Counters, Passed, Slot};
 use super::redirects::Redirects;
 use super::redis::{Link, Waiter};
-use super::shared::{HostData, SharedCells};
+use super::shared::{self, HostData, SharedCells};
 use crate::access_log::{Entry, Logged};
 use crate::client::{Client, Funnel};
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::metrics;
 use crate::redis::{Failure, Store};
 use crate::reply::LocalReply;
 use crate::request::{Headers, Properties, Request};
-use crate::store::{Events, Settlement};
+use crate::store::{Events, Settlement, Table};
 use crate::time::Time;
 
 /// The header that tells a proxy that asks what its log is to say.
@@ -30,7 +30,7 @@ const NOTE: &str = "x-tollgate";
 
 /// One accepted configuration at work.
 pub(super) struct Worker {
-    gate: Gate<SharedCells>,
+    gate: Gate<shared::Counters>,
     metrics: Metrics,
     funnel: RefCell<Funnel>,
     redirects: Redirects,
@@ -66,7 +66,8 @@ impl Worker {
         };
         let name = metrics::policy_name(&host::plugin_name());
         let metrics = Metrics::define(&name, &config.policy.scopes, link.is_some());
-        let gate = Gate::new(config, secret, cells);
+        let table = Table::new(cells, config.capacity);
+        let gate = Gate::new(config, secret, table);
         Ok(Self {
             gate,
             metrics,
@@ -79,7 +80,7 @@ impl Worker {
 
     /// What judges requests.
     #[cfg_attr(feature = "nginx", expect(dead_code, reason = "nobody looks at it there"))]
-    pub(super) const fn gate(&self) -> &Gate<SharedCells> {
+    pub(super) const fn gate(&self) -> &Gate<shared::Counters> {
         &self.gate
     }
 
@@ -236,7 +237,7 @@ trait Asker {
     fn is_grpc(&self) -> bool;
 
     /// Whether the policy exempts it.
-    fn is_exempt(&self, gate: &Gate<SharedCells>) -> bool;
+    fn is_exempt(&self, gate: &Gate<shared::Counters>) -> bool;
 }
 
 impl Asker for Client<'_, '_> {
@@ -244,7 +245,7 @@ impl Asker for Client<'_, '_> {
         self.request().is_grpc()
     }
 
-    fn is_exempt(&self, gate: &Gate<SharedCells>) -> bool {
+    fn is_exempt(&self, gate: &Gate<shared::Counters>) -> bool {
         gate.config().policy.exempts(self)
     }
 }
@@ -255,7 +256,7 @@ impl Asker for Waiter {
         self.is_grpc
     }
 
-    fn is_exempt(&self, _: &Gate<SharedCells>) -> bool {
+    fn is_exempt(&self, _: &Gate<shared::Counters>) -> bool {
         false
     }
 }

@@ -42,7 +42,9 @@ impl Worker {
     pub(super) fn watch(&self, request: &Request, client: &Client) {
         let Some(address) = client.known_address() else { return };
         let noticed = self.funnel.borrow_mut().notices(address, request);
-        let Some(cause) = noticed.filter(|_| self.gate.cells().is_first_to_tell(FUNNEL)) else { return };
+        let Some(cause) = noticed.filter(|_| self.gate.counters().cells().is_first_to_tell(FUNNEL)) else {
+            return;
+        };
         match cause {
             Cause::Untold => log::warn!(
                 "all requests come from {address} and carry an X-Forwarded-For that the proxy does not trust, so all \
