@@ -77,6 +77,9 @@ def set_wasm(document, path):
 
 def filter_configuration(document):
     """Where the filter's policy stands."""
+    for node in every_map(document):
+        if node.get("filter_name") == "tollgate":
+            return node["filter_config"]
     return the(document, "Wasm filter", lambda node: "vm_config" in node and node.get("name") == "tollgate")["configuration"]
 
 

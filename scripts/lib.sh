@@ -8,6 +8,8 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/target/venv
 WASM=$ROOT/target/tollgate.wasm
+# Envoy's dynamic module `tollgate`. Envoy finds it in the directory that $ENVOY_DYNAMIC_MODULES_SEARCH_PATH names.
+MODULE=$ROOT/target/libtollgate.so
 FRAMES_WASM=$ROOT/target/tollgate-frames.wasm
 WASM_TARGET=wasm32-unknown-unknown
 export PIP_DISABLE_PIP_VERSION_CHECK=1

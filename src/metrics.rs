@@ -48,6 +48,12 @@ pub fn credentials(policy: &str, what: &str) -> String {
     format!("{PREFIX}credentials_{what}_total.policy.{policy}")
 }
 
+/// Requests under a policy at which Tollgate itself has failed. (In a virtual machine nobody is left to count.)
+#[must_use]
+pub fn panics(policy: &str) -> String {
+    format!("{PREFIX}panics_total.policy.{policy}")
+}
+
 /// Something that has happened to the counters in this proxy, such as `evicted`.
 #[must_use]
 pub fn store(what: &str) -> String {

@@ -48,6 +48,18 @@ pub struct Config {
     pub capacity: Capacity,
     /// The Redis whose counters are shared with other proxies, if there is one.
     pub redis: Option<Settings>,
+    /// What becomes of a request at which Tollgate itself fails. (Of one that Redis fails at, the store's `on_failure` says it.)
+    pub failure: Failure,
+}
+
+/// What becomes of a request at which Tollgate itself fails, by a fault in its code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failure {
+    /// It is let through.
+    #[default]
+    Allow,
+    /// It is answered with 503.
+    Deny,
 }
 
 /// Whether a scope, or the whole policy, is in force.
@@ -78,8 +90,18 @@ impl Config {
         let document = parse_json(document)?;
         let default = parse_json(DEFAULT.as_bytes())?;
         let default = Node::root(&default).members()?;
-        let fields =
-            ["client", "exempt", "scopes", "response", "store", "mode", "request", "access_log", "$schema"];
+        let fields = [
+            "client",
+            "exempt",
+            "scopes",
+            "response",
+            "store",
+            "mode",
+            "request",
+            "access_log",
+            "failure",
+            "$schema",
+        ];
         let fields = Node::root(&document).fields(&fields)?;
         // For editors alone.
         fields.get("$schema").map(|node| node.text("where the schema is")).transpose()?;
@@ -107,6 +129,7 @@ impl Config {
         request::fit_to_nginx(request_from, &mut reply)?;
         let access_log =
             fields.get("access_log").map_or(Ok(Logged::default()), |node| response::access_log(&node))?;
+        let failure = fields.get("failure").map(|node| Failure::read(&node)).transpose()?.unwrap_or_default();
         let StoreSection { capacity, redis } =
             fields.get("store").map(|node| store::read(&node, environment)).transpose()?.unwrap_or_default();
         let mut policy = Policy { client, trust, exempt, scopes };
@@ -115,7 +138,18 @@ impl Config {
             *lasts = longest.max(*lasts);
         }
         let minds_credentials = policy.minds_credentials();
-        Ok(Self { request_from, policy, minds_credentials, reply, access_log, capacity, redis })
+        Ok(Self { request_from, policy, minds_credentials, reply, access_log, capacity, redis, failure })
+    }
+}
+
+impl Failure {
+    fn read(node: &Node) -> Result<Self, ConfigError> {
+        const EXPECTED: &str = "`allow` or `deny`";
+        match node.text(EXPECTED)? {
+            "allow" => Ok(Self::Allow),
+            "deny" => Ok(Self::Deny),
+            _ => Err(node.error(format_args!("expected {EXPECTED}"))),
+        }
     }
 }
 

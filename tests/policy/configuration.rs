@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate::config::{Config, DEFAULT};
+use tollgate::config::{Config, DEFAULT, Failure};
 use tollgate::redis::{Login, OnFailure, Settings};
 use tollgate::store::Secret;
 
@@ -30,6 +30,14 @@ fn a_section_leaves_the_others_as_they_are() {
 }
 
 #[test]
+fn what_happens_to_a_request_that_tollgate_fails_at_is_said_by_the_policy() {
+    let failure = |document: &str| Config::parse(document.as_bytes()).expect(document).failure;
+    assert_eq!(failure("{}"), Failure::Allow);
+    assert_eq!(failure(r#"{ "failure": "allow" }"#), Failure::Allow);
+    assert_eq!(failure(r#"{ "failure": "deny" }"#), Failure::Deny);
+}
+
+#[test]
 fn an_error_names_the_field_and_what_was_expected() {
     let scope = |fields: &str| format!(r#"{{ "scopes": {{ "worker": {{ {fields} }} }} }}"#);
     let matching =
@@ -43,9 +51,11 @@ fn an_error_names_the_field_and_what_was_expected() {
         ("{", "not valid JSON: EOF while parsing an object at line 1 column 1".to_owned()),
         ("[]", "`[]`: expected an object, `{ … }`".into()),
         (r#"{ "mode": "off", "mode": "off" }"#, "not valid JSON: field `mode` is given twice at line 1 column 32".into()),
-        (r#"{ "mood": 1 }"#, "mood: unknown field; expected one of `client`, `exempt`, `scopes`, `response`, `store`, `mode`, `request`, `access_log`, `$schema`".into()),
+        (r#"{ "mood": 1 }"#, "mood: unknown field; expected one of `client`, `exempt`, `scopes`, `response`, `store`, `mode`, `request`, `access_log`, `failure`, `$schema`".into()),
         (r#"{ "$schema": 1 }"#, "$schema: `1`: expected where the schema is".into()),
         (r#"{ "mode": "on" }"#, "mode: `on`: expected `enforce`, `shadow` or `off`".into()),
+        (r#"{ "failure": "open" }"#, "failure: `open`: expected `allow` or `deny`".into()),
+        (r#"{ "failure": true }"#, "failure: `true`: expected `allow` or `deny`".into()),
         (r#"{ "request": { "from": "headers" } }"#, "request.from: `headers`: expected `direct`, `forwarded` or `ext_authz`".into()),
         (r#"{ "request": { "form": "forwarded" } }"#, "request.form: unknown field; expected one of `from`".into()),
         (r#"{ "scopes": {} }"#, "scopes: `{}`: limits nothing; leave `scopes` out for the default policy, or say `\"mode\": \"off\"`".into()),

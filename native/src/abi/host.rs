@@ -1,0 +1,1 @@
+//! A host in Envoy's place.

@@ -1,0 +1,7 @@
+//! Tollgate as an Envoy dynamic module: the same gate as the wasm filter, in Envoy's own process.
+//!
+//! - [`abi`] is the border to Envoy, and the only place with `unsafe`;
+//! - [`module`] is what stands behind it: a policy, and what becomes of its requests.
+
+pub mod abi;
+pub mod module;
