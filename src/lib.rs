@@ -15,11 +15,13 @@
 //! - [`access_log`] is what the proxy's log can say of a request;
 //! - [`metrics`] names what is counted for those who run the proxy;
 //! - [`config`] makes all of it from one JSON document, and [`words`] says in plain words what it means;
-//! - `filter`, which exists for wasm32 only, is the way between the proxy and the rooms above.
+//! - [`adapter`] is what is done for any proxy: requests are led through the gate, and Redis, metrics, the log and the console are served;
+//! - `filter`, which exists for wasm32 only, is such a proxy by the proxy-wasm ABI; the package `native/` is another one, by Envoy's own.
 //!
-//! Everything but `filter` is pure: it takes time as an argument, does not log, and has no globals.
+//! Everything but `adapter` and `filter` is pure: it takes time as an argument, does not log, and has no globals.
 
 pub mod access_log;
+pub mod adapter;
 pub mod client;
 pub mod config;
 pub mod console;

@@ -7,7 +7,6 @@
 use std::ptr::null_mut;
 #[cfg(not(feature = "nginx"))]
 use std::ptr::slice_from_raw_parts_mut;
-use std::str::FromStr;
 use std::time::Duration;
 
 use proxy_wasm::types::MapType;
@@ -16,7 +15,7 @@ use proxy_wasm::types::MapType;
 use super::{nginx, slack};
 use crate::reply::LocalReply;
 use crate::request::Headers;
-use crate::response::{Origin, Response};
+use crate::response::Origin;
 use crate::store::Unavailable;
 use crate::time::Time;
 
@@ -30,8 +29,6 @@ const MONOTONIC: u32 = 1;
 /// gRPC: `RESOURCE_EXHAUSTED`.
 const RESOURCE_EXHAUSTED: i32 = 8;
 const NO_GRPC_STATUS: i32 = -1;
-/// gRPC: `UNKNOWN`.
-const GRPC_UNKNOWN: u32 = 2;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -115,7 +112,6 @@ pub(super) fn destination_address() -> Vec<u8> {
 }
 
 /// The wall clock, in seconds since 1970.
-#[cfg(not(feature = "nginx"))]
 pub(super) fn unix_time() -> u64 {
     let now = proxy_wasm::hostcalls::get_current_time().ok();
     now.and_then(|now| now.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs())
@@ -128,59 +124,10 @@ pub(super) fn jwt_claim(name: &str) -> Option<Vec<u8>> {
     property(path.as_bytes())
 }
 
-/// The status of the response whose headers have come; 0 if it has none.
-pub(super) fn response_status() -> u16 {
-    let status = response_header(":status");
-    status.and_then(|status| number(&status)).unwrap_or(0)
-}
-
-/// What matters of the response with this status whose headers have come. `None` if that stands in its trailers.
-pub(super) fn response(status: u16, end_of_stream: bool) -> Option<Response> {
-    let origin = origin();
-    let kind = response_header("content-type").unwrap_or_default();
-    // What comes of these calls is said at their end: in trailers, or, by gRPC-Web and Connect, in the last of the body.
-    let is_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect+");
-    if !is_call {
-        return Some(Response { status, grpc: None, origin });
-    }
-    let grpc = response_header("grpc-status").map(|status| grpc_status(&status));
-    match grpc {
-        Some(_) => Some(Response { status, grpc, origin }),
-        None if end_of_stream => Some(Response { status, grpc: Some(GRPC_UNKNOWN), origin }),
-        None => None,
-    }
-}
-
-fn origin() -> Origin {
-    #[cfg(feature = "nginx")]
-    return nginx::origin(property(nginx::ANSWER_TIMES).as_deref());
-    #[cfg(not(feature = "nginx"))]
-    Origin::of_details(&code_details())
-}
-
-/// What matters of a gRPC call's response whose trailers have come.
-pub(super) fn response_in_trailers() -> Response {
-    let grpc = header(MapType::HttpResponseTrailers, "grpc-status").map(|status| grpc_status(&status));
-    Response { status: 200, grpc: Some(grpc.unwrap_or(GRPC_UNKNOWN)), origin: Origin::Application }
-}
-
-/// Of a call without a status that can be read nobody knows what has come of it.
-fn grpc_status(status: &[u8]) -> u32 {
-    number(status).unwrap_or(GRPC_UNKNOWN)
-}
-
-fn number<T: FromStr>(text: &[u8]) -> Option<T> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// Whether the proxy answers the request that ends by asking for another target itself.
-pub(super) fn is_redirected() -> bool {
-    code_details() == b"internal_redirect"
-}
-
 /// How often the proxy has redirected this request already.
 pub(super) fn redirects() -> u32 {
-    property(b"filter_state\0num_internal_redirects").and_then(|count| number(&count)).unwrap_or(0)
+    let count = property(b"filter_state\0num_internal_redirects");
+    count.and_then(|count| std::str::from_utf8(&count).ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// The connection that the request has come by; 0 if the proxy does not know.
@@ -195,13 +142,14 @@ pub(super) fn code_details() -> Vec<u8> {
     if cfg!(feature = "nginx") { Vec::new() } else { property(b"response\0code_details").unwrap_or_default() }
 }
 
-/// Whether the response tells a gRPC status in its headers.
-pub(super) fn is_grpc_response() -> bool {
-    response_header("grpc-status").is_some()
+/// A header of the response.
+pub(super) fn response_header(name: &str) -> Option<Vec<u8>> {
+    header(MapType::HttpResponseHeaders, name)
 }
 
-fn response_header(name: &str) -> Option<Vec<u8>> {
-    header(MapType::HttpResponseHeaders, name)
+/// A trailer of the response.
+pub(super) fn response_trailer(name: &str) -> Option<Vec<u8>> {
+    header(MapType::HttpResponseTrailers, name)
 }
 
 fn header(map: MapType, name: &str) -> Option<Vec<u8>> {
@@ -210,6 +158,14 @@ fn header(map: MapType, name: &str) -> Option<Vec<u8>> {
         unsafe { proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, size) }
     })
     .ok()
+}
+
+/// Who has made the response.
+pub(super) fn origin() -> Origin {
+    #[cfg(feature = "nginx")]
+    return nginx::origin(property(nginx::ANSWER_TIMES).as_deref());
+    #[cfg(not(feature = "nginx"))]
+    Origin::of_details(&code_details())
 }
 
 /// What the proxy knows by this path, whose parts end with NUL.
@@ -310,6 +266,11 @@ pub(super) fn set_shared_data(key: &[u8], value: &[u8], version: u32) -> Result<
         CAS_MISMATCH => Ok(false),
         _ => Err(Unavailable),
     }
+}
+
+/// Lets the request of the stream go on whose context is at work.
+pub(super) fn resume() {
+    let _ = proxy_wasm::hostcalls::resume_http_request();
 }
 
 /// Answers the request in the application's place.

@@ -1,46 +1,46 @@
-//! The way between the proxy and the core: contexts, and calls to the host. No decision is made here.
+//! The proxy-wasm filter: contexts, and calls to the host. What it does with a request stands in [`crate::adapter`].
 
 #[cfg(not(feature = "nginx"))]
 mod console;
 mod host;
-#[cfg(not(feature = "nginx"))]
-mod in_force;
-mod metrics;
 #[cfg(feature = "nginx")]
 mod nginx;
-mod passed;
-mod redirects;
-mod redis;
+mod proxy;
+mod root;
 mod shared;
 #[cfg(feature = "nginx")]
 mod slack;
 mod stream;
+mod wire;
 #[cfg(feature = "nginx")]
 mod without;
-mod worker;
 
 use std::rc::Rc;
+use std::sync::Arc;
+#[cfg(not(feature = "nginx"))]
+use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
+use crate::adapter::Plugin;
+#[cfg(not(feature = "nginx"))]
+use crate::adapter::{A_MOMENT, InForce};
 #[cfg(not(feature = "nginx"))]
 use console::{Console, Visit};
-#[cfg(not(feature = "nginx"))]
-use in_force::InForce;
-use stream::Stream;
+use proxy::Proxy;
+use stream::{Stream, Unjudged};
 #[cfg(feature = "nginx")]
-use without::{Console, InForce, Visit};
-use worker::Worker;
+use without::{A_MOMENT, Console, InForce, Visit};
 
 // Nothing but this may happen here: the host answers no other call yet.
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|id| Box::new(Plugin { id, role: Role::None }));
+    proxy_wasm::set_root_context(|id| Box::new(Root { id, role: Role::None }));
 }}
 
 /// One configuration of the filter in one worker.
-struct Plugin {
+struct Root {
     id: u32,
     role: Role,
 }
@@ -50,42 +50,53 @@ enum Role {
     /// No configuration was accepted yet.
     None,
     /// It judges requests.
-    Filter(Rc<Worker>, InForce),
+    Filter(Arc<Plugin<Proxy>>, InForce<Proxy>),
     /// It answers operators.
     Console(Rc<Console>),
 }
 
 impl Role {
     fn of(document: Vec<u8>, root: u32) -> Result<Self, String> {
-        if let Some(console) = Console::open(&document) {
+        if let Some(console) = Console::open(Proxy { root }, &document) {
             return console.map(|console| Self::Console(Rc::new(console)));
         }
-        let worker = Rc::new(Worker::new(&document, root)?);
-        let in_force = InForce::new(&worker, document);
-        Ok(Self::Filter(worker, in_force))
+        let plugin = Arc::new(Plugin::open(Proxy { root }, &document)?);
+        host::set_tick_period(A_MOMENT);
+        let in_force = InForce::new(&plugin, document, 1);
+        Ok(Self::Filter(plugin, in_force))
+    }
+}
+
+#[cfg(not(feature = "nginx"))]
+impl Drop for Role {
+    fn drop(&mut self) {
+        // Envoy's timer may outlive its context.
+        if matches!(self, Self::Filter(..)) {
+            host::set_tick_period(Duration::ZERO);
+        }
     }
 }
 
 /// Connections to Redis, which to the proxy are gRPC streams.
-impl Context for Plugin {
+impl Context for Root {
     fn on_grpc_stream_message(&mut self, connection: u32, size: usize) {
         match &self.role {
             Role::None => {}
-            Role::Filter(worker, _) => worker.on_received(connection, size),
-            Role::Console(console) => console.on_received(connection, size),
+            Role::Filter(plugin, _) => root::on_received(plugin, connection, size),
+            Role::Console(console) => console.on_received(connection, &wire::received(size)),
         }
     }
 
     fn on_grpc_stream_close(&mut self, connection: u32, _status: u32) {
         match &self.role {
             Role::None => {}
-            Role::Filter(worker, _) => worker.on_closed(connection),
+            Role::Filter(plugin, _) => root::on_closed(plugin, connection),
             Role::Console(console) => console.on_closed(connection),
         }
     }
 }
 
-impl RootContext for Plugin {
+impl RootContext for Root {
     /// False refuses the configuration: at start the proxy exits, later it keeps the one it has.
     fn on_configure(&mut self, _size: usize) -> bool {
         let document = self.get_plugin_configuration().unwrap_or_default();
@@ -102,18 +113,18 @@ impl RootContext for Plugin {
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
-        if let Role::Filter(worker, _) = &self.role {
-            worker.on_wake(queue);
+        if let Role::Filter(plugin, _) = &self.role {
+            root::on_wake(plugin, queue);
         }
     }
 
     fn on_tick(&mut self) {
         match &mut self.role {
             Role::None => {}
-            Role::Filter(worker, in_force) => {
+            Role::Filter(plugin, in_force) => {
                 let next = in_force.on_tick();
                 // While a connection is watched, ticks come as they come.
-                if !worker.on_tick() {
+                if !root::on_tick(plugin) {
                     host::set_tick_period(next);
                 }
             }
@@ -123,8 +134,8 @@ impl RootContext for Plugin {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match &self.role {
-            Role::None => Box::new(Stream::new(context_id, None)),
-            Role::Filter(worker, _) => Box::new(Stream::new(context_id, Some(worker.clone()))),
+            Role::None => Box::new(Unjudged),
+            Role::Filter(plugin, _) => Box::new(Stream::new(context_id, plugin.clone())),
             Role::Console(console) => Box::new(Visit::new(context_id, console.clone())),
         })
     }

@@ -1,15 +1,9 @@
 //! The host's shared data.
 
 use super::host;
-use crate::store::{self, SharedData, Unavailable};
+use crate::store::{SharedData, Unavailable};
 
-/// The table's cells in the host's shared data, and what workers agree on there.
-pub(super) type SharedCells = store::SharedCells<HostData>;
-
-/// This proxy's counters.
-pub(super) type Counters = store::Table<SharedCells>;
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct HostData;
 
 impl SharedData for HostData {

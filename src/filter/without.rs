@@ -1,21 +1,26 @@
 //! What there is not in nginx: a console, and what is done now and then. It calls a filter for requests alone.
 
+use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 
-use super::worker::Worker;
+use crate::adapter::{Host, Plugin};
+
+/// Nothing is done then.
+pub(super) const A_MOMENT: Duration = Duration::ZERO;
 
 /// There is none.
 pub(super) enum Console {}
 
 impl Console {
-    pub(super) const fn open(_document: &[u8]) -> Option<Result<Self, String>> {
+    pub(super) fn open<H>(_host: H, _document: &[u8]) -> Option<Result<Self, String>> {
         None
     }
 
-    pub(super) const fn on_received(&self, _connection: u32, _size: usize) {
+    pub(super) const fn on_received(&self, _connection: u32, _bytes: &[u8]) {
         match *self {}
     }
 
@@ -42,12 +47,12 @@ impl Context for Visit {}
 impl HttpContext for Visit {}
 
 /// That a configuration is in force is said at once: nginx hands it to its workers alone, and to none on trial.
-pub(super) struct InForce;
+pub(super) struct InForce<H>(PhantomData<H>);
 
-impl InForce {
-    pub(super) fn new(worker: &Rc<Worker>, _document: Vec<u8>) -> Self {
-        log::info!("{worker}");
-        Self
+impl<H: Host> InForce<H> {
+    pub(super) fn new(plugin: &Arc<Plugin<H>>, _document: Vec<u8>, _threads: u32) -> Self {
+        log::info!("{plugin}");
+        Self(PhantomData)
     }
 
     #[expect(clippy::unused_self, reason = "elsewhere there is much to do")]

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::jobs::Task;
 use super::scan::{self, Scan};
-use super::{Console, State, send, unreachable};
+use super::{Console, Desk, State, unreachable};
 use crate::console::{Answer, Ask};
-use crate::filter::host;
-use crate::filter::redis::Link;
 use crate::time::Time;
 
 /// How often there is something to do while anybody waits.
@@ -19,16 +17,16 @@ pub(super) const SCAN: u32 = 0;
 /// How long a scan is good for.
 const FRESH: Duration = Duration::from_secs(1);
 
-impl Console {
+impl<H: Desk> Console<H> {
     pub(super) fn await_scan(&self, id: u32, ask: Ask) {
         self.state.borrow_mut().waiting.push((id, ask));
-        host::set_tick_period(STEP);
+        self.host.call_back(STEP);
     }
 
     /// Does a step of what is to be done. Returns in how long there is more to do; zero if there is nothing.
-    pub(in crate::filter) fn on_tick(&self) -> Duration {
+    pub fn on_tick(&self) -> Duration {
         self.give_up_bodies();
-        for (purpose, outcome) in self.errands.go_on() {
+        for (purpose, outcome) in self.errands.go_on(&self.host) {
             self.take(purpose, outcome);
         }
         if !self.state.borrow().waiting.is_empty() && (self.has_fresh_scan() || self.scan()) {
@@ -42,7 +40,7 @@ impl Console {
 
     fn has_fresh_scan(&self) -> bool {
         let state = self.state.borrow();
-        state.latest.as_ref().is_some_and(|(at, _)| host::now().since(*at) < FRESH)
+        state.latest.as_ref().is_some_and(|(at, _)| self.host.now().since(*at) < FRESH)
     }
 
     /// Goes on with the scan. Returns whether it is over.
@@ -52,21 +50,20 @@ impl Console {
             return false;
         }
         let scan = self.state.borrow_mut().scan.take();
-        let now = host::now();
+        let now = self.host.now();
         let Some(mut scan) = scan.or_else(|| Some(Scan::new(self.shown()?, now))) else {
             let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
             for (id, _) in waiting {
-                Link::enter(id);
-                send(&unreachable());
+                self.send(id, &unreachable());
             }
             return false;
         };
         let is_over = match scan.question(now) {
             Some((settings, question)) => {
-                self.errands.put((SCAN, 0), settings, question);
+                self.errands.put((SCAN, 0), settings, question, now);
                 false
             }
-            None => self.table().is_none_or(|table| scan.step(&table, now)),
+            None => self.counters().is_none_or(|counters| scan.step(&counters, &self.host)),
         };
         let mut state = self.state.borrow_mut();
         if is_over {
@@ -80,8 +77,8 @@ impl Console {
 
     /// Answers those who wait, for as long as a step takes. Who has asked the same is told the same.
     fn answer_waiting(&self) {
-        let began = host::now();
-        while host::now().since(began) < scan::STEP {
+        let (began, unix) = (self.host.now(), self.host.unix_time());
+        while self.host.now().since(began) < scan::STEP {
             let (id, answer) = {
                 let mut state = self.state.borrow_mut();
                 let State { waiting, latest, answered, .. } = &mut *state;
@@ -90,21 +87,20 @@ impl Console {
                 let known =
                     answered.iter().find(|(other, _)| *other == ask).map(|(_, answer)| answer.clone());
                 let answer = known.unwrap_or_else(|| {
-                    let answer = scan.answer(&ask);
+                    let answer = scan.answer(&ask, unix);
                     answered.push((ask, answer.clone()));
                     answer
                 });
                 (id, answer)
             };
-            Link::enter(id);
-            send(&answer);
+            self.send(id, &answer);
         }
     }
 
     /// The body of this request comes later.
     pub(super) fn awaits_body(&self, id: u32) {
-        self.state.borrow_mut().bodies.push((id, host::now()));
-        host::set_tick_period(STEP);
+        self.state.borrow_mut().bodies.push((id, self.host.now()));
+        self.host.call_back(STEP);
     }
 
     pub(super) fn has_body(&self, id: u32) {
@@ -112,12 +108,11 @@ impl Console {
     }
 
     fn give_up_bodies(&self) {
-        let now = host::now();
+        let now = self.host.now();
         let is_late = |(_, since): &(u32, Time)| now.since(*since) > PATIENCE;
         let late: Vec<_> = self.state.borrow_mut().bodies.extract_if(.., |body| is_late(body)).collect();
         for (id, _) in late {
-            Link::enter(id);
-            send(&Answer::refusal(
+            self.send(id, &Answer::refusal(
                 408,
                 "the body has not come: send it at once; and if it was sent, the console's filter needs `allow_on_headers_stop_iteration: true` \
                  in Envoy's configuration, as envoy/inline.yaml has it",
@@ -138,7 +133,7 @@ impl Console {
         // What was seen so far is old when somebody asks again.
         if state.waiting.is_empty() {
             state.scan = None;
-            self.errands.forget(SCAN);
+            self.errands.forget(&self.host, SCAN);
         }
     }
 }

@@ -3,10 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use proxy_wasm::hostcalls;
-
-use crate::filter::host;
-use crate::filter::redis::received;
+use super::Desk;
 use crate::redis::{Brought, Errand, Question, Refused, Settings};
 use crate::time::Time;
 
@@ -34,7 +31,7 @@ pub(super) struct Errands(RefCell<Vec<Running>>);
 
 struct Running {
     purpose: Purpose,
-    cluster: String,
+    settings: Settings,
     errand: Errand,
     since: Time,
     connection: Option<u32>,
@@ -42,16 +39,16 @@ struct Running {
 
 impl Errands {
     /// Puts a question to this Redis. It is sent with the next tick.
-    pub(super) fn put(&self, purpose: Purpose, settings: &Settings, question: Question) {
-        let (cluster, errand) = (settings.cluster.clone(), Errand::new(settings, question));
-        self.0.borrow_mut().push(Running { purpose, cluster, errand, since: host::now(), connection: None });
+    pub(super) fn put(&self, purpose: Purpose, settings: &Settings, question: Question, now: Time) {
+        let (settings, errand) = (settings.clone(), Errand::new(settings, question));
+        self.0.borrow_mut().push(Running { purpose, settings, errand, since: now, connection: None });
     }
 
     /// Nobody waits for this job's answers any more.
-    pub(super) fn forget(&self, job: u32) {
+    pub(super) fn forget(&self, host: &impl Desk, job: u32) {
         for running in self.0.borrow_mut().extract_if(.., |running| running.purpose.0 == job) {
             if let Some(connection) = running.connection {
-                let _ = hostcalls::cancel_grpc_stream(connection);
+                host.close(connection);
             }
         }
     }
@@ -67,12 +64,12 @@ impl Errands {
     }
 
     /// Sends what has not been sent. Only the root context may call this. Returns what is over without an answer.
-    pub(super) fn go_on(&self) -> Vec<(Purpose, Outcome)> {
-        let now = host::now();
+    pub(super) fn go_on(&self, host: &impl Desk) -> Vec<(Purpose, Outcome)> {
+        let now = host.now();
         let mut over = Vec::new();
         let mut all = self.0.borrow_mut();
         for running in all.iter_mut().filter(|running| running.connection.is_none()) {
-            running.connection = open(running);
+            running.connection = host.open(&running.settings, running.errand.commands());
         }
         for running in
             all.extract_if(.., |running| running.connection.is_none() || now.since(running.since) > PATIENCE)
@@ -80,10 +77,10 @@ impl Errands {
             let reason = match running.connection {
                 None => format!(
                     "Redis cannot be reached: the cluster {} does not take a connection",
-                    running.cluster
+                    running.settings.cluster
                 ),
                 Some(connection) => {
-                    let _ = hostcalls::cancel_grpc_stream(connection);
+                    host.close(connection);
                     format!("Redis has not answered within {} s", PATIENCE.as_secs())
                 }
             };
@@ -93,12 +90,17 @@ impl Errands {
     }
 
     /// Bytes have come. Returns what is over by that.
-    pub(super) fn on_received(&self, connection: u32, size: usize) -> Option<(Purpose, Outcome)> {
+    pub(super) fn on_received(
+        &self,
+        host: &impl Desk,
+        connection: u32,
+        bytes: &[u8],
+    ) -> Option<(Purpose, Outcome)> {
         let mut all = self.0.borrow_mut();
         let place = all.iter().position(|running| running.connection == Some(connection))?;
-        let outcome = all[place].errand.hear(&received(size))?;
+        let outcome = all[place].errand.hear(bytes)?;
         let running = all.remove(place);
-        let _ = hostcalls::cancel_grpc_stream(connection);
+        host.close(connection);
         let trouble = |refused: Refused| {
             let status = if refused == Refused::TooManyBlocked { 409 } else { 502 };
             Trouble { status, reason: refused.to_string() }
@@ -113,18 +115,8 @@ impl Errands {
         let running = all.remove(place);
         let reason = format!(
             "Redis cannot be reached: the connection through the cluster {} is closed",
-            running.cluster
+            running.settings.cluster
         );
         Some((running.purpose, Err(Trouble { status: 502, reason })))
     }
-}
-
-fn open(running: &Running) -> Option<u32> {
-    let connection =
-        hostcalls::open_grpc_stream(&running.cluster, "tollgate.Redis", "Commands", Vec::new()).ok()?;
-    let sent = hostcalls::send_grpc_stream_message(connection, Some(&running.errand.commands()), false);
-    if sent.is_err() {
-        let _ = hostcalls::cancel_grpc_stream(connection);
-    }
-    sent.ok().map(|()| connection)
 }

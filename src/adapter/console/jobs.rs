@@ -1,21 +1,21 @@
 //! What has to wait for Redis: a look at a client, and acts.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Shown;
 use super::errands::{Outcome, Trouble};
+use crate::adapter::host::Host;
 use crate::console::view::{self, Found};
 use crate::console::{Act, Answer, Book, Listed, Operator};
-use crate::filter::host;
 use crate::redis::{Brought, Question, Settings};
 use crate::store::{Fingerprint, Watched};
 
 /// Something that an operator waits for.
-pub(super) struct Job {
+pub(super) struct Job<H: Host> {
     pub(super) id: u32,
     /// The request that waits; none if its client has gone. An act goes on all the same.
     pub(super) stream: Option<u32>,
-    pub(super) task: Task,
+    pub(super) task: Task<H>,
     /// How many answers are still to come.
     pub(super) left: usize,
     /// Why one has not come.
@@ -23,9 +23,9 @@ pub(super) struct Job {
 }
 
 /// What is waited for.
-pub(super) enum Task {
+pub(super) enum Task<H: Host> {
     /// What is known of clients.
-    Find(Find),
+    Find(Find<H>),
     /// That something is done in each Redis.
     Act(Acting),
     /// That this proxy knows of what was done.
@@ -33,9 +33,9 @@ pub(super) enum Task {
 }
 
 /// A look at clients.
-pub(super) struct Find {
+pub(super) struct Find<H: Host> {
     /// What was in force when it began: places in the book are places in this one.
-    pub(super) shown: Rc<Shown>,
+    pub(super) shown: Arc<Shown<H>>,
     pub(super) is: &'static str,
     pub(super) found: Vec<Found>,
     /// What counters in this proxy say about policies that have theirs in Redis: it counts if Redis does not answer.
@@ -82,7 +82,7 @@ impl Acting {
     }
 }
 
-impl Find {
+impl<H: Host> Find<H> {
     /// Takes in the answer to one of its questions.
     fn take(&mut self, which: usize, brought: Brought) {
         let (Some((place, known)), Brought::Seen { seen, blocked_for, .. }) =
@@ -99,7 +99,7 @@ impl Find {
         found.listed.extend(listed);
     }
 
-    pub(super) fn answer(mut self, trouble: Option<&str>) -> Answer {
+    pub(super) fn answer(mut self, trouble: Option<&str>, unix: u64) -> Answer {
         if trouble.is_some() {
             for found in &mut self.found {
                 found.listed.extend(self.instead.iter().filter(|listed| listed.client == found.client));
@@ -107,17 +107,11 @@ impl Find {
         }
         let book = &self.shown.book;
         let unread = book.problem();
-        Answer::json(&view::found(
-            book,
-            self.is,
-            &self.found,
-            trouble.or(unread.as_deref()),
-            host::unix_time(),
-        ))
+        Answer::json(&view::found(book, self.is, &self.found, trouble.or(unread.as_deref()), unix))
     }
 }
 
-impl Job {
+impl<H: Host> Job<H> {
     /// Takes in the answer to one of its questions. Returns whether that was the last.
     pub(super) fn take(
         &mut self,

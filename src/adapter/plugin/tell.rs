@@ -1,12 +1,12 @@
 //! What a worker tells the log.
 
 use std::fmt;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::Worker;
-use crate::access_log::Entry;
+use super::Plugin;
+use crate::adapter::host::Host;
 use crate::client::{Cause, Client};
-use crate::filter::host;
 use crate::redis::Refusal;
 use crate::request::Request;
 use crate::store::Topic;
@@ -17,19 +17,11 @@ const EACH: Duration = Duration::from_mins(1);
 /// That all clients seem to be one.
 const FUNNEL: &Topic = b"all from one src";
 
-impl Worker {
-    /// Tells the access log of the request whose context is at work. Returns what the proxy that asks is to be told, if one does.
-    pub(super) fn log(&self, entry: &Entry) -> Option<String> {
-        for (name, value) in entry.fields() {
-            host::set_filter_state(name, &value);
-        }
-        self.gate.config().request_from.is_asked().then(|| entry.header())
-    }
-
+impl<H: Host> Plugin<H> {
     /// Tells the log what Redis said, for each kind of refusal once a minute.
     pub(super) fn tell_refusal(&self, refusal: &Refusal) {
-        let now = host::now();
-        let mut told = self.told.borrow_mut();
+        let now = self.host.now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.iter().any(|(failure, at)| *failure == refusal.failure && now.since(*at) < EACH) {
             return;
         }
@@ -41,10 +33,11 @@ impl Worker {
     /// Tells the log, once for all workers, when every client seems to arrive from one address.
     pub(super) fn watch(&self, request: &Request, client: &Client) {
         let Some(address) = client.known_address() else { return };
-        let noticed = self.funnel.borrow_mut().notices(address, request);
-        let Some(cause) = noticed.filter(|_| self.gate.counters().cells().is_first_to_tell(FUNNEL)) else {
-            return;
-        };
+        // Where another worker looks at this moment, there is no need to.
+        let Ok(mut funnel) = self.funnel.try_lock() else { return };
+        let noticed = funnel.notices(address, request);
+        drop(funnel);
+        let Some(cause) = noticed.filter(|_| self.shared.is_first_to_tell(FUNNEL)) else { return };
         match cause {
             Cause::Untold => log::warn!(
                 "all requests come from {address} and carry an X-Forwarded-For that the proxy does not trust, so all \
@@ -61,9 +54,10 @@ impl Worker {
     }
 }
 
-impl fmt::Display for Worker {
+/// What is in force.
+impl<H: Host> fmt::Display for Plugin<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = self.gate.config();
+        let config = self.config();
         f.write_str("in force:")?;
         for scope in &config.policy.scopes {
             let rates: Vec<String> = scope.limits.iter().map(|limit| limit.rate.to_string()).collect();

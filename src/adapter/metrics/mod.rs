@@ -1,18 +1,12 @@
 //! What is counted for those who run the proxy: the metrics at the host.
 
-#[cfg(not(feature = "nginx"))]
 mod shown;
 
-use std::cell::Cell;
+pub(super) use shown::{set_clients, set_gauges};
 
-#[cfg(not(feature = "nginx"))]
-pub(super) use shown::set_clients;
-#[cfg(not(feature = "nginx"))]
-pub(super) use shown::set_gauges;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::MetricType;
-
+use super::host::{Kind, Meter};
 use crate::decision::{Judgement, Ruling};
 use crate::gate::Passage;
 use crate::metrics::{self as names};
@@ -21,8 +15,9 @@ use crate::request::Unclear;
 use crate::scope::Scope;
 use crate::store::{Events, StoreError};
 
-/// The metrics' ids at the host.
-pub(super) struct Metrics {
+/// The metrics' ids at the proxy.
+pub(super) struct Metrics<M> {
+    meter: M,
     rulings: [u32; Ruling::ALL.len()],
     scopes: Vec<ScopeMetrics>,
     proved: u32,
@@ -34,8 +29,8 @@ pub(super) struct Metrics {
     contended: u32,
     failed: u32,
     redis: Option<RedisMetrics>,
-    told: Cell<bool>,
-    told_malformed: Cell<bool>,
+    told: AtomicBool,
+    told_malformed: AtomicBool,
 }
 
 /// What there is only with counters in Redis.
@@ -55,9 +50,11 @@ struct ScopeMetrics {
     shadowed: u32,
 }
 
-impl Metrics {
+impl<M: Meter> Metrics<M> {
     /// Those of the policy with this name.
-    pub(super) fn define(name: &str, scopes: &[Scope], with_redis: bool) -> Self {
+    pub(super) fn define(meter: M, name: &str, scopes: &[Scope], with_redis: bool) -> Self {
+        let counter = |name: &str| meter.define(Kind::Counter, name);
+        shown::prepare(&meter, name, scopes);
         let scope = |scope: &str| {
             let judged = |judgement| counter(&names::scope_requests(name, scope, judgement));
             ScopeMetrics {
@@ -78,15 +75,21 @@ impl Metrics {
             unsettled: store("unsettled"),
             contended: store("contended"),
             failed: store("failed"),
-            redis: with_redis.then(RedisMetrics::define),
-            told: Cell::new(false),
-            told_malformed: Cell::new(false),
+            redis: with_redis.then(|| RedisMetrics::define(&meter)),
+            told: AtomicBool::new(false),
+            told_malformed: AtomicBool::new(false),
+            meter,
         }
+    }
+
+    /// The proxy's metrics.
+    pub(super) const fn meter(&self) -> &M {
+        &self.meter
     }
 
     /// Counts a request that was ruled on so.
     pub(super) fn count(&self, ruling: Ruling) {
-        increment(self.rulings[ruling as usize], 1);
+        self.increment(self.rulings[ruling as usize], 1);
     }
 
     /// Counts the ruling, and for each scope what it did to the request. One that would have let a request through which
@@ -97,10 +100,10 @@ impl Metrics {
         for (scope, judgement) in decision.scopes() {
             let Some(scope) = self.scopes.get(scope) else { continue };
             match judgement {
-                Judgement::Allowed if decision.is_allowed() => increment(scope.allowed, 1),
+                Judgement::Allowed if decision.is_allowed() => self.increment(scope.allowed, 1),
                 Judgement::Allowed => {}
-                Judgement::Denied => increment(scope.denied, 1),
-                Judgement::Shadowed => increment(scope.shadowed, 1),
+                Judgement::Denied => self.increment(scope.denied, 1),
+                Judgement::Shadowed => self.increment(scope.shadowed, 1),
             }
         }
         self.count_events(passage.events);
@@ -111,7 +114,7 @@ impl Metrics {
 
     /// Counts what came of a response.
     pub(super) fn count_settled(&self, proved: bool, events: Events) {
-        increment(self.proved, proved.into());
+        self.increment(self.proved, proved.into());
         self.count_events(events);
     }
 
@@ -119,18 +122,18 @@ impl Metrics {
     pub(super) fn count_redis(&self, report: &Report, sent: &[usize]) {
         let Some(redis) = &self.redis else { return };
         for requests in sent {
-            increment(redis.exchanges, 1);
-            record(redis.requests, *requests as u64);
+            self.increment(redis.exchanges, 1);
+            self.meter.record(redis.requests, *requests as u64);
         }
-        increment(redis.unsettled, report.unsettled);
+        self.increment(redis.unsettled, report.unsettled);
         if report.gave_up.is_some() {
-            add(redis.workers_without, 1);
+            self.meter.add(redis.workers_without, 1);
         }
         if report.has_recovered {
-            add(redis.workers_without, -1);
+            self.meter.add(redis.workers_without, -1);
         }
         if let Some(evicts) = report.evicts {
-            record(redis.evicts, evicts.into());
+            self.meter.record(redis.evicts, evicts.into());
         }
         self.count_events(report.events);
     }
@@ -139,30 +142,30 @@ impl Metrics {
     pub(super) fn count_failure(&self, failure: Failure) {
         let Some(redis) = &self.redis else { return };
         if let Some((_, metric)) = redis.failures.iter().find(|(known, _)| *known == failure) {
-            increment(*metric, 1);
+            self.increment(*metric, 1);
         }
     }
 
     /// A worker that was without Redis is no more.
     pub(super) fn is_gone(&self) {
         if let Some(redis) = &self.redis {
-            add(redis.workers_without, -1);
+            self.meter.add(redis.workers_without, -1);
         }
     }
 
     pub(super) fn count_events(&self, events: Events) {
-        increment(self.lost_races, events.lost_races);
-        increment(self.evicted, events.evicted);
-        increment(self.corrupt, events.corrupt);
-        increment(self.held_back, events.held_back);
-        increment(self.unsettled, events.unsettled);
+        self.increment(self.lost_races, events.lost_races);
+        self.increment(self.evicted, events.evicted);
+        self.increment(self.corrupt, events.corrupt);
+        self.increment(self.held_back, events.held_back);
+        self.increment(self.unsettled, events.unsettled);
     }
 
     /// Counts a question that another proxy has not put well. The log is told once: the fault is the proxy's, which
     /// will not mend it meanwhile.
     pub(super) fn count_malformed(&self, unclear: Unclear) {
         self.count(Ruling::Malformed);
-        if !self.told_malformed.replace(true) {
+        if !self.told_malformed.swap(true, Ordering::Relaxed) {
             log::warn!(
                 "{unclear}; such requests are answered with 400 and counted in tollgate_requests_total"
             );
@@ -175,50 +178,31 @@ impl Metrics {
             StoreError::Contended => (self.contended, "denied"),
             StoreError::Unavailable => (self.failed, "allowed"),
         };
-        increment(metric, 1);
-        if !self.told.replace(true) {
+        self.increment(metric, 1);
+        if !self.told.swap(true, Ordering::Relaxed) {
             log::error!("{error}; such requests are {consequence} and counted in tollgate_store_*");
+        }
+    }
+
+    fn increment(&self, metric: u32, by: u32) {
+        if by > 0 {
+            self.meter.add(metric, by.into());
         }
     }
 }
 
 impl RedisMetrics {
-    fn define() -> Self {
+    fn define(meter: &impl Meter) -> Self {
+        let counter = |name: &str| meter.define(Kind::Counter, name);
+        let gauge = |name: &str| meter.define(Kind::Gauge, name);
         let failure = |(failure, cause): &(Failure, &str)| (*failure, counter(&names::redis_failures(cause)));
         Self {
             exchanges: counter(names::REDIS_EXCHANGES),
-            requests: metric(MetricType::Histogram, names::REDIS_REQUESTS),
+            requests: meter.define(Kind::Histogram, names::REDIS_REQUESTS),
             unsettled: counter(names::REDIS_UNSETTLED),
             workers_without: gauge(names::REDIS_WORKERS_WITHOUT),
             evicts: gauge(names::REDIS_EVICTS),
             failures: Failure::ALL.iter().map(failure).collect(),
         }
     }
-}
-
-fn counter(name: &str) -> u32 {
-    metric(MetricType::Counter, name)
-}
-
-fn gauge(name: &str) -> u32 {
-    metric(MetricType::Gauge, name)
-}
-
-fn metric(kind: MetricType, name: &str) -> u32 {
-    hostcalls::define_metric(kind, name).unwrap_or_default()
-}
-
-fn record(metric: u32, value: u64) {
-    let _ = hostcalls::record_metric(metric, value);
-}
-
-fn increment(metric: u32, by: u32) {
-    if by > 0 {
-        add(metric, by.into());
-    }
-}
-
-fn add(metric: u32, by: i64) {
-    // An unknown metric is nothing that a request should fail for.
-    let _ = hostcalls::increment_metric(metric, by);
 }

@@ -1,16 +1,15 @@
 //! A look at all clients, in steps that hold nobody up: first those in Redis, then those in the table.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shown;
 use super::errands::Outcome;
 use super::jobs::watched_in;
+use crate::adapter::host::Host;
 use crate::console::{Answer, Ask, Listed, Ranking, view};
-use crate::filter::host;
-use crate::filter::shared::SharedCells;
 use crate::redis::{Brought, Cursor, Question, Settings};
-use crate::store::{Counters, Seen, Table, Watched};
+use crate::store::{Counters, Seen, Watched};
 use crate::time::Time;
 
 /// So long one step takes: others are served in between.
@@ -22,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_IN_REDIS: usize = 100_000;
 
 /// A look at all clients.
-pub(super) struct Scan {
-    shown: Rc<Shown>,
+pub(super) struct Scan<H: Host> {
+    shown: Arc<Shown<H>>,
     since: Time,
     watched: Vec<Watched>,
     /// The Redises that are still to be looked at, the last one first.
@@ -44,8 +43,8 @@ struct Survey {
     looked_at: usize,
 }
 
-impl Scan {
-    pub(super) fn new(shown: Rc<Shown>, now: Time) -> Self {
+impl<H: Host> Scan<H> {
+    pub(super) fn new(shown: Arc<Shown<H>>, now: Time) -> Self {
         let watched = shown.book.watched();
         let survey = |settings: &Settings| {
             let (known, watched) = watched_in(&shown.book, settings);
@@ -101,15 +100,15 @@ impl Scan {
     }
 
     /// Looks at some more cells. Returns whether that were all.
-    pub(super) fn step(&mut self, table: &Table<&SharedCells>, now: Time) -> bool {
-        let last = table.last_cell();
+    pub(super) fn step(&mut self, counters: &H::Counters, host: &H) -> bool {
+        let (now, last) = (host.now(), counters.last_cell());
         while self.next <= last {
-            match table.survey(self.next, &self.watched, now) {
+            match counters.survey(self.next, &self.watched, now) {
                 Ok(seen) => seen.into_iter().for_each(|seen| self.add(seen)),
                 Err(_) => self.is_complete = false,
             }
             self.next += 1;
-            if host::now().since(now) >= STEP {
+            if host.now().since(now) >= STEP {
                 break;
             }
         }
@@ -130,10 +129,10 @@ impl Scan {
     }
 
     /// The answer to one who has waited for it.
-    pub(super) fn answer(&self, ask: &Ask) -> Answer {
+    pub(super) fn answer(&self, ask: &Ask, unix: u64) -> Answer {
         let Ask::Clients { scope, policy, limit } = ask else { return super::unreachable() };
         let wanted = (scope.as_deref(), policy.as_deref());
-        let (unix, problem) = (host::unix_time(), self.problem.as_deref());
+        let problem = self.problem.as_deref();
         let complete = self.is_complete;
         Answer::json(&view::clients(&self.shown.book, &self.ranking, wanted, *limit, complete, problem, unix))
     }

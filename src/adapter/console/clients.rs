@@ -1,25 +1,23 @@
 //! One client: what is known of it, and what is done with it, here and in each Redis.
 
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::errands::{Outcome, Trouble};
 use super::jobs::{Acting, Find, Job, Task, watched_in};
 use super::waiting::{SCAN, STEP};
-use super::{Console, Shown, send, unreachable};
+use super::{Console, Desk, Shown, unreachable};
 use crate::console::view::Found;
 use crate::console::{Act, Answer, Listed, Operator, Whom};
-use crate::filter::host;
-use crate::filter::redis::Link;
 use crate::redis::{self, Question, Settings};
 use crate::store::{Acts, Counters, StoreError, TooMany};
 
-impl Console {
-    pub(super) fn find(&self, id: u32, shown: &Rc<Shown>, whom: &Whom) {
+impl<H: Desk> Console<H> {
+    pub(super) fn find(&self, id: u32, shown: &Arc<Shown<H>>, whom: &Whom) {
         if shown.book.policies().is_empty() {
-            return send(&nothing_in_force());
+            return self.send(id, &nothing_in_force());
         }
-        let (now, acts, book) = (host::now(), self.acts(), &shown.book);
+        let (now, acts, book) = (self.host.now(), self.acts(), &shown.book);
         let watched = book.watched();
         let is = match whom {
             Whom::Address(_) => "address",
@@ -30,8 +28,8 @@ impl Console {
             Find { shown: shown.clone(), is, found: Vec::new(), instead: Vec::new(), asked: Vec::new() };
         let mut questions = Vec::new();
         for (place, client) in book.clients(whom).into_iter().enumerate() {
-            let seen = self.table().map(|table| table.look(client, &watched, now)).transpose();
-            let Ok(seen) = seen else { return send(&unreachable()) };
+            let seen = self.counters().map(|counters| counters.look(client, &watched, now)).transpose();
+            let Ok(seen) = seen else { return self.send(id, &unreachable()) };
             let (proved_for, standings) =
                 seen.map(|seen| (seen.proved_for, seen.standings)).unwrap_or_default();
             let listed = standings.into_iter().map(|(known, verdict)| Listed { client, known, verdict });
@@ -48,26 +46,26 @@ impl Console {
         self.begin(Some(id), Task::Find(find), questions);
     }
 
-    pub(super) fn act(&self, id: u32, shown: &Shown, mut acting: Acting) {
-        let Some(table) = self.table().filter(|_| !shown.book.policies().is_empty()) else {
-            return refuse(&acting, &nothing_in_force());
+    pub(super) fn act(&self, id: u32, shown: &Shown<H>, mut acting: Acting) {
+        let Some(counters) = self.counters().filter(|_| !shown.book.policies().is_empty()) else {
+            return self.refuse(id, &acting, &nothing_in_force());
         };
         if let Some(unread) = shown.book.problem() {
             let reason = format!("nothing was done, since it might not reach all: {unread}");
-            return refuse(&acting, &Answer::refusal(503, &reason));
+            return self.refuse(id, &acting, &Answer::refusal(503, &reason));
         }
-        let (now, client) = (host::now(), acting.client);
+        let (now, client) = (self.host.now(), acting.client);
         acting.redises = shown.book.redises().into_iter().cloned().collect();
         let keepers: Vec<_> = acting.redises.iter().map(Settings::keeper).collect();
         let done = match acting.act {
             // Also of a policy with counters in Redis: those here count while Redis is away.
-            Act::Pardon => table.pardon(client, now).map(Ok),
-            Act::Unblock => table.change_acts(now, |acts| acts.unblock(client, &keepers, now)).map(Ok),
+            Act::Pardon => counters.pardon(client, now).map(Ok),
+            Act::Unblock => counters.change_acts(now, |acts| acts.unblock(client, &keepers, now)).map(Ok),
             // What stands in Redis is copied to where all policies of this proxy look.
             Act::Block(_) if !keepers.is_empty() => Ok(Ok(false)),
             Act::Block(span) => {
                 let block = |acts: &mut Acts| acts.block(client, now.after(span), now).map(|()| true);
-                table.change_acts(now, block)
+                counters.change_acts(now, block)
             }
         };
         let refusal = match done {
@@ -82,11 +80,11 @@ impl Console {
             ),
             Err(StoreError::Unavailable | StoreError::Contended) => unreachable(),
         };
-        refuse(&acting, &refusal);
+        self.refuse(id, &acting, &refusal);
     }
 
     /// Puts these questions, if there are any; the task is over when they are answered.
-    fn begin(&self, stream: Option<u32>, task: Task, questions: Vec<(Settings, Question)>) {
+    fn begin(&self, stream: Option<u32>, task: Task<H>, questions: Vec<(Settings, Question)>) {
         let left = questions.len();
         let id = {
             let mut state = self.state.borrow_mut();
@@ -98,18 +96,18 @@ impl Console {
             return self.end(job);
         }
         for (which, (settings, question)) in questions.into_iter().enumerate() {
-            self.errands.put((id, which), &settings, question);
+            self.errands.put((id, which), &settings, question, self.host.now());
         }
         self.state.borrow_mut().jobs.push(job);
-        host::set_tick_period(STEP);
+        self.host.call_back(STEP);
     }
 
     /// All questions of a job are answered.
-    fn end(&self, job: Job) {
+    fn end(&self, job: Job<H>) {
         let Job { stream, task, problem, .. } = job;
         let answer = match (task, problem) {
             (Task::Find(find), problem) => {
-                find.answer(problem.as_ref().map(|trouble| trouble.reason.as_str()))
+                find.answer(problem.as_ref().map(|trouble| trouble.reason.as_str()), self.host.unix_time())
             }
             (Task::Act(acting), Some(Trouble { status, reason })) => {
                 let reason = if status == 502 { format!("nothing is certain: {reason}") } else { reason };
@@ -126,8 +124,7 @@ impl Console {
             }
         };
         if let Some(stream) = stream {
-            Link::enter(stream);
-            send(&answer);
+            self.send(stream, &answer);
         }
     }
 
@@ -150,24 +147,30 @@ impl Console {
     }
 
     fn hear(&self, redis: &Settings, acts: &redis::Acts) {
-        if let Some(table) = self.table() {
+        if let Some(counters) = self.counters() {
             // If this fails, workers hear of it by themselves.
-            let _ = table.hear(redis.keeper(), acts.number, &acts.blocked, host::now());
+            let _ = counters.hear(redis.keeper(), acts.number, &acts.blocked, self.host.now());
         }
     }
 
-    /// Bytes have come from Redis.
-    pub(in crate::filter) fn on_received(&self, connection: u32, size: usize) {
-        if let Some((purpose, outcome)) = self.errands.on_received(connection, size) {
+    /// These bytes have come from Redis.
+    pub fn on_received(&self, connection: u32, bytes: &[u8]) {
+        if let Some((purpose, outcome)) = self.errands.on_received(&self.host, connection, bytes) {
             self.take(purpose, outcome);
         }
     }
 
     /// A connection to Redis is no more.
-    pub(in crate::filter) fn on_closed(&self, connection: u32) {
+    pub fn on_closed(&self, connection: u32) {
         if let Some((purpose, outcome)) = self.errands.on_closed(connection) {
             self.take(purpose, outcome);
         }
+    }
+
+    /// An act that is not done.
+    fn refuse(&self, id: u32, acting: &Acting, refusal: &Answer) {
+        tell(acting, refusal);
+        self.send(id, refusal);
     }
 }
 
@@ -176,12 +179,6 @@ fn nothing_in_force() -> Answer {
         503,
         "no policy is in force in this proxy, or not yet, so there are no counters; try again in a second",
     )
-}
-
-/// An act that is not done.
-fn refuse(acting: &Acting, refusal: &Answer) {
-    tell(acting, refusal);
-    send(refusal);
 }
 
 /// The answer to an act, of which the log is told now.
