@@ -60,6 +60,7 @@ impl Role {
         if let Some(console) = Console::open(Proxy { root }, &document) {
             return console.map(|console| Self::Console(Rc::new(console)));
         }
+        #[expect(clippy::arc_with_non_send_sync, reason = "where threads share it, it is both")]
         let plugin = Arc::new(Plugin::open(Proxy { root }, &document)?);
         host::set_tick_period(A_MOMENT);
         let in_force = InForce::new(&plugin, document, 1);
