@@ -37,6 +37,9 @@ const ONLY_THE_PARSER_KNOWS: &[(&str, &str)] = &[
     ("has bits set beyond its prefix", "arithmetic"),
     ("is a network of IPv4 addresses written as IPv6", "arithmetic"),
     ("expected the name of a gRPC status", "names in any case"),
+    ("with a cluster all keys must be on one node", "a relation of url and prefix"),
+    ("belongs to a `url` with TLS", "a relation of url and ca"),
+    ("expected hosts as `HOST:PORT`", "the grammar of addresses"),
     ("is a name of two families", "a relation of the names of crawlers"),
 ];
 

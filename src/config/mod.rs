@@ -140,6 +140,37 @@ impl Config {
         let minds_credentials = policy.minds_credentials();
         Ok(Self { request_from, policy, minds_credentials, reply, access_log, capacity, redis, failure })
     }
+
+    /// The same for a filter in wasm, which reaches Redis through a cluster of the proxy's.
+    ///
+    /// # Errors
+    /// If it keeps counters in a Redis and names no cluster.
+    pub fn by_cluster(self) -> Result<Self, ConfigError> {
+        const MISSING: &str = "is missing: name the proxy's cluster that leads to Redis; a filter in wasm cannot connect to `url`";
+        self.reaching_redis(Settings::by_cluster, "store.redis.cluster", MISSING)
+    }
+
+    /// The same for a module of the proxy's own kind, which connects to Redis by itself.
+    ///
+    /// # Errors
+    /// If it keeps counters in a Redis and does not say where that is.
+    pub fn by_url(self) -> Result<Self, ConfigError> {
+        const MISSING: &str = "is missing: say where Redis is, such as `redis://redis:6379`; the module does not go through `cluster`";
+        self.reaching_redis(Settings::by_url, "store.redis.url", MISSING)
+    }
+
+    fn reaching_redis(
+        self,
+        by: fn(Settings) -> Option<Settings>,
+        field: &str,
+        missing: &str,
+    ) -> Result<Self, ConfigError> {
+        let Some(settings) = self.redis else { return Ok(self) };
+        match by(settings) {
+            Some(settings) => Ok(Self { redis: Some(settings), ..self }),
+            None => Err(ConfigError::new(field, missing)),
+        }
+    }
 }
 
 impl Failure {

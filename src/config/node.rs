@@ -160,6 +160,11 @@ impl<'a> Fields<'a> {
         self.get(name).ok_or_else(|| ConfigError::new(self.path_of(name), format!("is missing: {meaning}")))
     }
 
+    /// An error about a field that is not there.
+    pub(super) fn error(&self, name: &str, reason: impl fmt::Display) -> ConfigError {
+        ConfigError::new(self.path_of(name), reason.to_string())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> {
         let confidential = self.confidential;
         let node = move |(name, value): &'a (String, Value)| {

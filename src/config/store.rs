@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ConfigError;
 use super::environment::{Confidential, Environment};
 use super::node::{Node, Value};
-use crate::redis::{Login, OnFailure, Settings};
+use crate::redis::{Address, Login, OnFailure, Servers, Settings, hash_tag};
 use crate::store::{Capacity, Secret};
 
 /// Where the counters are.
@@ -32,10 +32,32 @@ fn capacity(node: &Node) -> Result<Capacity, ConfigError> {
 }
 
 fn redis_settings(node: &Node, environment: Environment) -> Result<Settings, ConfigError> {
-    let fields =
-        node.fields(&["cluster", "prefix", "timeout", "on_failure", "username", "password", "secret"])?;
-    let cluster = cluster(&fields.require("cluster", "name the proxy's cluster that leads to Redis")?)?;
-    let prefix = fields.get("prefix").map_or_else(|| Ok("tollgate:".to_owned()), |node| prefix(&node))?;
+    let fields = node.fields(&[
+        "cluster",
+        "url",
+        "ca",
+        "prefix",
+        "timeout",
+        "on_failure",
+        "username",
+        "password",
+        "secret",
+    ])?;
+    let cluster = fields.get("cluster").map(|node| cluster(&node)).transpose()?;
+    let url = fields.get("url").map(|node| url(&node)).transpose()?;
+    if cluster.is_none() && url.is_none() {
+        return Err(node.error_without_value(
+            "expected a `cluster`, the proxy's cluster that leads to Redis, for the filter; a `url`, such as `redis://redis:6379`, for \
+             the module; or both",
+        ));
+    }
+    let ca = fields.get("ca").map(|node| ca(&node, url.as_ref())).transpose()?;
+    let prefix_node = fields.get("prefix");
+    let prefix = prefix_node.as_ref().map_or_else(|| Ok("tollgate:".to_owned()), prefix)?;
+    check_prefix(&prefix, url.as_ref()).map_err(|reason| match prefix_node {
+        Some(node) => node.error(reason),
+        None => fields.error("prefix", format_args!("is missing, and {reason}")),
+    })?;
     let timeout = fields.get("timeout").map_or(Ok(Duration::from_millis(250)), |node| timeout(&node))?;
     let on_failure = fields.get("on_failure").map(|node| on_failure(&node)).transpose()?.unwrap_or_default();
     let secret = fields
@@ -51,7 +73,7 @@ fn redis_settings(node: &Node, environment: Environment) -> Result<Settings, Con
         (None, None) => None,
     };
     let secret = read_secret(&Confidential::read(&secret, environment)?)?;
-    Ok(Settings { cluster, prefix, timeout, on_failure, login, secret })
+    Ok(Settings { cluster, url, ca, prefix, timeout, on_failure, login, secret })
 }
 
 fn name(node: &Node) -> Result<String, ConfigError> {
@@ -77,10 +99,39 @@ fn prefix(node: &Node) -> Result<String, ConfigError> {
     let prefix = name(node)?;
     if is_url(&prefix) {
         return Err(node.error(
-            "expected what keys' names begin with, such as `tollgate:`, not an address; Redis is reached by way of `cluster`",
+            "expected what keys' names begin with, such as `tollgate:`, not an address; that belongs into `url`",
         ));
     }
     Ok(prefix)
+}
+
+/// The log names it, so a login has no place in it.
+fn url(node: &Node) -> Result<Address, ConfigError> {
+    let text = node.text("where Redis is, such as `redis://redis:6379`")?;
+    Address::parse(text).map_err(|reason| node.error(reason))
+}
+
+/// The proxy may have been started in any directory.
+fn ca(node: &Node, url: Option<&Address>) -> Result<String, ConfigError> {
+    const EXPECTED: &str =
+        "the whole path of a file with certificates in PEM, such as `/etc/tollgate/ca.pem`";
+    let path = node.text(EXPECTED)?;
+    if !path.starts_with('/') {
+        return Err(node.error(format_args!("expected {EXPECTED}")));
+    }
+    if !url.is_some_and(|url| url.is_tls) {
+        return Err(node.error("belongs to a `url` with TLS, such as `rediss://redis.example:6379`"));
+    }
+    Ok(path.to_owned())
+}
+
+/// A request is charged to all of its clients or none, which one node alone can do.
+fn check_prefix(prefix: &str, url: Option<&Address>) -> Result<(), &'static str> {
+    let is_cluster = url.is_some_and(|url| matches!(url.servers, Servers::Cluster(_)));
+    if !is_cluster || hash_tag(prefix).is_some() {
+        return Ok(());
+    }
+    Err("with a cluster all keys must be on one node: expected a hash tag in it, such as `{tollgate}:`")
 }
 
 fn is_url(text: &str) -> bool {

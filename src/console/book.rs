@@ -110,8 +110,7 @@ impl Book {
         let mut found: Vec<&Settings> = Vec::new();
         for settings in self.policies.iter().filter_map(|policy| policy.config.as_ref().ok()?.redis.as_ref())
         {
-            if found.iter().all(|other| other.cluster != settings.cluster || other.prefix != settings.prefix)
-            {
+            if found.iter().all(|other| other.keeper() != settings.keeper()) {
                 found.push(settings);
             }
         }
@@ -128,7 +127,7 @@ impl Book {
     #[must_use]
     pub fn is_in(&self, policy: usize, settings: &Settings) -> bool {
         let own = self.policies.get(policy).and_then(|policy| policy.config.as_ref().ok()?.redis.as_ref());
-        own.is_some_and(|own| own.cluster == settings.cluster && own.prefix == settings.prefix)
+        own.is_some_and(|own| own.keeper() == settings.keeper())
     }
 
     /// The scope of a limit, and its policy.

@@ -35,7 +35,7 @@ impl Desk for Proxy {
     }
 
     fn open(&self, settings: &Settings, commands: Vec<u8>) -> Option<u32> {
-        let connection = wire::open(&settings.cluster).ok()?;
+        let connection = wire::open(settings.cluster.as_deref()?).ok()?;
         let sent = hostcalls::send_grpc_stream_message(connection, Some(&commands), false);
         if sent.is_err() {
             self.close(connection);

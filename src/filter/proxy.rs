@@ -58,7 +58,7 @@ impl Host for Proxy {
     fn fit(&self, config: Config) -> Result<Config, String> {
         #[cfg(feature = "nginx")]
         nginx::check(&config)?;
-        Ok(config)
+        config.by_cluster().map_err(|error| error.to_string())
     }
 
     fn shared(&self, _table: Option<&str>) -> Result<SharedCells<HostData>, String> {

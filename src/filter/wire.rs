@@ -112,7 +112,7 @@ impl GrpcWire {
     pub(super) fn new(settings: &Settings, root: u32) -> Self {
         Self {
             root,
-            cluster: settings.cluster.clone(),
+            cluster: settings.cluster.clone().unwrap_or_default(),
             connection: Cell::new(None),
             queue: Cell::new(None),
             is_woken: Cell::new(false),

@@ -1,7 +1,7 @@
 //! RESP, the protocol of Redis (version 2): writing commands and reading replies.
 
-/// Appends a command. Each argument goes with its length, so that it may hold any bytes.
-pub(super) fn put_command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
+/// Appends a command, as Redis reads it. Each argument goes with its length, so that it may hold any bytes.
+pub fn put_command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
     put_count(out, arguments.len());
     for argument in arguments {
         put_argument(out, argument);

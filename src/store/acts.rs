@@ -21,11 +21,11 @@ impl Keeper {
     /// This proxy.
     pub const HERE: Self = Self(0);
 
-    /// The Redis that is reached through this cluster, with keys that begin so.
+    /// The Redis that is reached so, by a cluster's name or an address, with keys that begin so.
     #[must_use]
-    pub fn redis(cluster: &str, prefix: &str) -> Self {
+    pub fn redis(way: &str, prefix: &str) -> Self {
         let mut name = super::Fingerprinter::new(&super::Secret::new(*b"tollgate.redises"));
-        name.piece(0, cluster.as_bytes());
+        name.piece(0, way.as_bytes());
         name.piece(1, prefix.as_bytes());
         let bytes = name.finish().to_bytes();
         Self(bytes.first_chunk().map_or(1, |first| u64::from_le_bytes(*first)).max(1))

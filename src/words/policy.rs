@@ -32,10 +32,7 @@ pub fn frame(config: &Config) -> Vec<(&'static str, String)> {
     let store = match &config.redis {
         None => format!("in this Envoy, with room for {} clients", config.capacity.clients()),
         Some(redis) => {
-            format!(
-                "in Redis, by way of the cluster {}; and in this Envoy if Redis is away",
-                clean(&redis.cluster)
-            )
+            format!("in Redis, {}; and in this Envoy if Redis is away", clean(&redis.place()))
         }
     };
     lines.push(("counters", store));

@@ -112,11 +112,18 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "response": { "ratelimit_headers": true } }"#, "response.ratelimit_headers: `true`: expected `off`, `draft` or `x-ratelimit`".into()),
         (r#"{ "store": { "capacity": 63 } }"#, "store.capacity: `63`: expected a whole number from 64 to 16777216".into()),
         (r#"{ "store": { "redis": true } }"#, "store.redis: expected an object, `{ … }`".into()),
-        (r#"{ "store": { "redis": {} } }"#, "store.redis.cluster: is missing: name the proxy's cluster that leads to Redis".into()),
+        (r#"{ "store": { "redis": {} } }"#, "store.redis: expected a `cluster`, the proxy's cluster that leads to Redis, for the filter; a `url`, such as `redis://redis:6379`, for the module; or both".into()),
         (r#"{ "store": { "redis": { "cluster": "c" } } }"#, "store.redis.secret: is missing: make one by `openssl rand -hex 32`, the same for all that share counters".into()),
-        (&redis(r#""host": "h""#), "store.redis.host: unknown field; expected one of `cluster`, `prefix`, `timeout`, `on_failure`, `username`, `password`, `secret`".into()),
+        (&redis(r#""host": "h""#), "store.redis.host: unknown field; expected one of `cluster`, `url`, `ca`, `prefix`, `timeout`, `on_failure`, `username`, `password`, `secret`".into()),
         (&redis(r#""prefix": """#), "store.redis.prefix: expected a name, not empty".into()),
-        (&redis(r#""prefix": "redis://cache:6379/0""#), "store.redis.prefix: expected what keys' names begin with, such as `tollgate:`, not an address; Redis is reached by way of `cluster`".into()),
+        (&redis(r#""prefix": "redis://cache:6379/0""#), "store.redis.prefix: expected what keys' names begin with, such as `tollgate:`, not an address; that belongs into `url`".into()),
+        (&redis(r#""url": 7"#), "store.redis.url: expected where Redis is, such as `redis://redis:6379`".into()),
+        (&redis(r#""url": "redis://u:p@redis""#), "store.redis.url: has a login in it, which logs would show; write `username` and `password` beside `url`".into()),
+        (&redis(r#""url": "redis-cluster://a,b""#), "store.redis.prefix: is missing, and with a cluster all keys must be on one node: expected a hash tag in it, such as `{tollgate}:`".into()),
+        (&redis(r#""url": "redis-cluster://a,b", "prefix": "{}:""#), "store.redis.prefix: with a cluster all keys must be on one node: expected a hash tag in it, such as `{tollgate}:`".into()),
+        (&redis(r#""url": "rediss://redis", "ca": "ca.pem""#), "store.redis.ca: expected the whole path of a file with certificates in PEM, such as `/etc/tollgate/ca.pem`".into()),
+        (&redis(r#""url": "redis://redis", "ca": "/ca.pem""#), "store.redis.ca: belongs to a `url` with TLS, such as `rediss://redis.example:6379`".into()),
+        (&redis(r#""ca": "/ca.pem""#), "store.redis.ca: belongs to a `url` with TLS, such as `rediss://redis.example:6379`".into()),
         (&redis(r#""timeout": 50"#), "store.redis.timeout: expected a span from `10ms` to `10s`, such as `250ms`".into()),
         (&redis(r#""timeout": "9ms""#), "store.redis.timeout: expected a span from `10ms` to `10s`, such as `250ms`".into()),
         (&redis(r#""timeout": "11s""#), "store.redis.timeout: expected a span from `10ms` to `10s`, such as `250ms`".into()),
@@ -214,7 +221,9 @@ fn how_redis_is_reached() {
         Config::parse(document.as_bytes()).expect(&document).redis.expect("it is there")
     };
     let default = Settings {
-        cluster: "c".into(),
+        cluster: Some("c".into()),
+        url: None,
+        ca: None,
         prefix: "tollgate:".into(),
         timeout: Duration::from_millis(250),
         on_failure: OnFailure::Local,
@@ -241,6 +250,49 @@ fn how_redis_is_reached() {
         assert_eq!(redis(&format!(r#", "on_failure": "{name}""#)).on_failure, on_failure);
     }
     assert!(Config::parse(br#"{ "store": { "redis": null } }"#).expect("none").redis.is_none());
+}
+
+#[test]
+fn a_policy_says_by_which_way_redis_is_reached() {
+    let parse = |fields: &str| {
+        let document = format!(r#"{{ "store": {{ "redis": {{ "secret": "{SECRET}", {fields} }} }} }}"#);
+        Config::parse(document.as_bytes()).expect(&document)
+    };
+    let (cluster, url) = (r#""cluster": "c""#, r#""url": "rediss://Redis/2", "ca": "/ca.pem""#);
+    let both = parse(&format!("{cluster}, {url}"));
+    // Each goes by its own, and what that names is the same with or without the other.
+    assert_eq!(both.clone().by_cluster(), Ok(parse(cluster)));
+    assert_eq!(both.clone().by_url(), Ok(parse(url)));
+    let redis = |config: &Config| config.redis.clone().expect("it is there");
+    let keepers = [
+        parse(cluster),
+        parse(url),
+        parse(r#""url": "rediss://redis:6379/2""#),
+        parse(r#""url": "rediss://redis/1""#),
+    ]
+    .map(|config| redis(&config).keeper());
+    assert!(keepers[0] != keepers[1] && keepers[1] == keepers[2] && keepers[2] != keepers[3]);
+    assert_eq!(
+        redis(&both).place(),
+        "by way of the cluster c (the filter) or at rediss://redis:6379/2 (the module)"
+    );
+    for (config, is_wrong) in [
+        (
+            parse(url).by_cluster(),
+            "store.redis.cluster: is missing: name the proxy's cluster that leads to Redis; a filter in wasm cannot connect to `url`",
+        ),
+        (
+            parse(cluster).by_url(),
+            "store.redis.url: is missing: say where Redis is, such as `redis://redis:6379`; the module does not go through `cluster`",
+        ),
+    ] {
+        assert_eq!(config.expect_err("refused").to_string(), is_wrong);
+    }
+    let none = Config::parse(b"").expect("the default");
+    assert_eq!((none.clone().by_cluster(), none.clone().by_url()), (Ok(none.clone()), Ok(none)));
+    // All keys on one node.
+    let tagged = parse(r#""url": "redis-cluster://a,b:1", "prefix": "{t}:""#);
+    assert_eq!(redis(&tagged).place(), "at redis-cluster://a:6379,b:1");
 }
 
 /// How Redis is reached by these fields, and an environment with these variables.

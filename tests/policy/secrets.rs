@@ -37,7 +37,7 @@ fn everything() -> Value {
         "response": { "status": 429, "body": { "text": "no", "content_type": "text/plain" }, "ratelimit_headers": "draft" },
         "store": {
             "capacity": 65536,
-            "redis": { "cluster": "c", "prefix": "tollgate:", "timeout": "50ms", "on_failure": "local", "username": "u",
+            "redis": { "cluster": "c", "url": "rediss://redis:6379/0", "ca": "/ca.pem", "prefix": "tollgate:", "timeout": "50ms", "on_failure": "local", "username": "u",
                        "password": "p", "secret": SECRET }
         },
         "mode": "enforce"
@@ -65,11 +65,11 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 fn assert_not_shown(document: &Value, at: &str) {
     match Config::parse(document.to_string().as_bytes()) {
         Err(error) => assert!(!error.to_string().contains(MARKER), "{at}: {error}"),
-        // The one text of the policy that the log names beside the names of scopes, which are words. Only a word can
-        // be taken for a cluster's name by mistake.
+        // The texts of the policy that the log names beside the names of scopes, which are words. Only a word can
+        // be taken for a cluster's name, or for a host's, by mistake.
         Ok(config) => {
-            let cluster = config.redis.map(|redis| redis.cluster).unwrap_or_default();
-            assert!(!cluster.contains(MARKER) || !cluster.contains('@'), "{at}");
+            let place = config.redis.map(|redis| redis.place()).unwrap_or_default();
+            assert!(!place.contains(MARKER) || !place.contains('@'), "{at}");
         }
     }
 }
@@ -188,7 +188,7 @@ fn what_stands_in_the_environment_is_not_shown() {
 /// Where nothing is confidential, there is nothing to hide.
 #[test]
 fn other_fields_take_nothing_from_the_environment() {
-    for field in ["cluster", "prefix", "timeout", "on_failure"] {
+    for field in ["cluster", "url", "ca", "prefix", "timeout", "on_failure"] {
         let mut document = everything();
         document["store"]["redis"][field] = json!({ "environment_variable": "IT" });
         let config = Config::parse_with(document.to_string().as_bytes(), &|_| Some(SECRET.into()));

@@ -421,6 +421,28 @@ fn store(random: &mut Random) -> Value {
                         ("cluster", 10, |random| {
                             some(random, &["tollgate_redis", "é", " "], &["", "redis://h", "a@b"])
                         }),
+                        ("url", 2, |random| {
+                            some(
+                                random,
+                                &[
+                                    "redis://h",
+                                    "rediss://h:1/2",
+                                    "rediss://h",
+                                    "redis-sentinel://a,b:1/m",
+                                    "redis-cluster://a,b",
+                                ],
+                                &[
+                                    "redis://u@h",
+                                    "redis://a,b",
+                                    "h:1",
+                                    "http://h",
+                                    "redis://h:0",
+                                    "redis://h/x",
+                                    "redis-sentinel://h",
+                                ],
+                            )
+                        }),
+                        ("ca", 2, |random| some(random, &["/etc/ca.pem"], &["ca.pem", ""])),
                         ("secret", 10, |random| {
                             confidential(
                                 random,

@@ -76,8 +76,8 @@ impl Errands {
         {
             let reason = match running.connection {
                 None => format!(
-                    "Redis cannot be reached: the cluster {} does not take a connection",
-                    running.settings.cluster
+                    "Redis cannot be reached: no connection can be opened {}",
+                    running.settings.place()
                 ),
                 Some(connection) => {
                     host.close(connection);
@@ -113,10 +113,8 @@ impl Errands {
         let mut all = self.0.borrow_mut();
         let place = all.iter().position(|running| running.connection == Some(connection))?;
         let running = all.remove(place);
-        let reason = format!(
-            "Redis cannot be reached: the connection through the cluster {} is closed",
-            running.settings.cluster
-        );
+        let reason =
+            format!("Redis cannot be reached: the connection {} is closed", running.settings.place());
         Some((running.purpose, Err(Trouble { status: 502, reason })))
     }
 }

@@ -66,7 +66,7 @@ impl<H: Host> fmt::Display for Plugin<H> {
         }
         write!(f, " counters for {} clients", config.capacity.clients())?;
         match &config.redis {
-            Some(redis) => write!(f, ", shared in Redis through the cluster {}", redis.cluster),
+            Some(redis) => write!(f, ", shared in Redis {}", redis.place()),
             None => Ok(()),
         }
     }
