@@ -105,6 +105,16 @@ pub(super) unsafe fn config_new<P: Plugin>(
     null()
 }
 
+/// The plugin itself.
+///
+/// # Safety
+/// `config` is from [`config_new`], and is not destroyed before the plugin is done with.
+#[cfg(test)]
+pub(super) unsafe fn plugin<'a, P: Plugin>(config: *const c_void) -> &'a P {
+    // SAFETY: as promised.
+    unsafe { &(*config.cast::<Held<P>>()).plugin }
+}
+
 /// # Safety
 /// `config` is from [`config_new`], and was not destroyed. No stream is left.
 pub(super) unsafe fn config_destroy<P: Plugin>(config: *const c_void) {

@@ -29,7 +29,11 @@ pub enum Attribute {
     DestinationAddress = 26,
 }
 
+/// `connection.id`, which is a number.
 const CONNECTION_ID: u32 = 28;
+
+/// The filter state in which Envoy counts redirects.
+const REDIRECTS: &str = "num_internal_redirects";
 
 /// An answer in the application's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,7 +125,7 @@ impl<'a> Stream<'a> {
     /// How often Envoy has redirected this request already (`internal_redirect_policy`). No client can write it.
     #[must_use]
     pub fn redirects(&self) -> u32 {
-        let count = self.filter_state("envoy.internal_redirects");
+        let count = self.filter_state(REDIRECTS);
         count.and_then(|count| std::str::from_utf8(count).ok()?.parse().ok()).unwrap_or(0)
     }
 
