@@ -74,9 +74,6 @@ pub(super) enum Body {
     Buffered = 1,
 }
 
-/// What metadata is meant: the stream's own.
-pub(super) const DYNAMIC_METADATA: u32 = 0;
-
 /// What came of a call about a metric.
 pub(super) const METRIC_DONE: u32 = 0;
 
@@ -198,13 +195,6 @@ unsafe extern "C" {
         attribute: u32,
         value: *mut u64,
     ) -> bool;
-    pub(super) fn envoy_dynamic_module_callback_http_get_metadata_string(
-        stream: EnvoyStream,
-        source: u32,
-        namespace: OurBytes,
-        key: OurBytes,
-        value: *mut EnvoyBytes,
-    ) -> bool;
     pub(super) fn envoy_dynamic_module_callback_http_get_filter_state_typed(
         stream: EnvoyStream,
         key: OurBytes,
@@ -224,6 +214,17 @@ unsafe extern "C" {
         headers_len: usize,
         body: OurBytes,
         details: OurBytes,
+    );
+    pub(super) fn envoy_dynamic_module_callback_http_send_response_headers(
+        stream: EnvoyStream,
+        headers: *const OurHeader,
+        headers_len: usize,
+        end: bool,
+    );
+    pub(super) fn envoy_dynamic_module_callback_http_send_response_data(
+        stream: EnvoyStream,
+        data: OurBytes,
+        end: bool,
     );
     pub(super) fn envoy_dynamic_module_callback_http_filter_continue_decoding(stream: EnvoyStream);
 }

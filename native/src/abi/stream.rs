@@ -35,17 +35,23 @@ const CONNECTION_ID: u32 = 28;
 /// The filter state in which Envoy counts redirects.
 const REDIRECTS: &str = "num_internal_redirects";
 
+/// The filter state in which the shipped configurations keep the payload of a verified token.
+const JWT_PAYLOAD: &str = "tollgate.jwt_payload";
+
 /// An answer in the application's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// The HTTP status. Of an answer to a gRPC call Envoy makes 200.
+    /// The HTTP status. Of an answer to a gRPC call Envoy makes 200, unless it is `verbatim`.
     pub status: u16,
     /// The fields, names in lower case. Envoy adds `content-length`, and `content-type: text/plain` if there is none.
     pub headers: Vec<(Cow<'static, str>, String)>,
-    /// The body. If the request is a gRPC call, Envoy makes `grpc-message` of it.
+    /// The body. If the request is a gRPC call, Envoy makes `grpc-message` of it, and `grpc-status` is 0 unless `headers` has one.
     pub body: Vec<u8>,
-    /// What the access log shows as the reason. Envoy has no spaces there.
+    /// What the access log shows as the reason. It wants no spaces.
     pub details: Cow<'static, str>,
+    /// Whether even the answer to a gRPC call is to be as it stands here. Then the access log does not show `details`: Envoy has no
+    /// place for both.
+    pub verbatim: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -144,21 +150,13 @@ impl<'a> Stream<'a> {
         })
     }
 
-    /// Dynamic metadata of the stream that is text.
+    /// What the token says that Envoy's `jwt_authn` has verified: its payload, as JSON. `None` if there is none, or if nobody has
+    /// put it here: see docs/native.md. No client can write it.
+    ///
+    /// (Envoy lets a module read text and numbers of dynamic metadata, but nothing that lies within something, as a claim does.)
     #[must_use]
-    pub fn metadata(&self, namespace: &str, key: &str) -> Option<&[u8]> {
-        self.bytes(|value| {
-            // SAFETY: the stream is there, and the pointers are good for the call.
-            unsafe {
-                raw::envoy_dynamic_module_callback_http_get_metadata_string(
-                    self.envoy,
-                    raw::DYNAMIC_METADATA,
-                    namespace.as_bytes().into(),
-                    key.as_bytes().into(),
-                    value,
-                )
-            }
-        })
+    pub fn jwt_payload(&self) -> Option<&[u8]> {
+        self.filter_state(JWT_PAYLOAD)
     }
 
     /// What a call lends, if it is true.
@@ -244,20 +242,30 @@ impl<'a> Stream<'a> {
 /// # Safety
 /// The stream is there, and nothing of the module's stream is borrowed: Envoy may call its hooks, and end it, before this returns.
 pub(super) unsafe fn send(stream: EnvoyStream, reply: &Reply) {
-    let headers: Vec<_> = reply
-        .headers
-        .iter()
+    let status = reply.status.to_string();
+    let mut headers = Vec::with_capacity(reply.headers.len() + 1);
+    if reply.verbatim {
+        headers.push((":status", &status));
+    }
+    headers.extend(reply.headers.iter().map(|(name, value)| (&**name, value)));
+    let headers: Vec<_> = headers
+        .into_iter()
         .map(|(name, value)| OurHeader { name: name.as_bytes().into(), value: value.as_bytes().into() })
         .collect();
-    // SAFETY: the pointers are good for the call, in which Envoy copies what it needs.
+    let (all, count) = (headers.as_ptr(), headers.len());
+    let body = OurBytes::from(&*reply.body);
+    // SAFETY: the pointers are good for the calls, in which Envoy copies what it needs. If headers lead to the stream's end, Envoy
+    // keeps its own object until the hook returns, and takes no data for it.
     unsafe {
-        raw::envoy_dynamic_module_callback_http_send_response(
-            stream,
-            reply.status.into(),
-            headers.as_ptr(),
-            headers.len(),
-            OurBytes::from(&*reply.body),
-            reply.details.as_bytes().into(),
-        );
+        if reply.verbatim {
+            let is_all = reply.body.is_empty();
+            raw::envoy_dynamic_module_callback_http_send_response_headers(stream, all, count, is_all);
+            if !is_all {
+                raw::envoy_dynamic_module_callback_http_send_response_data(stream, body, true);
+            }
+        } else {
+            let (status, details) = (reply.status.into(), reply.details.as_bytes().into());
+            raw::envoy_dynamic_module_callback_http_send_response(stream, status, all, count, body, details);
+        }
     }
 }
