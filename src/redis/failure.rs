@@ -7,7 +7,7 @@ pub enum Failure {
     Timeout,
     /// There was no connection, or it broke.
     Connection,
-    /// The proxy knows no cluster of the configured name.
+    /// The proxy knows no cluster of the configured name, or the sentinels no master of it.
     NoCluster,
     /// The answer was cut short, or is not what the script returns.
     Reply,
