@@ -5,5 +5,14 @@
 //! - [`module`] is what stands behind it: a policy, and what becomes of its requests.
 
 pub mod abi;
+mod at;
+mod call;
+mod console;
+mod envoy;
+mod gate;
 pub mod jwt;
+mod logger;
+mod meter;
 pub mod module;
+mod redis;
+mod tables;

@@ -1,35 +1,54 @@
-//! A policy at work in Envoy.
+//! What a configuration makes of the module: a gate, or the console.
 
-use tollgate::config::{self, Config as Policy, Failure};
+use tollgate::config::Failure;
 use tollgate::metrics;
 
-use crate::abi::{Next, Opening, Plugin, Request, Stream};
+use crate::abi::{Config, Next, Opening, Plugin, Request, Stream, Then};
+use crate::call::Call;
+use crate::console::{Console, Visit};
+use crate::gate::Gate;
+use crate::logger;
 
-/// One policy, shared by all workers.
-pub struct Module {
-    failure: Failure,
+/// One configuration, which all workers share.
+pub struct Module(Role);
+
+enum Role {
+    /// It judges requests.
+    Gate(Gate),
+    /// It answers operators.
+    Console(Console),
 }
 
 impl Plugin for Module {
     type Request = Passage;
 
     fn open(at: &mut Opening<'_>) -> Result<Self, String> {
-        let document = at.document();
-        if let Some(console) = config::console(document, &environment_variable) {
-            console.map_err(|error| error.to_string())?;
-            return Ok(Self { failure: Failure::Deny });
+        logger::install();
+        match Console::open(at) {
+            Some(console) => Ok(Self(Role::Console(console?))),
+            None => Ok(Self(Role::Gate(Gate::open(at)?))),
         }
-        let policy =
-            Policy::parse_with(document, &environment_variable).map_err(|error| error.to_string())?;
-        Ok(Self { failure: policy.failure })
     }
 
     fn request(&self) -> Passage {
-        Passage
+        Passage(match self.0 {
+            Role::Gate(_) => Kind::Call(Call::default()),
+            Role::Console(_) => Kind::Visit(Visit::default()),
+        })
+    }
+
+    fn on_scheduled(&self, config: Config<'_>, _event: u64) {
+        if let Role::Gate(gate) = &self.0 {
+            gate.meter().collect(config);
+        }
     }
 
     fn failure(&self) -> Failure {
-        self.failure
+        match &self.0 {
+            Role::Gate(gate) => gate.failure(),
+            // Behind it there is no application.
+            Role::Console(_) => Failure::Deny,
+        }
     }
 
     fn panics(name: &[u8]) -> String {
@@ -37,18 +56,64 @@ impl Plugin for Module {
     }
 }
 
-/// What Envoy's own environment has under this name.
-fn environment_variable(name: &str) -> Option<Vec<u8>> {
-    std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes)
-}
+/// One request.
+pub struct Passage(Kind);
 
-/// One request's way through it.
-pub struct Passage;
+enum Kind {
+    Call(Call),
+    Visit(Visit),
+}
 
 impl Request for Passage {
     type Plugin = Module;
 
-    fn on_request_headers(&mut self, _plugin: &Module, _at: &mut Stream<'_>, _end: bool) -> Next {
-        Next::Continue
+    fn on_request_headers(&mut self, module: &Module, at: &mut Stream<'_>, end: bool) -> Next {
+        match (&mut self.0, &module.0) {
+            (Kind::Call(call), Role::Gate(gate)) => gate.counted(at, |at| call.on_request_headers(gate, at)),
+            (Kind::Visit(visit), Role::Console(console)) => visit.on_request_headers(console, at, end),
+            _ => Next::Continue,
+        }
+    }
+
+    fn on_request_body(&mut self, module: &Module, at: &mut Stream<'_>, end: bool) -> Next {
+        match (&mut self.0, &module.0) {
+            (Kind::Visit(visit), Role::Console(console)) => visit.on_request_body(console, at, end),
+            _ => Next::Continue,
+        }
+    }
+
+    fn on_request_trailers(&mut self, module: &Module, _at: &mut Stream<'_>) -> Next {
+        match (&mut self.0, &module.0) {
+            (Kind::Visit(visit), Role::Console(console)) => visit.on_request_trailers(console),
+            _ => Next::Continue,
+        }
+    }
+
+    fn on_response_headers(&mut self, module: &Module, at: &mut Stream<'_>, end: bool) {
+        if let (Kind::Call(call), Role::Gate(gate)) = (&mut self.0, &module.0) {
+            gate.counted(at, |at| call.on_response_headers(gate, at, end));
+        }
+    }
+
+    fn on_response_trailers(&mut self, module: &Module, at: &mut Stream<'_>) {
+        if let (Kind::Call(call), Role::Gate(gate)) = (&mut self.0, &module.0) {
+            gate.counted(at, |at| call.on_response_trailers(gate, at));
+        }
+    }
+
+    fn on_scheduled(&mut self, module: &Module, at: &mut Stream<'_>, _event: u64) -> Then {
+        match (&mut self.0, &module.0) {
+            (Kind::Call(call), Role::Gate(gate)) => gate.counted(at, |at| call.on_scheduled(gate, at)),
+            (Kind::Visit(visit), Role::Console(console)) => visit.on_scheduled(console),
+            _ => Then::Nothing,
+        }
+    }
+
+    fn on_complete(&mut self, module: &Module, at: &mut Stream<'_>) {
+        match (&mut self.0, &module.0) {
+            (Kind::Call(call), Role::Gate(gate)) => gate.counted(at, |at| call.on_complete(gate, at)),
+            (Kind::Visit(visit), Role::Console(console)) => visit.on_complete(console),
+            _ => {}
+        }
     }
 }

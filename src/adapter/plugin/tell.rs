@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Plugin;
 use crate::adapter::host::Host;
 use crate::client::{Cause, Client};
-use crate::redis::Refusal;
+use crate::redis::{Failure, Refusal};
 use crate::request::Request;
 use crate::store::Topic;
 
@@ -20,14 +20,28 @@ const FUNNEL: &Topic = b"all from one src";
 impl<H: Host> Plugin<H> {
     /// Tells the log what Redis said, for each kind of refusal once a minute.
     pub(super) fn tell_refusal(&self, refusal: &Refusal) {
+        if self.is_news(refusal.failure) {
+            log::warn!("Redis refuses ({}): {}", refusal.failure.name(), refusal.text);
+        }
+    }
+
+    /// Whether the log was not told of such a failure within the last minute. It is told now.
+    fn is_news(&self, failure: Failure) -> bool {
         let now = self.host.now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.iter().any(|(failure, at)| *failure == refusal.failure && now.since(*at) < EACH) {
-            return;
+        if told.iter().any(|(known, at)| *known == failure && now.since(*at) < EACH) {
+            return false;
         }
-        told.retain(|(failure, _)| *failure != refusal.failure);
-        told.push((refusal.failure, now));
-        log::warn!("Redis refuses ({}): {}", refusal.failure.name(), refusal.text);
+        told.retain(|(known, _)| *known != failure);
+        told.push((failure, now));
+        true
+    }
+
+    /// Tells the log why there is no connection to Redis, for each kind of failure once a minute.
+    pub fn tell_trouble(&self, failure: Failure, reason: &str) {
+        if self.is_news(failure) {
+            log::warn!("Redis cannot be asked ({}): {reason}", failure.name());
+        }
     }
 
     /// Tells the log, once for all workers, when every client seems to arrive from one address.

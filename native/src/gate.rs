@@ -1,0 +1,71 @@
+//! A policy at work.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tollgate::adapter::{A_MOMENT, InForce, Plugin};
+use tollgate_wire::{Thread, Timer};
+
+use tollgate::config::Failure;
+
+use crate::abi::{Opening, Stream, concurrency, is_validating};
+use crate::envoy::Envoy;
+use crate::meter::Meter;
+
+/// A policy at work, which all workers share.
+pub(crate) struct Gate {
+    plugin: Arc<Plugin<Envoy>>,
+    /// What is done now and then while it is in force. None where Envoy only looks whether its configuration is right.
+    _in_force: Option<Timer>,
+}
+
+impl Gate {
+    /// Takes a policy into use; or says why not.
+    pub(crate) fn open(at: &mut Opening<'_>) -> Result<Self, String> {
+        let meter = Meter::default();
+        let envoy = Envoy { name: at.name().to_owned(), meter: meter.clone(), papers: Arc::default() };
+        let plugin = Arc::new(Plugin::open(envoy, at.document())?);
+        let scheduler = at.scheduler();
+        meter.make(at.config(), scheduler);
+        if let Some(link) = plugin.link() {
+            link.wire().belong_to(&plugin);
+        }
+        let in_force = if is_validating() { None } else { Some(watch(&plugin, at.document())?) };
+        Ok(Self { plugin, _in_force: in_force })
+    }
+
+    pub(crate) fn plugin(&self) -> &Plugin<Envoy> {
+        &self.plugin
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.plugin.host().meter
+    }
+
+    /// What becomes of a request if the module itself fails.
+    pub(crate) fn failure(&self) -> Failure {
+        self.plugin.gate().config().failure
+    }
+
+    /// Lets a hook do its work, and hands what it has counted to Envoy.
+    pub(crate) fn counted<R>(&self, at: &mut Stream<'_>, work: impl FnOnce(&mut Stream<'_>) -> R) -> R {
+        let result = work(at);
+        self.meter().flush(at.config());
+        result
+    }
+}
+
+/// Has done what is to be done now and then.
+fn watch(plugin: &Arc<Plugin<Envoy>>, document: &[u8]) -> Result<Timer, String> {
+    // Its workers, and its main thread.
+    let in_force = InForce::new(plugin, document.to_owned(), concurrency() + 1);
+    let thread = Thread::of_process().map_err(|error| {
+        format!("the system does not give Tollgate the one thread that it needs: {error}")
+    })?;
+    let in_force = Mutex::new((plugin.clone(), in_force));
+    Ok(thread.every(A_MOMENT, move || {
+        let mut in_force = in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let (plugin, in_force) = &mut *in_force;
+        in_force.on_tick();
+        plugin.host().meter.leave();
+    }))
+}
