@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from harness import ports, processes
+from harness.adapter import ADAPTER, FILTER, MODULE
 from harness.envoy import Gate
 from harness.places import repo_path
 from harness.upstream import Upstream
@@ -61,6 +62,31 @@ def open_shared_gate(tmp_path_factory, application) -> Iterator[OpenGate]:
 def unreachable_port() -> int:
     """A port that refuses connections."""
     return ports.reserve()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is not for this adapter. What touches no adapter runs once, with the filter."""
+    left_out = [item for item in items if not _is_wanted(item)]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _is_wanted(item: pytest.Item) -> bool:
+    if item.get_closest_marker("neither"):
+        return ADAPTER is FILTER
+    marker = item.get_closest_marker("only")
+    return marker is None or _wants(ADAPTER.name, *marker.args, **marker.kwargs)
+
+
+def _wants(chosen: str, adapter: str, *, because: str) -> bool:
+    """`@pytest.mark.only("filter", because="…")`"""
+    if adapter not in (FILTER.name, MODULE.name) or not because:
+        raise pytest.UsageError(f"only({adapter!r}, because={because!r}) names no adapter, or no reason")
+    return adapter == chosen
+
+
+def pytest_report_header() -> str:
+    return f"adapter: {ADAPTER.name}"
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -17,6 +17,8 @@ from harness.client import Client, fresh_token, token
 from harness.envoy import Gate
 from harness.waiting import until
 
+pytestmark = pytest.mark.only("filter", because="it is about those who ask: the service is gone")
+
 # What a client gets while the service is gone, where the proxy stays closed.
 CLOSED = {"nginx": 503, "caddy": 502, "traefik": 500, "envoy": 503}
 # Caddy gives a server that it could not reach another try after a second; the others ask each time.
@@ -141,6 +143,7 @@ STRANGE = [400, 404, 413, 429, 431, 500, 502, 503, 504]
 HANDED_ON = {"traefik": STRANGE, "envoy": [400, 404, 413, 429, 431]}
 
 
+@pytest.mark.neither
 @pytest.mark.parametrize("status", STRANGE)
 @pytest.mark.parametrize(
     ("name", "stays_open"), [*itertools.product(CLOSED, [False]), *itertools.product(OPEN, [True])]

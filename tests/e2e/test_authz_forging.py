@@ -98,7 +98,7 @@ def port(request, tmp_path_factory, application) -> Iterator[int]:
         service = stack.enter_context(Gate(tmp_path_factory.mktemp("service"), config=config))
         start, _, _ = ASKING[request.param]
         yield stack.enter_context(start(tmp_path_factory.mktemp("proxy"), service.port, application.port)).port
-        assert service.stat("wasmcustom.tollgate.requests_total.policy.tollgate.decision.malformed") == 0, "the proxy removes what it does not set"
+        assert service.metric("requests_total.policy.tollgate.decision.malformed") == 0, "the proxy removes what it does not set"
 
 
 @pytest.fixture

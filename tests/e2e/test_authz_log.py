@@ -147,6 +147,7 @@ ODD = [
 ]
 
 
+@pytest.mark.neither
 def test_each_line_of_nginx_is_json(places, application):
     """Whatever is sent, and when there is no service either."""
     service_place, proxy_place = places

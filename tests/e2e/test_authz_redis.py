@@ -38,6 +38,7 @@ def _plugin(config: dict, name: str) -> dict:
     return manager["typed_config"]["http_filters"][0]["typed_config"]["config"]
 
 
+@pytest.mark.neither
 def test_it_is_the_service_and_the_cluster():
     """What the two files have in common is the same in both."""
     both = _shipped("authz-redis.yaml")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from harness import bootstrap
+from harness.adapter import ADAPTER
 from harness.client import Client
 from harness.envoy import run_config, try_start
-from harness.places import wasm_path
 
 
 def scope(**fields) -> dict:
@@ -99,18 +100,13 @@ REFUSED = {
 }
 
 
-def errors(log: str) -> list[str]:
-    """What the filter logged as errors, without Envoy's prefix."""
-    return [line.split("wasm log", 1)[1] for line in log.splitlines() if "[error]" in line and "wasm log" in line]
-
-
 @pytest.mark.parametrize(("policy", "path", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_validation_names_the_field(tmp_path, policy, path, reason):
     code, log = try_start(tmp_path, policy, "--mode", "validate")
     assert code != 0
     assert "panicked" not in log
-    assert any(re.search(f"{path}.*({reason})", line) for line in errors(log)), "\n".join(errors(log) or [log])
-    assert not any("hunter2" in line for line in errors(log))
+    assert any(re.search(f"{path}.*({reason})", line) for line in ADAPTER.errors(log)), "\n".join(ADAPTER.errors(log) or [log])
+    assert not any("hunter2" in line for line in ADAPTER.errors(log))
 
 
 @pytest.mark.parametrize("name", ["not JSON", "a window that is none", "redis"])
@@ -118,32 +114,44 @@ def test_envoy_does_not_start(tmp_path, name):
     policy, path, reason = REFUSED[name]
     code, log = try_start(tmp_path, policy)  # returns only because Envoy gives up
     assert code != 0
-    assert any(re.search(f"{path}.*({reason})", line) for line in errors(log)), log[-4000:]
+    assert any(re.search(f"{path}.*({reason})", line) for line in ADAPTER.errors(log)), log[-4000:]
 
 
-@pytest.mark.parametrize("kind", ["google.protobuf.Struct", "xds.type.v3.TypedStruct"])
-def test_a_struct_is_told_from_bad_json(tmp_path, kind):
-    """Envoy hands it over as a protobuf message, and not as JSON. The refusal says what to write instead."""
-    policy = scope()
-    value = policy if kind.endswith("protobuf.Struct") else {"type_url": "type.googleapis.com/policy", "value": policy}
+def validate_struct(directory: Path, kind: str, policy: dict) -> tuple[int, str]:
+    """What Envoy says of a policy that does not come as a string."""
     config = bootstrap.bootstrap(
-        listeners=[bootstrap.listener(wasm_path(), policy, upstream=False, trusted_hops=0)], lds=None, upstream_port=None, http2=False
+        listeners=[bootstrap.listener(policy, upstream=False, trusted_hops=0)], lds=None, upstream_port=None, http2=False
     )
     [chain] = config["static_resources"]["listeners"][0]["filter_chains"]
-    filter = chain["filters"][0]["typed_config"]["http_filters"][0]["typed_config"]["config"]
-    kind = f"type.googleapis.com/{kind}"
-    filter["configuration"] = {"@type": kind, "value": value} if kind.endswith("protobuf.Struct") else {"@type": kind} | value
-    code, log = run_config(tmp_path, config, "--mode", "validate")
+    plugin = chain["filters"][0]["typed_config"]["http_filters"][0]["typed_config"]
+    name = {"type_url": "type.googleapis.com/policy"} if kind.endswith("TypedStruct") else {}
+    ADAPTER.set_configuration(plugin, {"@type": f"type.googleapis.com/{kind}", "value": policy} | name)
+    return run_config(directory, config, "--mode", "validate")
+
+
+@pytest.mark.only("filter", because="to a module Envoy hands it over as JSON")
+@pytest.mark.parametrize("kind", ["google.protobuf.Struct", "xds.type.v3.TypedStruct"])
+def test_a_struct_is_told_from_bad_json(tmp_path, kind):
+    """Envoy hands it over as a protobuf message. The refusal says what to write instead."""
+    code, log = validate_struct(tmp_path, kind, scope())
     assert code != 0
-    [error] = errors(log)
+    [error] = ADAPTER.errors(log)
     assert "a protobuf message" in error and "google.protobuf.StringValue" in error, error
+
+
+@pytest.mark.only("module", because="to a filter Envoy hands it over as a protobuf message")
+@pytest.mark.parametrize("kind", ["google.protobuf.Struct", "xds.type.v3.TypedStruct"])
+def test_a_struct_is_read(tmp_path, kind):
+    assert validate_struct(tmp_path, kind, scope())[0] == 0
+    code, log = validate_struct(tmp_path, kind, scope(rate="1/fortnight"))
+    assert code != 0 and "scopes.x.rate: `1/fortnight`" in log
 
 
 def test_a_reason_stays_short(tmp_path):
     """An error quotes what was written, but not a megabyte of it."""
     code, log = try_start(tmp_path, scope(rate="9" * 100_000), "--mode", "validate")
     assert code != 0
-    assert all(len(line) < 2_000 for line in errors(log))
+    assert all(len(line) < 2_000 for line in ADAPTER.errors(log))
 
 
 EVERYTHING = {
@@ -211,7 +219,7 @@ EVERYTHING = {
 def test_a_good_policy_is_accepted(tmp_path, policy):
     code, log = try_start(tmp_path, policy, "--mode", "validate")
     assert code == 0, log[-4000:]
-    assert not errors(log)
+    assert not ADAPTER.errors(log)
 
 
 def test_the_whole_grammar_serves(open_gate):

@@ -14,6 +14,8 @@ from harness.client import Client
 from harness.envoy import Gate, run_config
 from harness.places import repo_path
 
+pytestmark = pytest.mark.only("filter", because="compose/ ships the filter")
+
 WAYS = ["compose.yaml", "compose.nginx.yaml", "compose.authz.yaml", "compose.nginx-authz.yaml"]
 FILES = sorted(path.name for path in repo_path("compose").glob("*.yaml"))
 SECRET = "of-this-test-and-long-enough"

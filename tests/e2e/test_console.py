@@ -8,7 +8,6 @@ import pytest
 from harness import bootstrap
 from harness.client import Client, Connection, encode, fresh_address, fresh_token, token
 from harness.envoy import run_config
-from harness.places import wasm_path
 from harness.waiting import until
 
 _POLICY = {
@@ -105,8 +104,8 @@ def test_the_metric_says_how_many_clients_there_are(open_gate):
     for _ in range(5):
         with Client(gate.port, fresh_address()) as caller:
             assert caller.send("/").status == 200
-    until(lambda: gate.stat("wasmcustom.tollgate.store_clients") == 5)
-    assert gate.stat("wasmcustom.tollgate.store_capacity") == 64
+    until(lambda: gate.metric("store_clients") == 5)
+    assert gate.metric("store_capacity") == 64
 
 
 @pytest.mark.parametrize(
@@ -213,7 +212,7 @@ def test_tokens_open_the_door_to_whoever_shows_one(open_gate):
 )
 def test_a_console_that_is_configured_badly_is_refused(tmp_path, console, reason):
     config = bootstrap.bootstrap(
-        listeners=[bootstrap.console(wasm_path(), console)], lds=None, upstream_port=None, http2=False
+        listeners=[bootstrap.console(console)], lds=None, upstream_port=None, http2=False
     )
     code, log = run_config(tmp_path, config)
     assert code != 0 and reason in log, log[-3000:]

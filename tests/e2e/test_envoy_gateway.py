@@ -12,6 +12,8 @@ from harness.kubernetes import EnvoyGateway, another_build, manifests, renamed, 
 from harness.places import wasm_path
 from harness.waiting import until
 
+pytestmark = pytest.mark.only("filter", because="envoy-gateway/ ships the filter")
+
 
 def policy(rate: str, scope: str = "all", **rest) -> dict:
     return {"scopes": {scope: {"rate": rate, "key": "address"}}} | rest

@@ -19,6 +19,8 @@ import pytest
 from harness.places import repo_path, wasm_path
 from harness.registry import Registry
 
+pytestmark = pytest.mark.only("filter", because="the image has the filter in it")
+
 _SOURCE = "https://example.org/tollgate"
 
 

@@ -12,6 +12,8 @@ from harness.kubernetes import Istio, another_build, manifests, policies, rename
 from harness.places import repo_path
 from harness.waiting import until
 
+pytestmark = pytest.mark.only("filter", because="istio/ ships the filter")
+
 
 def policy(rate: str, scope: str = "all", **rest) -> dict:
     return {"scopes": {scope: {"rate": rate, "key": "address"}}} | rest

@@ -22,6 +22,8 @@ from harness.places import repo_path, wasm_path
 from harness.redis import Redis
 from harness.waiting import until
 
+pytestmark = pytest.mark.only("filter", because="kubernetes/ ships the filter")
+
 _BASE, _REDIS = repo_path("kubernetes", "base"), repo_path("kubernetes", "redis")
 _VERSIONS = ["1.35", "1.37"]
 _NAME = {"app.kubernetes.io/name": "tollgate"}

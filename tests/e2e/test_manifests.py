@@ -17,6 +17,8 @@ import pytest
 from harness.kubernetes import manifests, policies
 from harness.places import cli_path, repo_path
 
+pytestmark = pytest.mark.neither
+
 _FILES = sorted(path for folder in ("istio", "envoy-gateway") for path in repo_path(folder).glob("*.yaml"))
 
 # Everything but policies. (A dictionary has these fields and no others, a list any number of its one form.)

@@ -11,6 +11,8 @@ import pytest
 from harness.ngx_wasm import Worker, Zone
 from harness.places import repo_path
 
+pytestmark = pytest.mark.only("filter", because="nginx loads the filter, and has no other way to do so")
+
 POLL = "/api/v2/jobs/?ids_only=1"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import shipped
+from harness.adapter import ADAPTER, FILTER, MODULE
 from harness.client import Client, Header, fresh_address
 from harness.envoy import Gate
 from harness.places import cli_path, repo_path
@@ -73,13 +74,13 @@ class Night:
         return done.stdout
 
 
-@pytest.fixture(params=["inline", "authz", "redis"])
+@pytest.fixture(params=["inline", "authz", "redis"] if ADAPTER is FILTER else ["inline"])
 def newcomers_night(request, tmp_path):
     """The same, with what `scripts/run` serves."""
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(_ASKED if request.param == "authz" else {"scopes": _SCOPES}))
     with ExitStack() as stack:
-        arguments = ["--config", str(policy)]
+        arguments = ["--config", str(policy), *(["--native"] if ADAPTER is MODULE else [])]
         if request.param == "authz":
             arguments.append("--authz")
         if request.param == "redis":
@@ -167,7 +168,8 @@ def test_what_is_typed_about_the_log_prints_something(tmp_path, application):
 def _said() -> list[str]:
     """What stands in the sources as a line for the log: of each the first piece of some length, without what is filled in."""
     pieces = []
-    for file in sorted(repo_path("src", "filter").rglob("*.rs")):
+    sources = [repo_path("src", "filter"), repo_path("src", "adapter"), repo_path("native")]
+    for file in sorted(file for source in sources for file in source.rglob("*.rs")):
         for text in re.findall(r'log::(?:info|warn|error)!\(\s*"((?:[^"\\]|\\.)*)"', file.read_text(), re.DOTALL):
             plain = re.sub(r"\\\n\s*", "", text)
             found = [piece.strip(" ;") for piece in re.split(r"\{[^}]*\}", plain)]
@@ -179,6 +181,7 @@ def _fold(text: str) -> str:
     return re.sub(r"[`…\s]+", " ", text)
 
 
+@pytest.mark.neither
 def test_each_line_of_the_log_is_explained():
     explained = _fold(_section("What each log line means"))
     pieces = _said()
@@ -193,6 +196,7 @@ def _anchors(file: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.neither
 def test_each_link_leads_somewhere():
     here = repo_path("docs", "operations.md")
     links = re.findall(r"\]\(([^)]*)\)", _RUNBOOK)

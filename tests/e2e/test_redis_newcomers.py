@@ -89,7 +89,7 @@ def test_no_more_become_known_than_one_address_may_bring(redis, open_gate, appli
         with Client(gates[number % 2].port, address) as caller:
             statuses[caller.send("/", token(fresh_token())).status] += 1
     assert statuses == {200: 7 + ANON, 429: 100 - 7 - ANON}
-    assert sum(gate.stat("wasmcustom.tollgate.credentials_held_back_total.policy.tollgate") for gate in gates) == ANON
+    assert sum(gate.metric("credentials_held_back_total.policy.tollgate") for gate in gates) == ANON
     keys = [key for key in redis.keys() if key.startswith("few:")]
     assert len(keys) <= 1 + 7 + ANON
     assert all(0 < redis.command("PTTL", key) <= 340_000 for key in keys)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness import shipped
+from harness.adapter import ADAPTER
 from harness.client import Client, fresh_token, token
 from harness.envoy import run_config
 from harness.redis import Redis
@@ -41,12 +42,12 @@ def test_they_are_those_that_could_stand_in_the_policy(redis, open_gate):
 def test_they_are_shown_nowhere(redis, open_gate):
     config = shipped.redis([redis.port], POLICY, with_environment=True, timeout="5s")
     gate = open_gate(config=config, environment=ENVIRONMENT)
-    gate.set_log_level("wasm", "trace")
+    gate.set_log_level(ADAPTER.component, "trace")
     with Client(gate.port) as caller:
         assert caller.statuses(31, "/", token(fresh_token())) == {200: 30, 429: 1}
     pages = ["/config_dump?include_eds", "/stats", "/stats/prometheus", "/clusters", "/listeners", "/server_info"]
     shown = [gate.admin(page) for page in pages] + [gate.log()]
-    assert "TOLLGATE_SECRET" in shown[0] and "[trace][wasm]" in shown[-1], "they are told much"
+    assert "TOLLGATE_SECRET" in shown[0] and ADAPTER.calls in shown[-1], "they are told much"
     for page in shown:
         assert PASSWORD not in page and shipped.SECRET not in page
 
@@ -68,6 +69,7 @@ def test_envoy_does_not_start_without_them(tmp_path, unreachable_port, environme
     assert not any(value in log for value in environment.values() if value)
 
 
+@pytest.mark.only("filter", because="a module sees all of Envoy's environment")
 def test_nor_without_the_filter_seeing_them(tmp_path, unreachable_port):
     """What is set for Envoy, but not listed for the filter."""
     config = shipped.redis([unreachable_port], POLICY, with_environment=True)
@@ -77,6 +79,7 @@ def test_nor_without_the_filter_seeing_them(tmp_path, unreachable_port):
     assert "`TOLLGATE_REDIS_PASSWORD` is not set" in log and "vm_config.environment_variables.host_env_keys" in log, log[-4000:]
 
 
+@pytest.mark.only("filter", because="a module sees all of Envoy's environment")
 def test_a_live_update_may_change_what_the_filter_sees(open_gate):
     gate = open_gate(POLICY, watched=True)
     gate.expect_error("store.redis.secret")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from harness.bootstrap import wasm_filter
 from harness.client import Client, fresh_token, token
-from harness.layouts import side_by_side
+from harness.layouts import side_by_side, typed
 from harness.waiting import until
 
 
@@ -154,8 +152,8 @@ def test_the_log_says_what_is_in_force_once(open_gate):
         until(lambda: len(said(gate)) == number)
         # As long as Envoy keeps the old one, it would only take it up again.
         until(lambda: not gate.stat("listener_manager.total_filter_chains_draining"))
-    missing = wasm_filter(Path("/nowhere.wasm"), policy("1/h"))
-    gate.refuse_update(policy("12/h"), lambda filters: filters.insert(1, missing | {"name": "another"}))
+    broken = typed("filters.http.lua.v3.Lua", default_source_code={"inline_string": "this is no Lua"})
+    gate.refuse_update(policy("12/h"), lambda filters: filters.insert(1, {"name": "another", "typed_config": broken}))
     gate.update(policy("13/h"))
     until(lambda: "13/h" in said(gate))
     assert said(gate) == ["10/h", "11/h", "10/h", "13/h"]

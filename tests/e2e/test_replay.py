@@ -161,6 +161,7 @@ LOGS = {
 }
 
 
+@pytest.mark.only("filter", because="it is about the logs of those who ask")
 @pytest.mark.parametrize("which", list(LOGS))
 def test_proxies_that_ask(tmp_path, application, which):
     rng = random.Random(11)

@@ -12,9 +12,10 @@ import pytest
 from harness import chromium
 from harness.places import cli_path
 
-pytestmark = pytest.mark.skipif(
-    chromium.path() is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.skipif(chromium.path() is None, reason="Chromium is not installed (Debian: apt-get install chromium)"),
+    pytest.mark.neither,
+]
 
 HOSTILE = "</script><img src=http://192.0.2.1/x onerror=\"document.title='broken'\">"
 POLICY = {

@@ -1,16 +1,18 @@
-"""A credential stays where it is: it is not found in shared data, the log, the metrics or any reply, in no spelling."""
+"""A credential stays where it is: it is not found in what is stored of clients, the log, the metrics or any reply, in no spelling."""
 
 from __future__ import annotations
 
 import base64
 import json
 
+import pytest
+
 from harness import http2, shipped
+from harness.adapter import ADAPTER, FILTER
 from harness.client import Client, Reply, fresh_address
 from harness.envoy import Gate
 from harness.http2 import Http2Reply
-from harness.layouts import add_peek
-from harness.peek import Peek
+from harness.peek import Peek, add_peek
 from harness.upstream import told
 
 CAPACITY = 1024
@@ -104,18 +106,19 @@ def traffic(gate: Gate) -> list[bytes]:
     return [told_of(reply) for reply in replies]
 
 
-def test_no_credential_leaves_the_filter(tmp_path, application):
+def test_no_credential_leaves_the_gate(tmp_path, application):
     config = shipped.inline(application.port, json.dumps(POLICY))
     add_peek(config)
     with Gate(tmp_path, config=config) as gate:
-        gate.set_log_level("wasm", "trace")
+        gate.set_log_level(ADAPTER.component, "trace")
         replies = traffic(gate)
-        gate.set_log_level("wasm", "warning")
-        shared = Peek(gate, CAPACITY).dump()
+        gate.set_log_level(ADAPTER.component, "warning")
+        # A module's memory is Envoy's, which has every request in it anyway.
+        shared = Peek(gate, CAPACITY).dump() if ADAPTER is FILTER else {}
+        assert len(shared) > 10 or ADAPTER is not FILTER
         pages = [gate.admin(page) for page in ("/stats", "/stats/prometheus", "/config_dump", "/clusters")]
     log = gate.log()  # ended, and so written to the end
 
-    assert len(shared) > 10
     assert found(b"".join(name.encode() + value for name, value in shared.items())) == []
     assert found(b"\n".join(replies)) == []
     assert found(log.encode()) == []
@@ -125,9 +128,10 @@ def test_no_credential_leaves_the_filter(tmp_path, application):
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert len(lines) == len(replies)
     assert {line["path"] for line in lines} == {"/page"}
-    assert "[trace][wasm]" in log
+    assert ADAPTER.calls in log
 
 
+@pytest.mark.neither
 def test_the_search_would_find_them():
     """In each spelling, within other things."""
     for name, secret in SECRETS.items():

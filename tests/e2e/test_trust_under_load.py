@@ -64,7 +64,7 @@ def test_sprayed_credentials_are_worth_one_address(gate, application):
     with Client(gate.port) as caller:
         for _, credential in users + neighbours:
             assert caller.send("/", credential).status == 200
-    before, evicted = table.clients(), gate.stat("wasmcustom.tollgate.store_evicted_total")
+    before, evicted = table.clients(), gate.metric("store_evicted_total")
 
     spray.start()
     callers = [(Client(gate.port, address), credential) for address, credential in users + neighbours]
@@ -77,7 +77,7 @@ def test_sprayed_credentials_are_worth_one_address(gate, application):
     assert spray.statuses == {401: ANON, 429: 10_000 - ANON}
     assert sum(seen.target == "/sprayed" for seen in application.seen) == ANON
     assert len(table.clients() - before) == 1
-    assert gate.stat("wasmcustom.tollgate.store_evicted_total") == evicted
+    assert gate.metric("store_evicted_total") == evicted
     # And the spray has used up its address, for whoever comes there without an accepted credential.
     with Client(gate.port, spray.address) as caller:
         assert caller.send().status == caller.send("/", token(fresh_token())).status == 429

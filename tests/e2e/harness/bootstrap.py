@@ -5,38 +5,23 @@ That the filter holds on its own is shown with this; what is shipped is tested f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from harness.adapter import ADAPTER
 
 _TYPES = "type.googleapis.com/envoy.extensions"
 _HCM = f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 
-def wasm_filter(wasm: Path, policy: Any) -> dict:
-    """The filter; `policy` is a dictionary, or a string that is passed as it is (broken JSON, say), or None for no
-    configuration at all."""
-    config = {
-        "name": "tollgate",
-        "vm_config": {
-            "vm_id": "tollgate",
-            "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": str(wasm)}},
-        },
-        "failure_policy": "FAIL_RELOAD",
-    }
-    if policy is not None:
-        text = policy if isinstance(policy, str) else json.dumps(policy)
-        config["configuration"] = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text}
-    return {
-        "name": "tollgate",
-        "typed_config": {"@type": f"{_TYPES}.filters.http.wasm.v3.Wasm", "config": config},
-    }
+def gate_filter(policy: Any) -> dict:
+    """The gate, as an HTTP filter."""
+    return {"name": "tollgate", "typed_config": ADAPTER.plugin("tollgate", policy)}
 
 
-def listener(wasm: Path, policy: Any, *, upstream: bool, trusted_hops: int) -> dict:
-    """On IPv4 and IPv6 loopback, ports picked by the kernel."""
+def listener(policy: Any, *, upstream: bool, trusted_hops: int) -> dict:
+    """On IPv4 and IPv6 loopback, ports picked by the kernel. `policy`: see `Filter.plugin`."""
     reply = {"status": 200, "body": {"inline_string": "hello\n"}}
     action = {"route": {"cluster": "application", "timeout": "0s"}} if upstream else {"direct_response": reply}
     manager = {
@@ -51,7 +36,7 @@ def listener(wasm: Path, policy: Any, *, upstream: bool, trusted_hops: int) -> d
             ]
         },
         "http_filters": [
-            wasm_filter(wasm, policy),
+            gate_filter(policy),
             {"name": "router", "typed_config": {"@type": f"{_TYPES}.filters.http.router.v3.Router"}},
         ],
     }
@@ -63,24 +48,15 @@ def listener(wasm: Path, policy: Any, *, upstream: bool, trusted_hops: int) -> d
     }
 
 
-def console(wasm: Path, settings: Any) -> dict:
+def console(settings: Any) -> dict:
     """The console, on a port picked by the kernel."""
-    plugin = wasm_filter(wasm, {"console": settings})
-    config = plugin["typed_config"]["config"] | {"name": "tollgate-console", "allow_on_headers_stop_iteration": True}
-    # Another virtual machine, but the same counters.
-    text = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "console"}
-    config["vm_config"] = config["vm_config"] | {"configuration": text}
-    tokens = settings.get("tokens", {}).values() if isinstance(settings, dict) else []
-    if names := [token["environment_variable"] for token in tokens if isinstance(token, dict)]:
-        config["vm_config"]["environment_variables"] = {"host_env_keys": names}
-    plugin["typed_config"]["config"] = config
     manager = {
         "@type": _HCM,
         "stat_prefix": "console",
         "use_remote_address": True,
         "route_config": {"virtual_hosts": []},
         "http_filters": [
-            plugin | {"name": "console"},
+            {"name": "console", "typed_config": ADAPTER.console(settings)},
             {"name": "router", "typed_config": {"@type": f"{_TYPES}.filters.http.router.v3.Router"}},
         ],
     }

@@ -14,27 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from harness import bootstrap, processes
-from harness.places import envoy_path, wasm_path
+from harness.adapter import ADAPTER
+from harness.places import envoy_path
 
 _PATIENCE = 60.0  # seconds; far more than any start takes, so that only a hang ends here
-_LOG_LEVELS = ["--log-level", "warning", "--component-log-level", "wasm:info"]
+_LOG_LEVELS = ["--log-level", "warning", "--component-log-level", f"{ADAPTER.component}:info"]
 
 # What a healthy gate never writes. Errors of the filter itself are listed too; a test that provokes one says so.
-_ALARMS = re.compile(
-    r"\[critical\]|panicked|Function: proxy_on|Plugin failed|Uncaught RuntimeError|Segmentation fault|\[error\]\[wasm\]"
-)
+_ALARMS = re.compile(rf"\[critical\]|panicked|Segmentation fault|\[error\]\[{ADAPTER.component}\]|{ADAPTER.alarms}")
 
-# What stays at zero: a virtual machine that had to be started again, and counters that could not be used.
-_TROUBLES = [
-    "wasm.tollgate.vm_reload",
-    "wasmcustom.tollgate.store_contended_total",
-    "wasmcustom.tollgate.store_corrupt_total",
-    "wasmcustom.tollgate.store_failed_total",
-    "wasmcustom.tollgate.store_unsettled_total",
-]
-
-# What Envoy itself says when the filter refuses a configuration.
-_REFUSAL = ["Failed to configure base Wasm plugin", "failed to load"]
+# Counters of the gate's that stay at zero: those of a table that could not be used.
+_TROUBLES = ["store_contended_total", "store_corrupt_total", "store_failed_total", "store_unsettled_total"]
 
 
 class Gate:
@@ -77,7 +67,7 @@ class Gate:
                 self._write_listener(self._listener(policy))
             config = bootstrap.bootstrap(
                 listeners=None if watched else [self._listener(policy)],
-                consoles=[] if console is None else [bootstrap.console(wasm_path(), console)],
+                consoles=[] if console is None else [bootstrap.console(console)],
                 lds=self._lds if watched else None,
                 upstream_port=upstream_port,
                 http2=http2_upstream,
@@ -123,12 +113,15 @@ class Gate:
         if self._killed:
             return
         died = self._process.poll()
-        troubles = [] if died else [name for name in _TROUBLES if self.stat(name)]
+        troubles = [] if died else self._troubles()
         self._stop()
         assert died is None, f"Envoy had died with {died}\n{self.log()[-4000:]}"
         alarms = [line for line in self.log().splitlines() if _ALARMS.search(line) and not self._is_expected(line)]
         assert not alarms, "Envoy's log shows:\n" + "\n".join(alarms[:20])
         assert not troubles, f"counted: {troubles}"
+
+    def _troubles(self) -> list[str]:
+        return [name for name in ADAPTER.troubles if self.stat(name)] + [name for name in _TROUBLES if self.metric(name)]
 
     def _stop(self) -> None:
         processes.end(self._process)
@@ -200,8 +193,12 @@ class Gate:
                 return int(value)
         return 0
 
+    def metric(self, name: str) -> int:
+        """One of the gate's own, such as `store_clients`."""
+        return self.stat(f"{ADAPTER.metrics}.tollgate.{name}")
+
     def decisions(self, scope: str, decision: str) -> int:
-        return self.stat(f"wasmcustom.tollgate.scope_requests_total.policy.tollgate.scope.{scope}.decision.{decision}")
+        return self.metric(f"scope_requests_total.policy.tollgate.scope.{scope}.decision.{decision}")
 
     @property
     def port(self) -> int:
@@ -237,7 +234,7 @@ class Gate:
 
     def refuse_update(self, policy: Any, change: Callable[[list[dict]], None] | None = None) -> None:
         """The same, for what has to be refused; returns when Envoy has done so."""
-        self._expected_errors += _REFUSAL
+        self._expected_errors += ADAPTER.refusal
         before = self.stat("listener_manager.lds.update_rejected")
         self._write_listener(self._listener(policy), change)
         self._until(lambda: self.stat("listener_manager.lds.update_rejected") > before, "the refusal")
@@ -251,13 +248,13 @@ class Gate:
         temporary.replace(self._lds)  # Envoy watches for a move
 
     def _listener(self, policy: Any) -> dict:
-        return bootstrap.listener(wasm_path(), policy, upstream=self._has_upstream, trusted_hops=self._trusted_hops)
+        return bootstrap.listener(policy, upstream=self._has_upstream, trusted_hops=self._trusted_hops)
 
 
 def try_start(directory: Path, policy: Any, *arguments: str) -> tuple[int, str]:
     """Runs Envoy on a policy that it should refuse, or with `--mode validate`. → its exit code and its log."""
     config = bootstrap.bootstrap(
-        listeners=[bootstrap.listener(wasm_path(), policy, upstream=False, trusted_hops=0)],
+        listeners=[bootstrap.listener(policy, upstream=False, trusted_hops=0)],
         lds=None,
         upstream_port=None,
         http2=False,
@@ -292,5 +289,6 @@ def run_config(
 
 
 def _environment(more: dict[str, str] | None) -> dict[str, str]:
-    """This process' own, without what is meant for a filter, and more."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("TOLLGATE_")} | (more or {})
+    """This process' own, without what is meant for the gate, and more."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("TOLLGATE_")}
+    return own | ADAPTER.environment | (more or {})

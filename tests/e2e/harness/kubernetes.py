@@ -68,7 +68,7 @@ def with_policy(manifest: dict, policy: dict) -> dict:
 
 def listener(name: str, filters: list[dict], manager: dict, route: dict | None = None) -> dict:
     """On a port picked by the kernel, with these filters and these settings of the connection manager, in front of the application."""
-    made = bootstrap.listener(wasm_path(), None, upstream=True, trusted_hops=0)
+    made = bootstrap.listener(None, upstream=True, trusted_hops=0)
     made["name"] = name
     del made["additional_addresses"]
     inside = made["filter_chains"][0]["filters"][0]["typed_config"]

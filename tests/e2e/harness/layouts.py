@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness import bootstrap
-from harness.peek import peek_wasm
-from harness.places import wasm_path
+from harness.peek import add_peek
 
 
 def layout(
@@ -24,8 +23,8 @@ def layout(
 ) -> dict:
     """The tests' own bootstrap, for `Gate(config=…)`, with HTTP filters `before` and `after` Tollgate, what they are
     told for the one route, more `route` (its timeout, say), `http2` to the application, WebSockets let through, and a
-    listener that shows shared data, see `harness.peek`."""
-    gate = bootstrap.listener(wasm_path(), policy, upstream=upstream_port is not None, trusted_hops=trusted_hops)
+    listener that shows who has a record, see `harness.peek`."""
+    gate = bootstrap.listener(policy, upstream=upstream_port is not None, trusted_hops=trusted_hops)
     manager = _manager(gate)
     tollgate, router = manager["http_filters"]
     manager["http_filters"] = [*(before or []), tollgate, *(after or []), router]
@@ -46,19 +45,10 @@ def side_by_side(policies: dict[str, Any], *, upstream_port: int) -> dict:
     """A bootstrap with a listener of each of these names and policies; they share their counters."""
     listeners = []
     for name, policy in policies.items():
-        listener = bootstrap.listener(wasm_path(), policy, upstream=True, trusted_hops=0)
+        listener = bootstrap.listener(policy, upstream=True, trusted_hops=0)
         _manager(listener)["stat_prefix"] = listener["name"] = name
         listeners.append(listener)
     return bootstrap.bootstrap(listeners=listeners, lds=None, upstream_port=upstream_port, http2=False)
-
-
-def add_peek(config: dict) -> None:
-    """Gives a bootstrap a listener that shows shared data, see `harness.peek`."""
-    listener = bootstrap.listener(peek_wasm(), None, upstream=False, trusted_hops=0)
-    manager = _manager(listener)
-    manager["stat_prefix"] = listener["name"] = "peek"
-    manager["http_filters"][0]["typed_config"]["config"]["name"] = "peek"
-    config["static_resources"]["listeners"].append(listener)
 
 
 def typed(kind: str, **fields: Any) -> dict:

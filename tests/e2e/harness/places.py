@@ -16,6 +16,14 @@ def wasm_path() -> Path:
     return path
 
 
+def module_path() -> Path:
+    """Envoy looks for a module by its name: the file is called libtollgate.so."""
+    path = Path(os.environ.get("TOLLGATE_MODULE") or _REPO / "target/libtollgate.so").resolve()
+    if not path.exists():
+        raise RuntimeError(f"no module at {path}: build it with scripts/build --native, or set TOLLGATE_MODULE")
+    return path
+
+
 def envoy_path() -> str:
     ours = _REPO / "target/venv/bin/envoy"
     found = os.environ.get("TOLLGATE_ENVOY") or (str(ours) if ours.exists() else shutil.which("envoy"))

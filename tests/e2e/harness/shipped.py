@@ -1,4 +1,5 @@
-"""The configurations that are shipped in `envoy/`, with nothing changed but what differs on every machine."""
+"""The configurations that are shipped in `envoy/`, with nothing changed but what differs on every machine. Where there is none for the
+module, the filter's has the module in its place, see `harness.as_module`."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from harness.adapter import ADAPTER, FILTER, MODULE, Filter, Module, gates
+from harness.as_module import as_module
 from harness.places import repo_path, wasm_path
 
 SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -19,8 +22,10 @@ SECRET_VARIABLE, PASSWORD_VARIABLE = "TOLLGATE_SECRET", "TOLLGATE_REDIS_PASSWORD
 
 
 def inline(upstream_port: int | None = None, policy: str | None = None) -> dict:
-    """`envoy/inline.yaml`, with loopback ports, this build of the filter and, if given, this upstream and policy."""
-    return _here("inline.yaml", upstream_port=upstream_port, policy=policy)
+    """`envoy/inline.yaml`, or for the module `envoy/native.yaml`, with loopback ports, this build of the adapter and, if given, this
+    upstream and policy."""
+    file = "inline.yaml" if ADAPTER is FILTER else "native.yaml"
+    return _here(file, upstream_port=upstream_port, policy=policy)
 
 
 def authz(policy: dict | None = None, *, port: int = 0) -> dict:
@@ -47,23 +52,22 @@ def set_route(config: dict, cluster: str, options: dict) -> None:
 
 
 def add_policy(config: dict, name: str, policy: str) -> None:
-    """A second filter behind the first, with a policy of its own."""
-    manager = _manager(config)
-    first = manager["http_filters"][0]
-    second = json.loads(json.dumps(first)) | {"name": name}
-    second["typed_config"]["config"] |= {"name": name}
-    second["typed_config"]["config"]["configuration"]["value"] = policy
-    manager["http_filters"].insert(1, second)
+    """A second gate behind the first, with a policy of its own."""
+    filters = _manager(config)["http_filters"]
+    second = json.loads(json.dumps(filters[0])) | {"name": name}
+    ADAPTER.rename(second["typed_config"], name)
+    ADAPTER.configuration(second["typed_config"])["value"] = policy
+    filters.insert(1, second)
 
 
 def vm_config(config: dict) -> dict:
     """How the filter's virtual machine is made."""
-    return _plugin(config)["vm_config"]
+    return gate(config)["typed_config"]["config"]["vm_config"]
 
 
 def authz_policy() -> dict:
     """The policy in `envoy/authz.yaml`."""
-    return json.loads(_plugin(_here("authz.yaml"))["configuration"]["value"])
+    return json.loads(_configuration(_here("authz.yaml"))["value"])
 
 
 def ext_authz(service_port: int, upstream_port: int, *, stays_open: bool = False) -> dict:
@@ -96,14 +100,14 @@ def redis(
     if with_cluster:
         text = re.sub(r"(?m)^( *)#= ", r"\1", text)
     config = yaml.safe_load(text)
-    shipped = json.loads(_plugin(config)["configuration"]["value"])["store"]["redis"]
+    shipped = json.loads(FILTER.configuration(gate(config, FILTER)["typed_config"])["value"])["store"]["redis"]
     if not with_environment:
         del shipped["password"]
         shipped["secret"] = SECRET
     policy = dict(policy or {})
     policy["store"] = policy.get("store", {}) | {"redis": shipped | settings}
-    put_here(config, json.dumps(policy))
     _set_address(config, "redis", redis_ports)
+    config = put_here(config, json.dumps(policy))
     if upstream_port is not None:
         _set_address(config, "upstream", [upstream_port])
     else:
@@ -116,46 +120,52 @@ def redis(
 def authz_redis(redis_ports: Sequence[int], policy: dict | None = None) -> dict:
     """`envoy/authz-redis.yaml`, likewise, with a good secret. `policy` needs no `store`."""
     config = yaml.safe_load(repo_path("envoy", "authz-redis.yaml").read_text())
-    shipped = json.loads(_plugin(config)["configuration"]["value"])
+    shipped = json.loads(FILTER.configuration(gate(config, FILTER)["typed_config"])["value"])
     shipped["store"]["redis"]["secret"] = SECRET
     del shipped["store"]["redis"]["password"]
-    put_here(config, json.dumps((policy or shipped) | {"store": shipped["store"]}))
     _set_address(config, "redis", redis_ports)
-    return config
+    return put_here(config, json.dumps((policy or shipped) | {"store": shipped["store"]}))
 
 
 def _here(file: str, *, upstream_port: int | None = None, policy: str | None = None, port: int = 0) -> dict:
-    config = yaml.safe_load(repo_path("envoy", file).read_text())
-    put_here(config, policy, port)
+    config = put_here(yaml.safe_load(repo_path("envoy", file).read_text()), policy, port)
     if upstream_port is not None:
         _set_address(config, "upstream", [upstream_port])
     return config
 
 
 def put_here(config: dict, policy: str | None = None, port: int = 0) -> dict:
-    """Loopback, this port for what serves, this build of the filter and, if given, this policy. → the same configuration"""
+    """Loopback, this port for what serves, this build of the adapter and, if given, this policy. → the configuration"""
     for listener in config["static_resources"]["listeners"]:
         if "address" in listener:
             here = 0 if listener["name"] == "console" else port
             listener["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": here}
     config["admin"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0}
+    for adapter in (FILTER, MODULE):
+        if policy is not None and gates(config, adapter):
+            adapter.configuration(gate(config, adapter)["typed_config"])["value"] = policy
+    if ADAPTER is MODULE and gates(config, FILTER):
+        config = as_module(config)
     for plugin in _find(config, "vm_config"):
         file = Path(plugin["vm_config"]["code"]["local"]["filename"]).name
         plugin["vm_config"]["code"]["local"]["filename"] = str(wasm_path().with_name(file))
-    if policy is not None:
-        _plugin(config)["configuration"]["value"] = policy
     return config
+
+
+def gate(config: dict, adapter: Filter | Module = ADAPTER) -> dict:
+    """The HTTP filter that judges requests. (There is the console, too.)"""
+    [found] = [one for one in gates(config, adapter) if adapter.name_of(one["typed_config"]) == "tollgate"]
+    return found
+
+
+def _configuration(config: dict) -> dict:
+    """Where its policy stands, as `value`."""
+    return ADAPTER.configuration(gate(config)["typed_config"])
 
 
 def _manager(config: dict) -> dict:
     """That of the listener that serves."""
     return _find(config, "http_filters")[0]
-
-
-def _plugin(config: dict) -> dict:
-    """The filter that judges requests. (There is the console, too.)"""
-    [plugin] = [plugin for plugin in _find(config, "vm_config") if plugin.get("name") == "tollgate"]
-    return plugin
 
 
 def _set_address(config: dict, cluster: str, ports: Sequence[int]) -> None:
