@@ -66,8 +66,10 @@ def unreachable_port() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what is not for this adapter. What touches no adapter runs once, with the filter."""
-    left_out = [item for item in items if not _is_wanted(item)]
-    items[:] = [item for item in items if item not in set(left_out)]
+    wanted, left_out = [], []
+    for item in items:
+        (wanted if _is_wanted(item) else left_out).append(item)
+    items[:] = wanted
     config.hook.pytest_deselected(items=left_out)
 
 

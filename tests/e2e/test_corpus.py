@@ -24,7 +24,7 @@ from corpus.fronts import FRONTS, Ports, front
 from corpus.run import Result, run, told
 from corpus.spellings import corpus, extract
 
-# Each application gets the whole corpus through the filter alone, each front sends the whole of it to one or two applications; the
+# Each application gets the whole corpus through the gate alone, each front sends the whole of it to one or two applications; the
 # others have an extract.
 WHOLE = {
     "inline": ["django"],

@@ -12,7 +12,7 @@ from harness.client import Client, fresh_address
 _networks = itertools.count(1)
 
 
-@pytest.fixture(scope="module", params=["filter alone", "as shipped"])
+@pytest.fixture(scope="module", params=["alone", "as shipped"])
 def direct(request, open_shared_gate, application):
     """A gate at the edge: it trusts no proxy in front of it."""
     if request.param == "as shipped":

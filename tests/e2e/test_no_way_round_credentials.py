@@ -22,7 +22,7 @@ POLICY = {
 }
 
 
-@pytest.fixture(scope="module", params=["filter alone", "as shipped"])
+@pytest.fixture(scope="module", params=["alone", "as shipped"])
 def gate(request, open_shared_gate, application):
     if request.param == "as shipped":
         return open_shared_gate(config=shipped.inline(application.port, json.dumps(POLICY)))

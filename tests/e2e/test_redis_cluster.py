@@ -1,4 +1,5 @@
-"""A Redis Cluster: with a hash tag for a prefix all keys have one slot, and Envoy finds the node whose it is."""
+"""A Redis Cluster: with a hash tag for a prefix all keys have one slot, and the node whose it is is found; and a master that becomes
+a replica."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import pytest
 
 from harness import ports, shipped
 from harness.client import Client, fresh_token, token
-from harness.redis import Redis
+from harness.redis import Redis, Sentinel
 from harness.waiting import until
 
 POLICY = {
@@ -81,7 +82,7 @@ def is_asked(gate) -> bool:
     return failures() == before
 
 
-def test_envoy_follows_the_slot(nodes, open_gate):
+def test_the_slot_is_followed(nodes, open_gate):
     owner, other, _, replica = nodes
     ports = [node.port for node in nodes]
     config = shipped.redis(ports, POLICY, prefix=PREFIX, timeout="2s", with_cluster=True)
@@ -128,7 +129,26 @@ def test_without_a_hash_tag_most_is_decided_without_redis(nodes, open_gate):
     assert gate.metric("redis_failures_total.cause.cluster") > 0
 
 
-@pytest.mark.only("filter", because="a module asks Sentinel instead")
+@pytest.mark.only("module", because="in front of the filter Envoy's health checks find the master")
+def test_sentinel_is_asked_for_the_master(tmp_path_factory, open_gate):
+    with Redis(tmp_path_factory.mktemp("one")) as one, Redis(tmp_path_factory.mktemp("other")) as other:
+        other.command("REPLICAOF", "127.0.0.1", str(one.port))
+        until(lambda: "master_link_status:up" in other.command("INFO", "replication"))
+        with Sentinel(tmp_path_factory.mktemp("sentinel"), one.port) as sentinel:
+            url = f"redis-sentinel://127.0.0.1:{sentinel.port}/shared"
+            gate = open_gate(config=shipped.redis([one.port], POLICY, timeout="2s", url=url), workers=1)
+            until(lambda: is_asked(gate))
+            credential = token(fresh_token())
+            assert count(gate, credential) == 20
+            until(lambda: sorted(other.keys()) == sorted(one.keys()))
+            sentinel.fail_over()
+            until(lambda: "role:slave" in one.command("INFO", "replication"))
+            until(lambda: is_asked(gate))
+            assert count(gate, credential) == 0, "the other one knows"
+            assert count(gate, token(fresh_token())) == 20
+
+
+@pytest.mark.only("filter", because="the module asks Sentinel")
 def test_a_replica_that_becomes_master_is_found(tmp_path_factory, open_gate):
     """Without a cluster: a check that asks each server for its role, as Sentinel changes it."""
     with Redis(tmp_path_factory.mktemp("one")) as one, Redis(tmp_path_factory.mktemp("other")) as other:

@@ -22,9 +22,8 @@ def as_module(config: dict) -> dict:
     made = _renamed(copy.deepcopy(config))
     resources = made["static_resources"]
     redis = [cluster for cluster in resources.get("clusters", []) if cluster["name"] == "redis"]
-    resources["clusters"] = [cluster for cluster in resources.get("clusters", []) if cluster not in redis]
-    if not resources["clusters"]:
-        del resources["clusters"]
+    if redis:
+        resources["clusters"].remove(redis[0])
     for holder in gates(made, FILTER):
         plugin = holder["typed_config"]
         value = FILTER.configuration(plugin)["value"]
@@ -35,7 +34,7 @@ def as_module(config: dict) -> dict:
 
 
 def _with_url(policy: str, cluster: dict) -> str:
-    """The policy with this cluster's servers for the cluster's name."""
+    """The policy with this cluster's servers for the cluster's name, unless it says itself where Redis is."""
     document = json.loads(policy)
     if (redis := document.get("store", {}).get("redis")) is None:
         return policy
@@ -49,7 +48,7 @@ def _with_url(policy: str, cluster: dict) -> str:
         scheme = "rediss"
         redis["ca"] = tls["typed_config"]["common_tls_context"]["validation_context"]["trusted_ca"]["filename"]
     del redis["cluster"]
-    redis["url"] = f"{scheme}{'-cluster' * (len(servers) > 1)}://{','.join(servers)}"
+    redis.setdefault("url", f"{scheme}{'-cluster' * (len(servers) > 1)}://{','.join(servers)}")
     return json.dumps(document)
 
 

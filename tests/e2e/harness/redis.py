@@ -53,6 +53,11 @@ class Redis:
 
     def start(self) -> None:
         """Starts it, on the same port as before, with nothing in it."""
+        with (self._directory / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        until(self._answers, self._process)
+
+    def _command(self) -> list[str]:
         port = ["--port", str(self.port)]
         if self._tls:
             port = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
@@ -61,9 +66,7 @@ class Redis:
         command += ["--unixsocket", "socket", *self._arguments]
         if self._password:
             command += ["--requirepass", self._password]
-        with (self._directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        until(self._answers, self._process)
+        return command
 
     def kill(self) -> None:
         """Ends it at once, with all that it holds."""
@@ -104,6 +107,32 @@ class Redis:
             return self.command("PING") == "PONG"
         except (OSError, RedisError):
             return False
+
+
+class Sentinel(Redis):
+    """Watches a master that it calls `shared`, and its replicas."""
+
+    def __init__(self, directory: Path, master: int) -> None:
+        super().__init__(directory)
+        self._file = directory / "sentinel.conf"
+        self._file.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {directory}\nunixsocket {directory}/socket\n"
+            f"sentinel monitor shared 127.0.0.1 {master} 1\nsentinel failover-timeout shared 3000\n"
+        )
+
+    def _command(self) -> list[str]:
+        return [self._program, str(self._file), "--sentinel"]
+
+    def fail_over(self) -> None:
+        """Makes a replica the master."""
+        until(lambda: self._answer("SENTINEL", "FAILOVER", "shared") == "OK")
+
+    def _answer(self, *words: str):
+        # As long as it has not heard of a replica, there is none for it.
+        try:
+            return self.command(*words)
+        except RedisError:
+            return None
 
 
 def until(holds: Callable[[], bool], process: subprocess.Popen | None = None) -> None:

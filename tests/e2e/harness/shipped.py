@@ -100,7 +100,7 @@ def redis(
     if with_cluster:
         text = re.sub(r"(?m)^( *)#= ", r"\1", text)
     config = yaml.safe_load(text)
-    shipped = json.loads(FILTER.configuration(gate(config, FILTER)["typed_config"])["value"])["store"]["redis"]
+    shipped = json.loads(_configuration(config, FILTER)["value"])["store"]["redis"]
     if not with_environment:
         del shipped["password"]
         shipped["secret"] = SECRET
@@ -120,7 +120,7 @@ def redis(
 def authz_redis(redis_ports: Sequence[int], policy: dict | None = None) -> dict:
     """`envoy/authz-redis.yaml`, likewise, with a good secret. `policy` needs no `store`."""
     config = yaml.safe_load(repo_path("envoy", "authz-redis.yaml").read_text())
-    shipped = json.loads(FILTER.configuration(gate(config, FILTER)["typed_config"])["value"])
+    shipped = json.loads(_configuration(config, FILTER)["value"])
     shipped["store"]["redis"]["secret"] = SECRET
     del shipped["store"]["redis"]["password"]
     _set_address(config, "redis", redis_ports)
@@ -143,7 +143,7 @@ def put_here(config: dict, policy: str | None = None, port: int = 0) -> dict:
     config["admin"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": 0}
     for adapter in (FILTER, MODULE):
         if policy is not None and gates(config, adapter):
-            adapter.configuration(gate(config, adapter)["typed_config"])["value"] = policy
+            _configuration(config, adapter)["value"] = policy
     if ADAPTER is MODULE and gates(config, FILTER):
         config = as_module(config)
     for plugin in _find(config, "vm_config"):
@@ -158,9 +158,9 @@ def gate(config: dict, adapter: Filter | Module = ADAPTER) -> dict:
     return found
 
 
-def _configuration(config: dict) -> dict:
+def _configuration(config: dict, adapter: Filter | Module = ADAPTER) -> dict:
     """Where its policy stands, as `value`."""
-    return ADAPTER.configuration(gate(config)["typed_config"])
+    return adapter.configuration(gate(config, adapter)["typed_config"])
 
 
 def _manager(config: dict) -> dict:
