@@ -1,13 +1,24 @@
-"""`envoy/inline.yaml`, the configuration for production: valid as it stands, and in force as promised."""
+"""`envoy/inline.yaml` and `envoy/native.yaml`, the configurations for production: valid as they stand, and in force as promised."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 
+import pytest
+import yaml
+
 from harness import shipped
+from harness.as_module import as_module
 from harness.client import Client, fresh_token, token
 from harness.envoy import Gate, run_config
+from harness.places import repo_path
+
+
+@pytest.mark.neither
+def test_the_modules_has_the_module_for_the_filter_and_is_the_same_else():
+    inline, native = (yaml.safe_load(repo_path("envoy", file).read_text()) for file in ("inline.yaml", "native.yaml"))
+    assert as_module(inline) == native
 
 
 def test_envoy_validates_it(tmp_path):
