@@ -3,15 +3,20 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::thread;
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use tollgate::client::{Client, Crawlers};
 use tollgate::config::{Config, DEFAULT};
 use tollgate::gate::{Gate, Pending};
-use tollgate::limit::{Bucket, Rate, Window};
+use tollgate::limit::{Bucket, Limit, Rate, Window};
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::scope::Counted;
-use tollgate::store::{MemoryCells, Secret, Table};
+use tollgate::store::{
+    Capacity, Charge, CounterId, Counters, Fingerprint, Fingerprinter, MemoryCells, MemoryTable, Secret,
+    Stays, Table,
+};
 use tollgate::time::Time;
 
 const SECOND: u64 = 1_000_000;
@@ -244,21 +249,26 @@ fn bucket(c: &mut Criterion) {
 }
 
 /// A whole request, from its headers to the decision.
-fn admit(gate: &Gate<Table<MemoryCells>>, block: &[u8], peer: &Peer, now: Time) -> bool {
+fn admit(gate: &Gate<impl Counters>, block: &[u8], peer: &Peer, now: Time) -> bool {
     let request = Request::new(Headers::new(block), peer);
     let client = Client::identify(&gate.config().policy.client, &request);
     gate.admit(&client, Pending::default(), now).decision.is_allowed()
 }
 
-fn table(c: &mut Criterion) {
-    let mut group = c.benchmark_group("table");
+fn tables(c: &mut Criterion) {
+    table(c, "table", |capacity| Table::new(MemoryCells::default(), capacity));
+    table(c, "table in memory", MemoryTable::new);
+}
+
+fn table<T: Counters>(c: &mut Criterion, name: &str, counters: impl Fn(Capacity) -> T) {
+    let mut group = c.benchmark_group(name);
     let (page, poll) = (block(PAGE, None), block(POLL, Some(TOKEN)));
     let gate = |rates: &str, capacity: &str| {
         let mut config = config(rates);
         let store = format!(r#"{{ "store": {{ "capacity": {capacity} }} }}"#);
         config.capacity = Config::parse(store.as_bytes()).expect("a capacity").capacity;
-        let table = Table::new(MemoryCells::default(), config.capacity);
-        Gate::new(config, SECRET, table)
+        let counters = counters(config.capacity);
+        Gate::new(config, SECRET, counters)
     };
     // Each call a second after the last: 60 marks, and room for another as one expires.
     let known = gate("/min", "1024");
@@ -286,11 +296,51 @@ fn table(c: &mut Criterion) {
     group.bench_function("a new client, table full", |b| b.iter(&mut come));
 }
 
+/// What one charge costs each of several threads: of clients of their own, and of one that is everybody's.
+fn threads(c: &mut Criterion) {
+    let mut group = c.benchmark_group("table in memory, threads");
+    let limit = Limit::sliding_window("1000/s".parse().expect("a rate"));
+    let charge = |name: u64| {
+        let mut fingerprinter = Fingerprinter::new(&SECRET);
+        fingerprinter.piece(0, &name.to_le_bytes());
+        let client = if name == 0 { Fingerprint::EVERYBODY } else { fingerprinter.finish() };
+        let stays = Stays::Always;
+        Charge { client, counter: CounterId(1), limit, cost: 1, scope: 0, enforced: true, stays }
+    };
+    for threads in [1, 2] {
+        for (name, own) in [("clients of its own", true), ("everybody", false)] {
+            group.bench_function(format!("{threads}, {name}"), |b| {
+                b.iter_custom(|turns| {
+                    let table = MemoryTable::new(Capacity::default());
+                    let start = Instant::now();
+                    thread::scope(|scope| {
+                        for thread in 0..threads {
+                            let (table, charge) = (&table, &charge);
+                            scope.spawn(move || {
+                                let charges: Vec<_> = (1..=64)
+                                    .map(|name| charge(if own { 100 * thread + name } else { 0 }))
+                                    .collect();
+                                for turn in 0..turns {
+                                    let which = usize::try_from(turn % 64).unwrap_or(0);
+                                    // A thousand a second, and no more than there is room for.
+                                    let now = Time::from_micros(SECOND + turn * 1_000);
+                                    drop(black_box(table.charge(&charges[which..=which], None, now)));
+                                }
+                            });
+                        }
+                    });
+                    start.elapsed()
+                });
+            });
+        }
+    }
+}
+
 fn configuration(c: &mut Criterion) {
     c.bench_function("configuration/parse the default", |b| {
         b.iter(|| Config::parse(black_box(DEFAULT.as_bytes())));
     });
 }
 
-criterion_group!(benches, plan, crawler, hostile, window, bucket, table, configuration);
+criterion_group!(benches, plan, crawler, hostile, window, bucket, tables, threads, configuration);
 criterion_main!(benches);

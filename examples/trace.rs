@@ -13,7 +13,7 @@ use tollgate::client::Client;
 use tollgate::config::Config;
 use tollgate::gate::{Gate, Pending};
 use tollgate::request::{Headers, Properties, Request};
-use tollgate::store::{MemoryCells, Secret, Table};
+use tollgate::store::{MemoryTable, Secret};
 use tollgate::time::Time;
 
 struct Peer<'a>(&'a str);
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn judge(rate: &str, requests: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let document = format!(r#"{{ "scopes": {{ "trace": {{ "rate": "{rate}", "key": "address" }} }} }}"#);
     let config = Config::parse(document.as_bytes())?;
-    let table = Table::new(MemoryCells::default(), config.capacity);
+    let table = MemoryTable::new(config.capacity);
     let gate = Gate::new(config, Secret::new([0; 16]), table);
     let mut answers = Vec::new();
     for request in requests.split_whitespace() {

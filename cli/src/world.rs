@@ -9,7 +9,7 @@ use tollgate::limit::MAX_WINDOW;
 use tollgate::reply::LocalReply;
 use tollgate::request::{Headers, Request};
 use tollgate::response::{Origin, Response};
-use tollgate::store::{Acceptance, Charge, MemoryCells, NO_SCOPE, Plan, Secret, Stays, Table};
+use tollgate::store::{Acceptance, Charge, MemoryTable, NO_SCOPE, Plan, Secret, Stays};
 use tollgate::time::Time;
 
 use crate::policy::Policy;
@@ -21,7 +21,7 @@ pub(crate) const SECRET: Secret = Secret::new(*b"tollgate.command");
 /// A policy at work.
 pub(crate) struct World<'p> {
     pub(crate) policy: &'p Policy,
-    gate: Gate<Table<MemoryCells>>,
+    gate: Gate<MemoryTable>,
 }
 
 /// What the application answers.
@@ -84,7 +84,7 @@ impl<'p> World<'p> {
     /// With no client known.
     pub(crate) fn new(policy: &'p Policy) -> Self {
         let config = policy.config.clone();
-        let table = Table::new(MemoryCells::default(), config.capacity);
+        let table = MemoryTable::new(config.capacity);
         Self { policy, gate: Gate::new(config, SECRET, table) }
     }
 

@@ -5,7 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use tollgate::limit::Limit;
-use tollgate::store::{Capacity, Cells, Charge, CounterId, Fingerprinter, MemoryCells, Secret, Stays, Table, cell_with, Counters};
+use tollgate::store::{
+    Capacity, Cells, Charge, CounterId, Counters, Fingerprinter, MemoryCells, Secret, Stays, Table, cell_with,
+};
 use tollgate::time::Time;
 
 fuzz_target!(|input: (u64, u32, u8, bool, &[u8])| {

@@ -95,8 +95,11 @@ impl Bucket {
     }
 
     /// Gives `cost` units back that were taken at `taken`, the time that [`Self::take`] has returned: the bucket is as
-    /// if they had not been taken, as far as its log tells.
-    pub fn give_back(&mut self, rate: Rate, taken: Time, now: Time, cost: u32) {
+    /// if they had not been taken, as far as its log tells. Returns whether there was anything to give back to.
+    pub fn give_back(&mut self, rate: Rate, taken: Time, now: Time, cost: u32) -> bool {
+        if self.levels.is_empty() {
+            return false;
+        }
         self.flow(rate, now);
         let (taken, unit) = (taken.micros(), unit(rate));
         match self.log.iter().position(|mark| mark.at >= taken) {
@@ -120,6 +123,12 @@ impl Bucket {
             self.levels[place].missing = self.replayed(&self.levels[place], unit);
         }
         self.forget_if_full();
+        true
+    }
+
+    /// Whether anything is missing, by any rate.
+    pub(super) fn is_used(&self, rate: Rate, now: Time) -> bool {
+        self.levels.iter().any(|level| self.missing_of(level, rate, now) > 0)
     }
 
     /// How much of the burst is used, in millionths, by the rate that has most of it used.

@@ -74,6 +74,19 @@ impl Marks {
         }
     }
 
+    /// Takes units from the newest mark if it has this time, and more than these. Returns whether it was so.
+    pub(crate) fn newest_gives_back(&mut self, at: u64, units: u32) -> bool {
+        let step = self.step;
+        let newest =
+            self.newest.as_mut().filter(|mark| in_micros(**mark, step).at == at && mark.units > units);
+        if let Some(newest) = newest {
+            newest.units -= units;
+            self.units = self.units.saturating_sub(units.into());
+            return true;
+        }
+        false
+    }
+
     /// Drops the oldest marks as long as `expired` says so of their time.
     pub(crate) fn drop_while(&mut self, expired: impl Fn(u64) -> bool) {
         let expired = |mark: &Mark| expired(in_micros(*mark, self.step).at);

@@ -93,7 +93,7 @@ impl Counter {
         let known = match self {
             Self::Window { rate, .. } | Self::Bucket { rate, .. } => rate,
         };
-        if known.window_secs() != limit.rate.window_secs() {
+        if !known.is_as_long_as(limit.rate) {
             return false;
         }
         match (self, limit.algorithm) {
@@ -106,11 +106,27 @@ impl Counter {
         true
     }
 
-    /// What a charge of `cost` units would be answered. Nothing is taken.
-    pub(crate) fn check(&self, now: Time, cost: u32) -> Verdict {
-        match self {
-            Self::Window { rate, window } => window.check(*rate, now, cost),
-            Self::Bucket { rate, burst, bucket } => bucket.check(*rate, *burst, now, cost),
+    /// What a charge of `cost` units would be answered under this limit; `None` if this is no counter of such a limit.
+    /// Nothing is taken, and it goes on to be judged by the limit that it is judged by.
+    pub(crate) fn check(&self, limit: Limit, now: Time, cost: u32) -> Option<Verdict> {
+        match (self, limit.algorithm) {
+            (Self::Window { rate, window }, Algorithm::SlidingWindow) if rate.is_as_long_as(limit.rate) => {
+                Some(window.check(limit.rate, now, cost))
+            }
+            (Self::Bucket { rate, bucket, .. }, Algorithm::TokenBucket { burst })
+                if rate.is_as_long_as(limit.rate) =>
+            {
+                Some(bucket.check(limit.rate, burst, now, cost))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the first charge of a new counter would be answered.
+    pub(crate) fn check_new(Limit { rate, algorithm }: Limit, now: Time, cost: u32) -> Verdict {
+        match algorithm {
+            Algorithm::SlidingWindow => Window::default().check(rate, now, cost),
+            Algorithm::TokenBucket { burst } => Bucket::default().check(rate, burst, now, cost),
         }
     }
 
@@ -122,11 +138,20 @@ impl Counter {
         }
     }
 
-    /// Gives `cost` units back that were taken with this mark: what time has not given back already.
-    pub(crate) fn give_back(&mut self, mark: Time, now: Time, cost: u32) {
+    /// Gives `cost` units back that were taken with this mark: what time has not given back already. Returns whether that
+    /// changed anything.
+    pub(crate) fn give_back(&mut self, mark: Time, now: Time, cost: u32) -> bool {
         match self {
             Self::Window { window, .. } => window.give_back(mark, cost),
             Self::Bucket { rate, bucket, .. } => bucket.give_back(*rate, mark, now, cost),
+        }
+    }
+
+    /// Whether anything that was counted matters yet.
+    pub(crate) fn matters(&self, now: Time) -> bool {
+        match self {
+            Self::Window { rate, window } => window.is_used(*rate, now),
+            Self::Bucket { rate, bucket, .. } => bucket.is_used(*rate, now),
         }
     }
 
@@ -176,8 +201,11 @@ mod tests {
         ] {
             let mut counter = Counter::new(limit);
             assert_eq!(counter.fill(Time::default()), 0, "{limit:?}");
+            assert!(!counter.matters(Time::default()), "{limit:?}");
             counter.take(Time::default(), cost);
-            assert_eq!(counter.fill(Time::from_micros(millis * 1_000)), fill, "{limit:?} {cost} {millis}");
+            let now = Time::from_micros(millis * 1_000);
+            assert_eq!(counter.fill(now), fill, "{limit:?} {cost} {millis}");
+            assert_eq!(counter.matters(now), fill > 0, "{limit:?} {cost} {millis}");
         }
     }
 
@@ -204,11 +232,20 @@ mod tests {
                 };
                 let other_quota = Limit { rate, algorithm };
                 let mut counter = Counter::new(one);
+                let admits = |counter: &Counter, cost| {
+                    counter.check(other_quota, Time::default(), cost).map(|verdict| verdict.is_admitted())
+                };
+                let most = other_quota.most_at_once();
+                let expected = if one == other { [Some(true), Some(false)] } else { [None; 2] };
+                assert_eq!(
+                    [most, most + 1].map(|cost| admits(&counter, cost)),
+                    expected,
+                    "{one:?} {other:?}"
+                );
+                assert_eq!(counter, Counter::new(one), "it was only asked");
                 assert_eq!(counter.goes_under(other_quota), one == other, "{one:?} {other:?}");
-                // It is judged by the new quota, or as it was.
-                let most = if one == other { other_quota.most_at_once() } else { one.most_at_once() };
-                assert!(counter.check(Time::default(), most).is_admitted(), "{one:?} {other:?}");
-                assert!(!counter.check(Time::default(), most + 1).is_admitted(), "{one:?} {other:?}");
+                let new = Counter::new(other_quota);
+                assert_eq!(counter, if one == other { new } else { Counter::new(one) });
             }
         }
     }

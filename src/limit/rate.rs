@@ -54,6 +54,11 @@ impl Rate {
         shown.split_once('/').map_or_else(String::new, |(_, window)| window.to_owned())
     }
 
+    /// Whether both have the same window.
+    pub(crate) const fn is_as_long_as(self, other: Self) -> bool {
+        self.window == other.window
+    }
+
     /// The window in microseconds.
     pub(crate) const fn window_micros(self) -> u64 {
         self.window as u64 * 1_000_000

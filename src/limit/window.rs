@@ -66,12 +66,27 @@ impl Window {
     }
 
     /// Gives `cost` units back to the mark they were taken with. A mark that is gone has expired, and
-    /// its units are back already.
-    pub fn give_back(&mut self, taken: Time, cost: u32) {
-        self.marks.change(|mark| {
-            let given_back = if mark.at == taken.micros() { cost } else { 0 };
-            Some(Mark { units: mark.units.saturating_sub(given_back), ..mark })
-        });
+    /// its units are back already. Returns whether it was there.
+    pub fn give_back(&mut self, taken: Time, cost: u32) -> bool {
+        // Mostly the newest one, which is not packed.
+        if self.marks.newest_gives_back(taken.micros(), cost) {
+            return true;
+        }
+        let is_there = self.marks.iter().any(|mark| mark.at == taken.micros());
+        if is_there {
+            self.marks.change(|mark| {
+                let given_back = if mark.at == taken.micros() { cost } else { 0 };
+                Some(Mark { units: mark.units.saturating_sub(given_back), ..mark })
+            });
+        }
+        is_there
+    }
+
+    /// Whether any unit is used at `now`.
+    pub(super) fn is_used(&self, rate: Rate, now: Time) -> bool {
+        let counts =
+            |mark: Mark| mark.units > 0 && !is_expired(mark.at, rate, now) && !is_ahead(mark.at, rate, now);
+        self.marks.newest().is_some_and(counts) || self.marks.iter().any(counts)
     }
 
     /// How many units are used at `now`.

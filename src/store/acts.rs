@@ -4,6 +4,7 @@
 //! With counters in Redis it is a copy of what stands there, and says how often anything was done there: a worker that finds another
 //! number forgets what it remembers of clients.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Fingerprint;
@@ -32,9 +33,9 @@ impl Keeper {
     }
 }
 
-/// What operators have done, by keeper.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acts(Vec<Of>);
+/// What operators have done, by keeper. A copy costs next to nothing: all look at the same until one of them is changed.
+#[derive(Clone, Debug, Default)]
+pub struct Acts(Option<Arc<Vec<Of>>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Of {
@@ -63,20 +64,26 @@ impl Acts {
             }
             keepers.push(Of { keeper, number, blocked });
         }
-        Some(Self(keepers))
+        Some(Self::of(keepers))
+    }
+
+    /// What matters yet.
+    #[must_use]
+    pub(super) fn kept(&self, now: Time) -> Self {
+        let kept = self.all().iter().map(|of| Of {
+            blocked: of.blocked.iter().filter(|(_, until)| now < *until).copied().collect(),
+            ..*of
+        });
+        Self::of(kept.filter(|of| of.number != 0 || !of.blocked.is_empty()).collect())
     }
 
     /// The bytes of what matters yet; none if nothing does.
     #[must_use]
     pub fn encode(&self, now: Time) -> Vec<u8> {
         let mut out = Vec::new();
-        for of in &self.0 {
-            let blocked: Vec<_> = of.blocked.iter().filter(|(_, until)| now < *until).collect();
-            if of.number == 0 && blocked.is_empty() {
-                continue;
-            }
-            out.extend_from_slice(&of.keeper.0.to_le_bytes());
-            put(&mut out, of.number);
+        for Of { keeper, number, blocked } in self.kept(now).all() {
+            out.extend_from_slice(&keeper.0.to_le_bytes());
+            put(&mut out, *number);
             put(&mut out, blocked.len() as u64);
             for (client, until) in blocked {
                 out.extend_from_slice(&client.to_bytes());
@@ -88,8 +95,8 @@ impl Acts {
 
     /// Whether nothing was ever done, or nothing of it matters.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.all().is_empty()
     }
 
     /// For how long this client is blocked yet, wherever that was done; `None` if it is not.
@@ -101,14 +108,14 @@ impl Acts {
 
     /// Who is blocked, and for how long yet.
     pub fn blocked(&self, now: Time) -> impl Iterator<Item = (Fingerprint, Duration)> {
-        let all = self.0.iter().flat_map(|of| &of.blocked);
+        let all = self.all().iter().flat_map(|of| &of.blocked);
         all.filter(move |(_, until)| now < *until).map(move |(client, until)| (*client, until.since(now)))
     }
 
     /// How often anything was done there; 0 if that is not known, as in this proxy, where it does not matter.
     #[must_use]
     pub fn number(&self, keeper: Keeper) -> u64 {
-        self.0.iter().find(|of| of.keeper == keeper).map_or(0, |of| of.number)
+        self.all().iter().find(|of| of.keeper == keeper).map_or(0, |of| of.number)
     }
 
     /// Blocks a client in this proxy until then, whatever it was before.
@@ -129,7 +136,7 @@ impl Acts {
     /// copied from a Redis that no policy has any more, or nobody could end it. Returns whether there was one.
     pub fn unblock(&mut self, client: Fingerprint, elsewhere: &[Keeper], now: Time) -> bool {
         let mut was = false;
-        for of in self.0.iter_mut().filter(|of| !elsewhere.contains(&of.keeper)) {
+        for of in self.all_mut().iter_mut().filter(|of| !elsewhere.contains(&of.keeper)) {
             was |= of.blocked.iter().any(|(blocked, until)| *blocked == client && now < *until);
             of.blocked.retain(|(blocked, _)| *blocked != client);
         }
@@ -152,8 +159,8 @@ impl Acts {
         let same = |(one, other): (&(Fingerprint, Time), &(Fingerprint, Time))| {
             one.0 == other.0 && is_near(one.1, other.1)
         };
-        self.0.len() == other.0.len()
-            && self.0.iter().zip(&other.0).all(|(one, other)| {
+        self.all().len() == other.all().len()
+            && self.all().iter().zip(other.all()).all(|(one, other)| {
                 one.keeper == other.keeper
                     && one.number == other.number
                     && one.blocked.len() == other.blocked.len()
@@ -162,13 +169,34 @@ impl Acts {
     }
 
     fn at(&mut self, keeper: Keeper) -> &mut Of {
-        let index = self.0.iter().position(|of| of.keeper == keeper).unwrap_or_else(|| {
-            self.0.push(Of { keeper, number: 0, blocked: Vec::new() });
-            self.0.len() - 1
+        let all = self.all_mut();
+        let index = all.iter().position(|of| of.keeper == keeper).unwrap_or_else(|| {
+            all.push(Of { keeper, number: 0, blocked: Vec::new() });
+            all.len() - 1
         });
-        &mut self.0[index]
+        &mut all[index]
+    }
+
+    fn of(all: Vec<Of>) -> Self {
+        Self((!all.is_empty()).then(|| Arc::new(all)))
+    }
+
+    fn all(&self) -> &[Of] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    fn all_mut(&mut self) -> &mut Vec<Of> {
+        Arc::make_mut(self.0.get_or_insert_default())
     }
 }
+
+impl PartialEq for Acts {
+    fn eq(&self, other: &Self) -> bool {
+        self.all() == other.all()
+    }
+}
+
+impl Eq for Acts {}
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,7 @@ pub use cell::cell_with;
 pub use census::Census;
 pub use counters::Counters;
 pub use fingerprint::{Fingerprint, Fingerprinter, NoFingerprint, Secret};
-pub use memory::MemoryCells;
+pub use memory::{Known, MemoryCells, MemoryTable};
 pub use plan::{Acceptance, Plan, Proof, Proves, Settlement};
 pub use seen::{Seen, Watched};
 pub use shared::{Absence, SharedCells, SharedData, Topic};
@@ -185,6 +185,12 @@ impl Receipt {
         self.0.iter().any(|taken| taken.client == charge.client && taken.counter == charge.counter)
     }
 
+    /// The same once more, for tests that keep the same counters in two tables.
+    #[doc(hidden)]
+    pub fn again(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// The part of it that is to be given back; the rest stays taken.
     pub fn only(mut self, goes: impl Fn(&Taken) -> bool) -> Self {
         self.0.retain(goes);
@@ -202,7 +208,7 @@ impl Receipt {
 }
 
 /// One charge that was taken.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     pub(crate) client: Fingerprint,
     pub(crate) counter: CounterId,

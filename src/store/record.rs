@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Charge, CounterId, Fingerprint, Seen, Watched};
-use crate::limit::{Bucket, Counter, Marks, Rate, Window};
+use super::{Charge, CounterId, Fingerprint, Seen, Taken, Watched};
+use crate::limit::{Bucket, Counter, Marks, Rate, Verdict, Window};
 use crate::time::Time;
 use crate::varint::{Reader, put};
 
@@ -27,8 +27,26 @@ mod kind {
 }
 
 impl Record {
+    /// What this charge would be answered. Nothing is taken.
+    pub(super) fn check(&self, charge: &Charge, now: Time) -> Verdict {
+        let mut of_charge = self.counters.iter().filter(|(id, _)| *id == charge.counter);
+        let known = of_charge.find_map(|(_, counter)| counter.check(charge.limit, now, charge.cost));
+        known.unwrap_or_else(|| Counter::check_new(charge.limit, now, charge.cost))
+    }
+
+    /// Takes this charge. The mark that comes back is what [`Self::give_back`] needs.
+    pub(super) fn take(&mut self, charge: &Charge, now: Time) -> Time {
+        self.counter(charge).take(now, charge.cost)
+    }
+
+    /// Gives back what was taken, as far as time has not given it back already. Returns whether that changed anything.
+    pub(super) fn give_back(&mut self, taken: &Taken, now: Time) -> bool {
+        let counter = self.counters.iter_mut().find(|(found, _)| *found == taken.counter);
+        counter.is_some_and(|(_, counter)| counter.give_back(taken.mark, now, taken.cost))
+    }
+
     /// The counter that this charge is for, judged by the charge's limit; a new one if there is none yet.
-    pub(super) fn counter(&mut self, charge: &Charge) -> &mut Counter {
+    fn counter(&mut self, charge: &Charge) -> &mut Counter {
         // An id is a hash: limits of two scopes may share one, in policies that do not know of each other.
         let mut of_limit = |(id, counter): &mut (CounterId, Counter)| {
             *id == charge.counter && counter.goes_under(charge.limit)
@@ -40,14 +58,11 @@ impl Record {
         &mut self.counters[index].1
     }
 
-    /// A counter that is there.
-    pub(super) fn existing(&mut self, id: CounterId) -> Option<&mut Counter> {
-        self.counters.iter_mut().find(|(found, _)| *found == id).map(|(_, counter)| counter)
-    }
-
-    /// The application has accepted this client, which counts until then.
-    pub(super) fn prove(&mut self, until: Time) {
+    /// The application has accepted this client, which counts until then. Returns whether that is news.
+    pub(super) fn prove(&mut self, until: Time) -> bool {
+        let is_news = self.proved_until < Some(until);
         self.proved_until = self.proved_until.max(Some(until));
+        is_news
     }
 
     /// For how long the application's acceptance of this client counts yet; `None` if it does not.
@@ -61,22 +76,48 @@ impl Record {
         self.used(now).max(u32::from(self.proved_for(now).is_some()))
     }
 
-    /// Nothing is known of the client any more.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
+    /// Whether anything that is known of this client matters yet.
+    pub(super) fn matters(&self, now: Time) -> bool {
+        self.proved_for(now).is_some() || self.counters.iter().any(|(_, counter)| counter.matters(now))
+    }
+
+    /// Lets go of what no longer matters, as [`Self::encode`] does.
+    pub(super) fn prune(&mut self, now: Time) {
+        self.proved_until = self.proved_until.filter(|until| now < *until);
+        self.counters.retain(|(_, counter)| counter.matters(now));
+    }
+
+    /// Whether nothing is known of the client.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.proved_until.is_none() && self.counters.is_empty()
+    }
+
+    /// Makes room for so many counters of a client of whom nothing is known.
+    pub(super) fn make_room(&mut self, counters: usize) {
+        if self.counters.is_empty() {
+            self.counters.reserve_exact(counters);
+        }
+    }
+
+    /// Until when the application's acceptance of this client counts.
+    pub(super) const fn proved_until(&self) -> Option<Time> {
+        self.proved_until
+    }
+
+    /// Nothing is known of the client any more. Returns whether anything was.
+    pub(super) fn forget(&mut self) -> bool {
+        let before = std::mem::take(self);
+        before != Self::default()
     }
 
     /// What these limits would say to one unit more, for those that count the client now.
     pub(super) fn seen(&self, client: Fingerprint, watched: &[Watched], now: Time) -> Seen {
         let mut standings = Vec::new();
-        for (id, counter) in self.counters.iter().filter(|(_, counter)| counter.fill(now) > 0) {
+        for (id, counter) in self.counters.iter().filter(|(_, counter)| counter.matters(now)) {
             for (place, Watched { limit, .. }) in
                 watched.iter().enumerate().filter(|(_, watched)| watched.counter == *id)
             {
-                let mut counter = counter.clone();
-                if counter.goes_under(*limit) {
-                    standings.push((place, counter.check(now, 1)));
-                }
+                standings.extend(counter.check(*limit, now, 1).map(|verdict| (place, verdict)));
             }
         }
         standings.sort_unstable_by_key(|(place, _)| *place);
@@ -97,7 +138,7 @@ impl Record {
             out.push(kind::PROOF);
             put(out, until.micros());
         }
-        for (id, counter) in self.counters.iter().filter(|(_, counter)| counter.fill(now) > 0) {
+        for (id, counter) in self.counters.iter().filter(|(_, counter)| counter.matters(now)) {
             match counter {
                 Counter::Window { rate, window } => {
                     let is_fine = window.marks().step() == 1;

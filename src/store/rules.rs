@@ -1,17 +1,68 @@
-//! What decides alike in every table.
+//! What is alike in every table.
+
+use std::cell::Cell;
 
 use super::record::Record;
-use super::{Charge, Taken};
+use super::{Charge, Events, Fingerprint, Settlement, Stays, StoreError, Taken};
 use crate::limit::Verdict;
 use crate::time::Time;
 
-/// Gives back what was taken of this client's counters.
-pub(super) fn give_back<'t>(record: &mut Record, taken: impl Iterator<Item = &'t Taken>, now: Time) {
-    for taken in taken {
-        if let Some(counter) = record.existing(taken.counter) {
-            counter.give_back(taken.mark, now, taken.cost);
-        }
+/// Records of which each can be changed in one step.
+pub(super) trait Records {
+    /// Changes one client's record. The change, which may be tried several times, says whether it has changed anything: what does not
+    /// change is not written.
+    fn update(
+        &self,
+        client: Fingerprint,
+        now: Time,
+        events: &mut Events,
+        change: impl FnMut(&mut Record) -> bool,
+    ) -> Result<(), StoreError>;
+}
+
+/// Does what is left to do for a request that has been answered.
+pub(super) fn settle(
+    records: &impl Records,
+    settlement: &Settlement,
+    now: Time,
+) -> Result<Events, StoreError> {
+    let Settlement { proof, given_back } = settlement;
+    let mut events = Events::default();
+    let mut outcome = Ok(());
+    let of_clients = || given_back.0.chunk_by(|one, next| one.client == next.client);
+    let is_bearers = |taken: &[Taken]| proof.is_some_and(|proof| proof.client == taken[0].client);
+    // The bearer first: whether its proof is new decides what others are given back.
+    let is_new = Cell::new(false);
+    if let Some(proof) = proof {
+        let taken = of_clients().find(|taken| is_bearers(taken)).unwrap_or_default();
+        outcome = records.update(proof.client, now, &mut events, |record| {
+            is_new.set(record.proved_for(now).is_none());
+            let is_proved = record.prove(now.after(proof.noted_for()));
+            give_back(record, taken.iter(), now) | is_proved
+        });
     }
+    for taken in of_clients().filter(|taken| !is_bearers(taken)) {
+        let done = records.update(taken[0].client, now, &mut events, |record| {
+            let stays = |taken: &&Taken| taken.stays == Stays::IfNew && is_new.get();
+            give_back(record, taken.iter().filter(|taken| !stays(taken)), now)
+        });
+        outcome = outcome.and(done);
+    }
+    outcome.map(|()| events)
+}
+
+/// Forgets a client. Returns whether there was anything to forget.
+pub(super) fn pardon(records: &impl Records, client: Fingerprint, now: Time) -> Result<bool, StoreError> {
+    let mut was = false;
+    records.update(client, now, &mut Events::default(), |record| {
+        was = record.matters(now);
+        record.forget()
+    })?;
+    Ok(was)
+}
+
+fn give_back<'t>(record: &mut Record, taken: impl Iterator<Item = &'t Taken>, now: Time) -> bool {
+    taken.fold(false, |changed, taken| record.give_back(taken, now) | changed)
 }
 
 /// Whether the request is denied.

@@ -1,6 +1,5 @@
 //! A table of fixed capacity over compare-and-set cells.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use super::acts::Acts;
@@ -8,10 +7,8 @@ use super::capacity::Capacity;
 use super::cell::{self, Place};
 use super::counters::Counters;
 use super::record::Record;
-use super::rules::{give_back, is_denied, is_taken};
-use super::{
-    Cells, Charge, Events, Fingerprint, Outcome, Receipt, Seen, Settlement, Stays, StoreError, Taken, Watched,
-};
+use super::rules::{self, Records, is_denied, is_taken};
+use super::{Cells, Charge, Events, Fingerprint, Outcome, Receipt, Seen, Settlement, StoreError, Watched};
 use crate::limit::Verdict;
 use crate::time::Time;
 
@@ -54,25 +51,6 @@ impl<C: Cells> Table<C> {
         &self.cells
     }
 
-    /// Changes one client's record, again if another worker is faster. What does not change is not written.
-    fn update(
-        &self,
-        client: Fingerprint,
-        now: Time,
-        events: &mut Events,
-        mut change: impl FnMut(&mut Record),
-    ) -> Result<(), StoreError> {
-        for _ in 0..ATTEMPTS {
-            let mut loaded = self.load(client, events)?;
-            let before = loaded.record.clone();
-            change(&mut loaded.record);
-            if loaded.record == before || self.store(&loaded, now, events)? {
-                return Ok(());
-            }
-        }
-        Err(StoreError::Contended)
-    }
-
     /// Takes one client's charges, and adds them to the receipt. False, and nothing was taken, if another worker has used up
     /// an enforced limit meanwhile; the verdicts then say so.
     fn take(
@@ -87,7 +65,7 @@ impl<C: Cells> Table<C> {
         let before = receipt.0.len();
         for _ in 0..ATTEMPTS {
             for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
-                let mark = loaded.record.counter(charge).take(now, charge.cost);
+                let mark = loaded.record.take(charge, now);
                 receipt.add(charge, mark);
             }
             let is_stored =
@@ -99,7 +77,7 @@ impl<C: Cells> Table<C> {
             is_stored?;
             loaded = self.load(charges[0].client, events)?;
             for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
-                *verdict = loaded.record.counter(charge).check(now, charge.cost);
+                *verdict = loaded.record.check(charge, now);
             }
             if is_denied(charges, verdicts) {
                 return Ok(false);
@@ -126,6 +104,25 @@ impl<C: Cells> Table<C> {
     /// Behind everybody's.
     const fn acts_cell(&self) -> u32 {
         self.everybodys_cell() + 1
+    }
+}
+
+impl<C: Cells> Records for Table<C> {
+    /// Again if another worker is faster.
+    fn update(
+        &self,
+        client: Fingerprint,
+        now: Time,
+        events: &mut Events,
+        mut change: impl FnMut(&mut Record) -> bool,
+    ) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            let mut loaded = self.load(client, events)?;
+            if !change(&mut loaded.record) || self.store(&loaded, now, events)? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Contended)
     }
 }
 
@@ -158,12 +155,11 @@ impl<C: Cells> Counters for Table<C> {
         let mut clients = Vec::with_capacity(2);
         for charges in charges.chunk_by(|one, next| one.client == next.client) {
             let client = charges[0].client;
-            let mut loaded = match loaded.take_if(|loaded| loaded.client == client) {
+            let loaded = match loaded.take_if(|loaded| loaded.client == client) {
                 Some(loaded) => loaded,
                 None => self.load(client, &mut events)?,
             };
-            verdicts
-                .extend(charges.iter().map(|charge| loaded.record.counter(charge).check(now, charge.cost)));
+            verdicts.extend(charges.iter().map(|charge| loaded.record.check(charge, now)));
             clients.push((charges, loaded));
         }
         let mut receipt = Receipt(Vec::with_capacity(charges.len()));
@@ -194,29 +190,7 @@ impl<C: Cells> Counters for Table<C> {
     }
 
     fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
-        let Settlement { proof, given_back } = settlement;
-        let mut events = Events::default();
-        let mut outcome = Ok(());
-        let of_clients = || given_back.0.chunk_by(|one, next| one.client == next.client);
-        let is_bearers = |taken: &[Taken]| proof.is_some_and(|proof| proof.client == taken[0].client);
-        // The bearer first: whether its proof is new decides what others are given back.
-        let is_new = Cell::new(false);
-        if let Some(proof) = proof {
-            let taken = of_clients().find(|taken| is_bearers(taken)).unwrap_or_default();
-            outcome = self.update(proof.client, now, &mut events, |record| {
-                is_new.set(record.proved_for(now).is_none());
-                record.prove(now.after(proof.noted_for()));
-                give_back(record, taken.iter(), now);
-            });
-        }
-        for taken in of_clients().filter(|taken| !is_bearers(taken)) {
-            let done = self.update(taken[0].client, now, &mut events, |record| {
-                let stays = |taken: &&Taken| taken.stays == Stays::IfNew && is_new.get();
-                give_back(record, taken.iter().filter(|taken| !stays(taken)), now);
-            });
-            outcome = outcome.and(done);
-        }
-        outcome.map(|()| events)
+        rules::settle(self, &settlement, now)
     }
 
     fn last_cell(&self) -> u32 {
@@ -225,7 +199,7 @@ impl<C: Cells> Counters for Table<C> {
 
     fn survey(&self, number: u32, watched: &[Watched], now: Time) -> Result<Vec<Seen>, StoreError> {
         let (bytes, _) = self.cells.read(number)?;
-        let records = cell::readable(&bytes).filter(|(_, record)| record.fill(now) > 0);
+        let records = cell::readable(&bytes).filter(|(_, record)| record.matters(now));
         Ok(records.map(|(client, record)| record.seen(client, watched, now)).collect())
     }
 
@@ -235,12 +209,7 @@ impl<C: Cells> Counters for Table<C> {
     }
 
     fn pardon(&self, client: Fingerprint, now: Time) -> Result<bool, StoreError> {
-        let mut was = false;
-        self.update(client, now, &mut Events::default(), |record| {
-            was = record.fill(now) > 0;
-            record.forget();
-        })?;
-        Ok(was)
+        rules::pardon(self, client, now)
     }
 
     fn acts(&self, events: &mut Events) -> Result<Acts, StoreError> {

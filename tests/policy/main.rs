@@ -1,5 +1,7 @@
 //! From a configuration and a request to what the client is told.
 
+#[path = "../common/both.rs"]
+mod both;
 mod configuration;
 mod counting;
 mod effect;
@@ -31,8 +33,10 @@ use tollgate::reply::LocalReply;
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::{Origin, Response};
 use tollgate::scope::Counted;
-use tollgate::store::{Charge, Events, MemoryCells, Secret, Table};
+use tollgate::store::{Charge, Events, Secret};
 use tollgate::time::Time;
+
+use both::Both;
 
 const SECRET: Secret = Secret::new([1; 16]);
 
@@ -90,7 +94,7 @@ impl Properties for Sent {
 
 /// A configuration at work, on a clock that stands still.
 struct World {
-    gate: Gate<Table<MemoryCells>>,
+    gate: Gate<Both>,
     now: Time,
 }
 
@@ -104,7 +108,7 @@ struct Outcome {
 
 fn world(document: &str) -> World {
     let config = Config::parse(document.as_bytes()).unwrap_or_else(|error| panic!("{error}: {document}"));
-    let table = Table::new(MemoryCells::default(), config.capacity);
+    let table = Both::new(config.capacity);
     World { gate: Gate::new(config, SECRET, table), now: Time::from_micros(1_000_000_000) }
 }
 

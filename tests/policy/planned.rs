@@ -7,10 +7,12 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::redis::OnFailure;
 use tollgate::request::{Headers, Request};
-use tollgate::store::{Acceptance, Cells, Events, NO_SCOPE, Plan, Stays, StoreError, Table, Unavailable};
+use tollgate::store::{
+    Acceptance, Cells, Counters, Events, MemoryCells, NO_SCOPE, Plan, Stays, StoreError, Table, Unavailable,
+};
 use tollgate::time::Time;
 
-use super::{SECRET, Sent, World, get, world};
+use super::{SECRET, Sent, get, world};
 
 const POLICY: &str = r#"{
     "exempt": [{ "path": "/healthz" }],
@@ -21,12 +23,12 @@ const POLICY: &str = r#"{
     }
 }"#;
 
-fn planned(world: &World, sent: &Sent) -> Plan {
+fn planned(gate: &Gate<impl Counters>, sent: &Sent) -> Plan {
     let block = Headers::encode(&sent.headers);
     let request = Request::new(Headers::new(&block), sent);
-    let client = Client::identify(&world.gate.config().policy.client, &request);
-    let acceptance = world.gate.proof(&client).map_or(Acceptance::NotNeeded, Acceptance::Unknown);
-    world.gate.plan(&client, acceptance)
+    let client = Client::identify(&gate.config().policy.client, &request);
+    let acceptance = gate.proof(&client).map_or(Acceptance::NotNeeded, Acceptance::Unknown);
+    gate.plan(&client, acceptance)
 }
 
 #[test]
@@ -40,7 +42,8 @@ fn it_has_the_same_outcome() {
             _ => get("/").token("u").from("192.0.2.2:1"),
         };
         let outcome = one.send(&sent);
-        let Passage { decision, pending, .. } = other.gate.admit_planned(planned(&other, &sent), other.now);
+        let Passage { decision, pending, .. } =
+            other.gate.admit_planned(planned(&other.gate, &sent), other.now);
         assert_eq!(decision, outcome.decision, "{number}");
         assert_eq!(other.gate.awaits(&pending), one.awaits(&outcome), "{number}");
         let later = super::Outcome { decision, denial: None, quota_headers: Vec::new(), pending };
@@ -61,7 +64,7 @@ fn charges_of_one_client_stand_together() {
             "e": { "rate": "9/h", "key": "credential" },
             "f": { "rate": "9/h", "key": "credential" } } }"#,
     );
-    let plan = planned(&world, &get("/").token("t"));
+    let plan = planned(&world.gate, &get("/").token("t"));
     let scopes = |is_proved| plan.charges(is_proved).iter().map(|charge| charge.scope).collect::<Vec<_>>();
     assert_eq!(scopes(true), [1, 2, 3, 3, 4, 5]);
     assert_eq!(
@@ -77,7 +80,8 @@ fn charges_of_one_client_stand_together() {
 #[test]
 fn on_failure_says_what_becomes_of_it() {
     let world = world(POLICY);
-    let without = |on_failure| world.gate.admit_without(planned(&world, &get("/")), on_failure, world.now);
+    let without =
+        |on_failure| world.gate.admit_without(planned(&world.gate, &get("/")), on_failure, world.now);
     for _ in 0..9 {
         let allowed = without(OnFailure::Allow);
         assert!(
@@ -94,20 +98,22 @@ fn on_failure_says_what_becomes_of_it() {
 #[test]
 fn what_happened_to_either_record_is_told() {
     for is_planned in [false, true] {
-        let world = world(POLICY);
-        let cells = world.gate.counters().cells();
-        for cell in 0..=world.gate.config().capacity.clients() / 8 {
+        let config = Config::parse(POLICY.as_bytes()).expect("a policy");
+        let table = Table::new(MemoryCells::default(), config.capacity);
+        let (gate, now) = (Gate::new(config, SECRET, table), Time::from_micros(1_000_000_000));
+        let cells = gate.counters().cells();
+        for cell in 0..=gate.config().capacity.clients() / 8 {
             let (_, version) = cells.read(cell).expect("memory");
             assert_eq!(cells.write(cell, b"no records at all", &version), Ok(true));
         }
         let sent = get("/").token("t");
         let passage = if is_planned {
-            world.gate.admit_planned(planned(&world, &sent), world.now)
+            gate.admit_planned(planned(&gate, &sent), now)
         } else {
             let block = Headers::encode(&sent.headers);
             let request = Request::new(Headers::new(&block), &sent);
-            let client = Client::identify(&world.gate.config().policy.client, &request);
-            world.gate.admit(&client, Pending::default(), world.now)
+            let client = Client::identify(&gate.config().policy.client, &request);
+            gate.admit(&client, Pending::default(), now)
         };
         assert_eq!(passage.events, Events { corrupt: 2, ..Events::default() }, "{is_planned}");
     }

@@ -5,10 +5,11 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use tollgate::client::Client;
 use tollgate::gate::{Gate, Passage, Pending};
-use tollgate::store::{Cells, MemoryCells, Settlement, Table, Unavailable};
+use tollgate::store::{Cells, Counters, MemoryCells, Settlement, Table, Unavailable};
 use tollgate::time::Time;
 
 use super::SECRET;
+use super::both::Both;
 use super::settled::{Subject, events, policies, walk};
 
 /// Cells in which now and then another worker seems to have been faster.
@@ -31,12 +32,12 @@ impl Cells for Raced {
     }
 }
 
-struct Here(Gate<Table<Raced>>);
+struct Here<T>(Gate<T>);
 
-impl Subject for Here {
-    type Counters = Table<Raced>;
+impl<T: Counters> Subject for Here<T> {
+    type Counters = T;
 
-    fn gate(&self) -> &Gate<Table<Raced>> {
+    fn gate(&self) -> &Gate<T> {
         &self.0
     }
 
@@ -57,5 +58,12 @@ proptest! {
         let config = policy.config();
         let table = Table::new(Raced::default(), config.capacity);
         walk(&mut Here(Gate::new(config, SECRET, table)), &policy, &events, 1_000)?;
+    }
+
+    #[test]
+    fn also_in_memory(policy in policies(), events in events()) {
+        let config = policy.config();
+        let both = Both::new(config.capacity);
+        walk(&mut Here(Gate::new(config, SECRET, both)), &policy, &events, 1_000)?;
     }
 }

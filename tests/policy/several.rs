@@ -7,14 +7,15 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Pending};
 use tollgate::request::{Headers, Request};
 use tollgate::response::{Origin, Response};
-use tollgate::store::{Capacity, MemoryCells, Table};
+use tollgate::store::Capacity;
 use tollgate::time::Time;
 
+use super::both::Both;
 use super::{SECRET, Sent, answer, get};
 
 /// Policies with one scope each, of one name.
 struct Shared {
-    counters: Table<MemoryCells>,
+    counters: Both,
     now: Time,
 }
 
@@ -28,10 +29,7 @@ fn rate(rate: &str) -> String {
 
 impl Shared {
     fn new() -> Self {
-        Self {
-            counters: Table::new(MemoryCells::default(), Capacity::default()),
-            now: Time::from_micros(1_000_000_000),
-        }
+        Self { counters: Both::new(Capacity::default()), now: Time::from_micros(1_000_000_000) }
     }
 
     /// Whether a request is let through under this policy, which is then answered with 200.

@@ -6,12 +6,12 @@ use super::{Sent, get, world};
 fn bytes(sent: &Sent) -> (usize, usize) {
     let mut world = world("");
     assert!(world.exchange(sent, 200));
-    let once = world.gate.counters().cells().bytes();
+    let once = world.gate.counters().bytes();
     for _ in 0..300 {
         world.pass(1);
         world.exchange(sent, 200);
     }
-    (once, world.gate.counters().cells().bytes())
+    (once, world.gate.counters().bytes())
 }
 
 #[test]

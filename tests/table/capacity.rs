@@ -12,7 +12,7 @@ fn memory_stops_growing_at_capacity() {
         for name in 0..10_000 {
             assert!(admitted(&table, &[charge(flood * 10_000 + name, 0, limit("5/h"))], seconds(name)));
         }
-        after.push(table.cells().bytes());
+        after.push(table.bytes());
     }
     let most = 256 * 60;
     assert!(after.iter().all(|bytes| (1..=most).contains(bytes)), "{after:?}");
@@ -94,7 +94,7 @@ fn a_client_of_whom_nothing_matters_takes_no_room() {
     for name in 0..20 {
         let outcome = table.charge(&[charge(name, 0, limit("5/h"))], None, seconds(0)).expect("memory");
         table.refund(outcome.receipt, seconds(0)).expect("memory");
-        assert_eq!(table.cells().bytes(), 0);
+        assert_eq!(table.bytes(), 0);
     }
 }
 

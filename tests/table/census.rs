@@ -1,11 +1,12 @@
 //! How many clients there are, told from a part of the table.
 
-use tollgate::store::{Capacity, Census, MemoryCells, Table};
+use tollgate::store::{Capacity, Census, Counters};
 
+use super::both::Both;
 use super::{charge, limit, room, seconds, table};
 
 /// What a census says after so many steps.
-fn counted(table: &Table<MemoryCells>, census: &mut Census, steps: usize, now: u64) -> u64 {
+fn counted(table: &impl Counters, census: &mut Census, steps: usize, now: u64) -> u64 {
     (0..steps)
         .map(|_| census.step(table, seconds(now)).expect("memory is always there"))
         .last()
@@ -27,7 +28,7 @@ fn in_a_small_table_it_is_exact_and_follows() {
 
 #[test]
 fn with_the_default_capacity_all_cells_are_looked_at() {
-    let table = Table::new(MemoryCells::default(), Capacity::default());
+    let table = Both::new(Capacity::default());
     for name in 0..1000 {
         room(&table, charge(name, 1, limit("1/h")), seconds(0));
     }

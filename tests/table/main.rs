@@ -1,5 +1,8 @@
 //! The table of counters: against a plain map, at capacity, and among workers that race.
 
+mod agreement;
+#[path = "../common/both.rs"]
+mod both;
 mod capacity;
 mod census;
 #[path = "../common/charges.rs"]
@@ -11,12 +14,14 @@ mod operators;
 mod policies;
 mod races;
 mod reload;
+mod threads;
 
 use std::time::Duration;
 
-use tollgate::store::{Capacity, Charge, Counters, Events, Fingerprint, MemoryCells, Table};
+use tollgate::store::{Capacity, Charge, Counters, Events, Fingerprint};
 use tollgate::time::Time;
 
+use both::Both;
 use charges::{bucket, charge, client, limit};
 
 fn shadow(charge: Charge) -> Charge {
@@ -29,8 +34,8 @@ fn proved_for<T: Counters>(table: &T, client: Fingerprint, now: Time) -> Option<
     T::proved_for(&loaded, now)
 }
 
-fn table(clients: u32) -> Table<MemoryCells> {
-    Table::new(MemoryCells::default(), Capacity::new(clients).expect("a capacity"))
+fn table(clients: u32) -> Both {
+    Both::new(Capacity::new(clients).expect("a capacity"))
 }
 
 const fn seconds(seconds: u64) -> Time {

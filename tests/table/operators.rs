@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tollgate::limit::Verdict;
-use tollgate::store::{Cells, Counters, Events, Fingerprint, MOST_BLOCKED, Seen, Watched};
+use tollgate::store::{
+    Capacity, Cells, Counters, Events, Fingerprint, MOST_BLOCKED, MemoryCells, MemoryTable, Seen, Table,
+    Watched,
+};
 
 use super::{bucket, charge, client, limit, room, seconds, shadow, table};
 
@@ -92,10 +95,14 @@ fn everybody_can_be_pardoned_too() {
 
 #[test]
 fn acts_of_many_at_once_are_all_kept() {
-    let table = table(64);
+    let capacity = Capacity::new(64).expect("a capacity");
+    all_acts_are_kept(&Table::new(MemoryCells::default(), capacity));
+    all_acts_are_kept(&MemoryTable::new(capacity));
+}
+
+fn all_acts_are_kept(table: &(impl Counters + Sync)) {
     thread::scope(|scope| {
         for worker in 0..8 {
-            let table = &table;
             scope.spawn(move || {
                 for number in 0..50 {
                     let block = |acts: &mut tollgate::store::Acts| {
@@ -115,10 +122,10 @@ fn acts_of_many_at_once_are_all_kept() {
 #[test]
 fn acts_that_nobody_has_written_are_counted_as_corrupt() {
     let table = table(64);
-    let (_, version) = table.cells().read(table.last_cell() + 1).expect("memory");
-    assert_eq!(table.cells().write(table.last_cell() + 1, b"nonsense", &version), Ok(true));
+    let (_, version) = table.in_cells.cells().read(table.last_cell() + 1).expect("memory");
+    assert_eq!(table.in_cells.cells().write(table.last_cell() + 1, b"nonsense", &version), Ok(true));
     let mut events = Events::default();
-    let acts = table.acts(&mut events).expect("memory");
+    let acts = table.in_cells.acts(&mut events).expect("memory");
     assert!(acts.is_empty());
     assert_eq!(events.corrupt, 1);
 }

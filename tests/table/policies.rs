@@ -1,13 +1,14 @@
 //! Any interleaving of requests under several policies, against the model.
 
 use proptest::prelude::*;
-use tollgate::store::{Charge, Counters, MemoryCells, Outcome, Receipt, Table};
+use tollgate::store::{Charge, Counters, Outcome, Receipt};
 use tollgate::time::Time;
 
+use super::both::Both;
 use super::model::{Subject, steps, walk};
 use super::{admitted, charge, limit, room, seconds, table};
 
-impl Subject for Table<MemoryCells> {
+impl Subject for Both {
     fn charge(&mut self, charges: &[Charge], micros: u64) -> Outcome {
         Counters::charge(self, charges, None, Time::from_micros(micros)).expect("memory is always there")
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tollgate::limit::Verdict;
 use tollgate::store::{
-    Capacity, Cells, Charge, Counters, MemoryCells, Proof, Settlement, StoreError, Table, Unavailable,
+    Capacity, Cells, Charge, Counters, MemoryCells, MemoryTable, Proof, Settlement, StoreError, Table,
+    Unavailable,
 };
 
 use super::hosts::{Host, opened};
@@ -16,14 +17,15 @@ use super::{admitted, charge, limit, proved_for, room, seconds, shadow, table};
 #[test]
 fn many_threads_admit_exactly_the_quota() {
     for threads in [1, 2, 4, 8] {
-        exact(&table(64), threads);
         let capacity = Capacity::new(64).expect("a capacity");
+        exact(&Table::new(MemoryCells::default(), capacity), threads);
+        exact(&MemoryTable::new(capacity), threads);
         exact(&Table::new(opened(Host::envoy()), capacity), threads);
         exact(&Table::new(opened(Host::nginx()), capacity), threads);
     }
 }
 
-fn exact<C: Cells + Sync>(table: &Table<C>, threads: usize) {
+fn exact(table: &(impl Counters + Sync), threads: usize) {
     let count = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..threads {

@@ -1,7 +1,7 @@
 //! One counter under several policies: one after the other, or side by side.
 
 use tollgate::limit::Limit;
-use tollgate::store::{Charge, CounterId, MemoryCells, Table};
+use tollgate::store::{Charge, CounterId, Counters};
 
 use super::{admitted, bucket, charge, limit, room, seconds, table};
 
@@ -11,7 +11,7 @@ fn of(limit: Limit) -> Charge {
 }
 
 /// What is admitted in a row of this limit.
-fn admits(table: &Table<MemoryCells>, limit: Limit, second: u64) -> usize {
+fn admits(table: &impl Counters, limit: Limit, second: u64) -> usize {
     room(table, of(limit), seconds(second))
 }
 

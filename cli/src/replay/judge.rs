@@ -9,10 +9,9 @@ use tollgate::decision::Decision;
 use tollgate::gate::{Gate, Passage, Pending};
 use tollgate::request::Request;
 use tollgate::response::Response;
-use tollgate::store::{Events, Secret, Table};
+use tollgate::store::{Events, MemoryTable, Secret};
 use tollgate::time::Time;
 
-use super::cells::ListedCells;
 use super::request::Entry;
 
 /// Under which clients' fingerprints are made. Nobody sees them but this process.
@@ -23,7 +22,7 @@ const MOST_PENDING: usize = 1 << 20;
 
 /// A policy at work on a log's clock.
 pub(crate) struct Judge {
-    gate: Gate<Table<ListedCells>>,
+    gate: Gate<MemoryTable>,
     /// What was let through, and is not yet answered.
     pending: BinaryHeap<Reverse<Due>>,
     serial: u64,
@@ -44,7 +43,7 @@ struct Due {
 
 impl Judge {
     pub(crate) fn new(config: Config) -> Self {
-        let table = Table::new(ListedCells::default(), config.capacity);
+        let table = MemoryTable::new(config.capacity);
         Self {
             gate: Gate::new(config, SECRET, table),
             pending: BinaryHeap::new(),

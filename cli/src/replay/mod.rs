@@ -1,6 +1,5 @@
 //! `tollgate replay`: an access log through the gate, on the log's clock.
 
-mod cells;
 mod decisions;
 mod judge;
 mod names;

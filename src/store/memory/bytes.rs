@@ -1,9 +1,9 @@
-//! Cells in this process's memory, for tests and the command line.
+//! Cells of bytes in this process's memory: what tests put in a proxy's place.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Cells, Unavailable};
+use crate::store::{Cells, Unavailable};
 
 /// Cells in memory, shared by threads.
 #[derive(Debug, Default)]

@@ -1,0 +1,119 @@
+//! The few clients that share a cell, as in a cell of bytes: in the same order, and the same ones give way.
+
+use crate::limit::Verdict;
+use crate::store::cell::WAYS;
+use crate::store::record::Record;
+use crate::store::rules::is_taken;
+use crate::store::{Charge, Events, Fingerprint, Receipt};
+use crate::time::Time;
+
+const ROOM: usize = WAYS as usize;
+
+/// The clients of one cell, the one that came last at the end.
+#[derive(Default)]
+pub(super) struct Cell {
+    clients: [Stored; ROOM],
+    count: usize,
+}
+
+struct Stored {
+    client: Fingerprint,
+    record: Record,
+}
+
+impl Default for Stored {
+    fn default() -> Self {
+        Self { client: Fingerprint::EVERYBODY, record: Record::default() }
+    }
+}
+
+impl Cell {
+    /// What is known of a client, if anything.
+    pub(super) fn record(&self, client: Fingerprint) -> Option<&Record> {
+        self.place(client).map(|place| &self.clients[place].record)
+    }
+
+    /// All clients, and what is known of them.
+    pub(super) fn records(&self) -> impl Iterator<Item = (Fingerprint, &Record)> {
+        self.clients[..self.count].iter().map(|stored| (stored.client, &stored.record))
+    }
+
+    /// Takes those of one client's charges that are to be taken, and adds them to the receipt.
+    pub(super) fn take(
+        &mut self,
+        charges: &[Charge],
+        verdicts: &[Verdict],
+        receipt: &mut Receipt,
+        now: Time,
+        events: &mut Events,
+    ) {
+        let before = receipt.0.len();
+        self.change(charges[0].client, now, events, |record| {
+            record.make_room(charges.len());
+            for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
+                receipt.add(charge, record.take(charge, now));
+            }
+            receipt.0.len() > before
+        });
+    }
+
+    /// Changes what is known of a client. The change says whether it has changed anything. A client that is new here then
+    /// drives out those in whom nothing matters any more, and if the cell is full even then, the one that has used the least of
+    /// its limits, of several the one that came last.
+    pub(super) fn change(
+        &mut self,
+        client: Fingerprint,
+        now: Time,
+        events: &mut Events,
+        change: impl FnOnce(&mut Record) -> bool,
+    ) {
+        let place = if let Some(place) = self.place(client) {
+            if !change(&mut self.clients[place].record) {
+                return;
+            }
+            place
+        } else {
+            let mut record = Record::default();
+            if !change(&mut record) {
+                return;
+            }
+            self.make_room(now, events);
+            self.clients[self.count] = Stored { client, record };
+            self.count += 1;
+            self.count - 1
+        };
+        let record = &mut self.clients[place].record;
+        record.prune(now);
+        if record.is_empty() {
+            self.remove(place);
+        }
+    }
+
+    fn place(&self, client: Fingerprint) -> Option<usize> {
+        self.clients[..self.count].iter().position(|stored| stored.client == client)
+    }
+
+    fn make_room(&mut self, now: Time, events: &mut Events) {
+        let mut kept = 0;
+        for place in 0..self.count {
+            if self.clients[place].record.matters(now) {
+                self.clients.swap(kept, place);
+                kept += 1;
+            }
+        }
+        self.clients[kept..self.count].fill_with(Stored::default);
+        self.count = kept;
+        if kept == ROOM
+            && let Some(least) = (0..ROOM).rev().min_by_key(|place| self.clients[*place].record.fill(now))
+        {
+            self.remove(least);
+            events.evicted += 1;
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.clients[place..self.count].rotate_left(1);
+        self.count -= 1;
+        self.clients[self.count] = Stored::default();
+    }
+}
