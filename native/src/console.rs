@@ -10,7 +10,7 @@ use tollgate::console::Call;
 use tollgate::redis::Settings;
 use tollgate::reply::LocalReply;
 use tollgate::request::Headers;
-use tollgate::store::SharedCells;
+use tollgate::store::{SharedCells, TableName};
 use tollgate_wire::{Event, Target, Thread, Timer, Wire};
 
 use crate::abi::{Attribute, Next, Opening, Reply, Scheduler, Stream, Then};
@@ -65,8 +65,12 @@ impl Console {
 }
 
 impl Desk for Envoy {
-    fn counters_in_use(&self, _shared: &SharedCells<MemoryData>) -> Option<Self::Counters> {
-        Space::of(None).table_in_use()
+    fn counters_in_use(
+        &self,
+        table: Option<&TableName>,
+        _shared: &SharedCells<MemoryData>,
+    ) -> Option<Self::Counters> {
+        Space::of(table).table_in_use()
     }
 
     fn answer(&self, stream: u32, reply: &LocalReply) {

@@ -8,13 +8,13 @@ use std::time::{Instant, SystemTime};
 use tollgate::adapter::Host;
 use tollgate::config::Config;
 use tollgate::redis::Settings;
-use tollgate::store::{SharedCells, Unavailable};
+use tollgate::store::{MemoryTable, SharedCells, TableName, Unavailable};
 use tollgate::time::Time;
 
 use crate::console::Papers;
 use crate::meter::Meter;
 use crate::redis::RedisWire;
-use crate::tables::{Here, MemoryData, Space};
+use crate::tables::{MemoryData, Space};
 
 /// Envoy, as one configuration sees it.
 pub(crate) struct Envoy {
@@ -26,7 +26,7 @@ pub(crate) struct Envoy {
 }
 
 impl Host for Envoy {
-    type Counters = Arc<Here>;
+    type Counters = Arc<MemoryTable>;
     type Data = MemoryData;
     type Meter = Meter;
     type Wire = RedisWire;
@@ -61,12 +61,12 @@ impl Host for Envoy {
         config.by_url().map_err(|error| error.to_string())
     }
 
-    fn shared(&self, table: Option<&str>) -> Result<SharedCells<MemoryData>, String> {
-        SharedCells::open(Space::of(table).agreed())
+    fn shared(&self, table: Option<TableName>) -> Result<SharedCells<MemoryData>, String> {
+        SharedCells::open(Space::of(table.as_ref()).agreed())
     }
 
     fn counters(&self, config: &Config, _shared: &SharedCells<MemoryData>) -> Result<Self::Counters, String> {
-        Ok(Space::of(None).table(config.capacity))
+        Ok(Space::of(config.table.as_ref()).table(config.capacity))
     }
 
     fn wire(&self, settings: &Settings) -> Result<RedisWire, String> {

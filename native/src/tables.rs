@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tollgate::store::{Capacity, MemoryCells, SharedData, Table, Unavailable};
-
-/// For now.
-pub(crate) type Here = Table<MemoryCells>;
+use tollgate::store::{Capacity, MemoryTable, SharedData, TableName, Unavailable};
 
 /// All tables. They stay as long as the process: a policy that goes, and comes back, finds its counters.
 static TABLES: Mutex<BTreeMap<String, Arc<Space>>> = Mutex::new(BTreeMap::new());
@@ -15,14 +12,14 @@ static TABLES: Mutex<BTreeMap<String, Arc<Space>>> = Mutex::new(BTreeMap::new())
 #[derive(Default)]
 pub(crate) struct Space {
     agreed: MemoryData,
-    table: OnceLock<Arc<Here>>,
+    table: OnceLock<Arc<MemoryTable>>,
 }
 
 impl Space {
     /// What has this name; the one without a name is called by the empty one.
-    pub(crate) fn of(name: Option<&str>) -> Arc<Self> {
+    pub(crate) fn of(name: Option<&TableName>) -> Arc<Self> {
         let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.entry(name.unwrap_or_default().to_owned()).or_default().clone()
+        tables.entry(name.map_or("", TableName::as_str).to_owned()).or_default().clone()
     }
 
     /// What is agreed on.
@@ -31,12 +28,12 @@ impl Space {
     }
 
     /// The table, made with this capacity if it is not there: that it is the same was agreed on.
-    pub(crate) fn table(&self, capacity: Capacity) -> Arc<Here> {
-        self.table.get_or_init(|| Arc::new(Here::new(MemoryCells::default(), capacity))).clone()
+    pub(crate) fn table(&self, capacity: Capacity) -> Arc<MemoryTable> {
+        self.table.get_or_init(|| Arc::new(MemoryTable::new(capacity))).clone()
     }
 
     /// The table, if there is one.
-    pub(crate) fn table_in_use(&self) -> Option<Arc<Here>> {
+    pub(crate) fn table_in_use(&self) -> Option<Arc<MemoryTable>> {
         self.table.get().cloned()
     }
 }

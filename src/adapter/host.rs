@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::redis::Settings;
 use crate::request::Properties;
 use crate::response::Origin;
-use crate::store::{Counters, SharedCells, SharedData, Unavailable};
+use crate::store::{Counters, SharedCells, SharedData, TableName, Unavailable};
 use crate::time::Time;
 
 /// A proxy.
@@ -52,7 +52,7 @@ pub trait Host: Sized + 'static {
     ///
     /// # Errors
     /// If there is no such place; as text.
-    fn shared(&self, table: Option<&str>) -> Result<SharedCells<Self::Data>, String>;
+    fn shared(&self, table: Option<TableName>) -> Result<SharedCells<Self::Data>, String>;
 
     /// The counters of this configuration.
     ///

@@ -2,7 +2,8 @@
 
 use super::environment::{Confidential, Environment};
 use super::node::Node;
-use super::{ConfigError, parse_json};
+use super::{ConfigError, parse_json, store};
+use crate::store::TableName;
 
 /// What an operator has to show.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,14 +21,23 @@ impl std::fmt::Debug for Token {
     }
 }
 
+/// What a console is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsoleRules {
+    /// Who may come in; nobody is named where this machine alone may.
+    pub tokens: Vec<Token>,
+    /// The table whose clients it shows, with the policies on it; `None`: the one that has no name.
+    pub table: Option<TableName>,
+}
+
 /// The shortest token, in characters: nobody guesses a random one of that length.
 const SHORTEST: usize = 16;
 
-/// The tokens of a console, if the document configures one: `{ "console": { … } }`.
+/// What a console is told, if the document configures one: `{ "console": { … } }`.
 ///
 /// # Errors
 /// If it is one and a field is unknown or wrong, or a variable that it names is not set.
-pub fn console(document: &[u8], environment: Environment) -> Option<Result<Vec<Token>, ConfigError>> {
+pub fn console(document: &[u8], environment: Environment) -> Option<Result<ConsoleRules, ConfigError>> {
     let document = parse_json(document).ok()?;
     let root = Node::root(&document);
     if !root.is_object() || root.members().ok()?.get("console").is_none() {
@@ -36,7 +46,7 @@ pub fn console(document: &[u8], environment: Environment) -> Option<Result<Vec<T
     Some(read(&root, environment))
 }
 
-fn read(root: &Node, environment: Environment) -> Result<Vec<Token>, ConfigError> {
+fn read(root: &Node, environment: Environment) -> Result<ConsoleRules, ConfigError> {
     let fields = root.fields(&["console", "$schema"]).map_err(|_| {
         ConfigError::new(
             "console",
@@ -45,8 +55,9 @@ fn read(root: &Node, environment: Environment) -> Result<Vec<Token>, ConfigError
         )
     })?;
     let console = fields.require("console", "what the console is told")?;
-    let fields = console.fields(&["tokens"])?;
-    let Some(tokens) = fields.get("tokens") else { return Ok(Vec::new()) };
+    let fields = console.fields(&["tokens", "store"])?;
+    let table = fields.get("store").map(|node| store::read_name(&node)).transpose()?.flatten();
+    let Some(tokens) = fields.get("tokens") else { return Ok(ConsoleRules { tokens: Vec::new(), table }) };
     let mut found = Vec::new();
     for (name, node) in tokens.members()?.iter() {
         let secret = Confidential::read(&node, environment)?;
@@ -61,5 +72,5 @@ fn read(root: &Node, environment: Environment) -> Result<Vec<Token>, ConfigError
             "expected at least one token by name; leave `tokens` out where only this machine may come in"
         )));
     }
-    Ok(found)
+    Ok(ConsoleRules { tokens: found, table })
 }

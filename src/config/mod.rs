@@ -14,7 +14,7 @@ mod scopes;
 mod store;
 
 use client::ClientSection;
-pub use console::{Token, console};
+pub use console::{ConsoleRules, Token, console};
 pub use environment::Environment;
 pub use error::ConfigError;
 use node::{Node, Value};
@@ -26,7 +26,7 @@ use crate::redis::Settings;
 use crate::reply::ReplyRules;
 use crate::request::RequestFrom;
 use crate::scope::Count;
-use crate::store::Capacity;
+use crate::store::{Capacity, TableName};
 
 /// The document that an empty configuration stands for.
 pub const DEFAULT: &str = include_str!("default.json");
@@ -44,6 +44,8 @@ pub struct Config {
     pub reply: ReplyRules,
     /// Of which requests the access log is told.
     pub access_log: Logged,
+    /// The table that the counters stand in; `None`: the one that has no name. Policies with one name share their counters.
+    pub table: Option<TableName>,
     /// How many clients the counters have room for.
     pub capacity: Capacity,
     /// The Redis whose counters are shared with other proxies, if there is one.
@@ -130,7 +132,7 @@ impl Config {
         let access_log =
             fields.get("access_log").map_or(Ok(Logged::default()), |node| response::access_log(&node))?;
         let failure = fields.get("failure").map(|node| Failure::read(&node)).transpose()?.unwrap_or_default();
-        let StoreSection { capacity, redis } =
+        let StoreSection { name: table, capacity, redis } =
             fields.get("store").map(|node| store::read(&node, environment)).transpose()?.unwrap_or_default();
         let mut policy = Policy { client, trust, exempt, scopes };
         let longest = policy.longest_memory_of_credentials();
@@ -138,7 +140,17 @@ impl Config {
             *lasts = longest.max(*lasts);
         }
         let minds_credentials = policy.minds_credentials();
-        Ok(Self { request_from, policy, minds_credentials, reply, access_log, capacity, redis, failure })
+        Ok(Self {
+            request_from,
+            policy,
+            minds_credentials,
+            reply,
+            access_log,
+            table,
+            capacity,
+            redis,
+            failure,
+        })
     }
 
     /// The same for a filter in wasm, which reaches Redis through a cluster of the proxy's.

@@ -6,11 +6,12 @@ use super::ConfigError;
 use super::environment::{Confidential, Environment};
 use super::node::{Node, Value};
 use crate::redis::{Address, Login, OnFailure, Servers, Settings, hash_tag};
-use crate::store::{Capacity, Secret};
+use crate::store::{Capacity, Secret, TableName};
 
 /// Where the counters are.
 #[derive(Default)]
 pub(super) struct StoreSection {
+    pub(super) name: Option<TableName>,
     pub(super) capacity: Capacity,
     pub(super) redis: Option<Settings>,
 }
@@ -19,11 +20,22 @@ pub(super) struct StoreSection {
 const SECRET_LENGTH: usize = 32;
 
 pub(super) fn read(node: &Node, environment: Environment) -> Result<StoreSection, ConfigError> {
-    let fields = node.fields(&["capacity", "redis"])?;
+    let fields = node.fields(&["name", "capacity", "redis"])?;
+    let name = fields.get("name").map(|node| table_name(&node)).transpose()?;
     let capacity = fields.get("capacity").map(|node| capacity(&node)).transpose()?.unwrap_or_default();
     let redis = fields.get("redis").filter(|redis| *redis.value() != Value::Null);
     let redis = redis.map(|node| redis_settings(&node.confidential(), environment)).transpose()?;
-    Ok(StoreSection { capacity, redis })
+    Ok(StoreSection { name, capacity, redis })
+}
+
+/// The `store` of a console, which has a name and nothing else.
+pub(super) fn read_name(node: &Node) -> Result<Option<TableName>, ConfigError> {
+    node.fields(&["name"])?.get("name").map(|node| table_name(&node)).transpose()
+}
+
+fn table_name(node: &Node) -> Result<TableName, ConfigError> {
+    const EXPECTED: &str = "a name of 1 to 64 letters, digits, `-`, `_` and `.`, such as `inner`";
+    TableName::new(node.text(EXPECTED)?).ok_or_else(|| node.error(format_args!("expected {EXPECTED}")))
 }
 
 fn capacity(node: &Node) -> Result<Capacity, ConfigError> {

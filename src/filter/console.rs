@@ -15,13 +15,17 @@ use crate::console::Call;
 use crate::redis::Settings;
 use crate::reply::LocalReply;
 use crate::request::Headers;
-use crate::store::{SharedCells, Table};
+use crate::store::{SharedCells, Table, TableName};
 
 /// The console in one worker.
 pub(super) type Console = console::Console<Proxy>;
 
 impl Desk for Proxy {
-    fn counters_in_use(&self, shared: &SharedCells<HostData>) -> Option<Self::Counters> {
+    fn counters_in_use(
+        &self,
+        _table: Option<&TableName>,
+        shared: &SharedCells<HostData>,
+    ) -> Option<Self::Counters> {
         Some(Table::new(shared.clone(), shared.agreed_capacity()?))
     }
 

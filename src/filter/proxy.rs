@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::redis::Settings;
 use crate::request::Properties;
 use crate::response::Origin;
-use crate::store::{SharedCells, Table, Unavailable};
+use crate::store::{SharedCells, Table, TableName, Unavailable};
 use crate::time::Time;
 
 /// The proxy, as a root context sees it.
@@ -61,8 +61,8 @@ impl Host for Proxy {
         config.by_cluster().map_err(|error| error.to_string())
     }
 
-    fn shared(&self, _table: Option<&str>) -> Result<SharedCells<HostData>, String> {
-        SharedCells::open(HostData)
+    fn shared(&self, table: Option<TableName>) -> Result<SharedCells<HostData>, String> {
+        SharedCells::open(HostData)?.of_table(table)
     }
 
     fn counters(&self, config: &Config, shared: &SharedCells<HostData>) -> Result<Self::Counters, String> {

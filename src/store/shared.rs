@@ -1,7 +1,9 @@
 //! What all workers of one proxy, and all configurations one after the other, have in common: the table's cells, and
 //! what they agree on, in the proxy's shared data.
 
-use super::{Capacity, Cells, Secret, Unavailable};
+use std::borrow::Cow;
+
+use super::{Capacity, Cells, Secret, TableName, Unavailable, numbers};
 
 /// A change of what is stored needs another version: two builds may stand beside each other, and neither takes for its own
 /// what the other has written. No cell has one of these names: cells' names are of 16 bytes.
@@ -10,6 +12,8 @@ const CAPACITY: &[u8] = b"tollgate.v2.capacity";
 const TOLD: &[u8] = b"tollgate.v2.told";
 const ABSENCE: &[u8] = b"tollgate.v2.absence";
 const CELL: &[u8; 12] = b"tollgate.v2.";
+/// The numbers of tables that have names.
+const TABLES: &[u8] = b"tollgate.v2.tables";
 
 /// So much is remembered of what the log was told: then the oldest goes, which may be told once more.
 const MOST_TOLD: usize = 64;
@@ -86,10 +90,20 @@ impl Absence {
 }
 
 /// A proxy's shared data, by the rule that it follows: the table's cells, one entry each, and what workers agree on.
+///
+/// A table that has a name has nothing in common with any other: neither counters, nor the secret, nor what is posted for the console.
 #[derive(Clone, Debug)]
 pub struct SharedCells<D> {
     data: D,
     absence: Absence,
+    table: Option<Named>,
+}
+
+/// A table that has a name, and its number in this proxy.
+#[derive(Clone, Debug)]
+struct Named {
+    name: TableName,
+    number: u32,
 }
 
 impl<D: SharedData> SharedCells<D> {
@@ -100,7 +114,26 @@ impl<D: SharedData> SharedCells<D> {
     /// text is for those who run the proxy.
     pub fn open(data: D) -> Result<Self, String> {
         let absence = Absence::probe(&data)?;
-        Ok(Self { data, absence })
+        Ok(Self { data, absence, table: None })
+    }
+
+    /// The table of this name in the same proxy; that without a name, if there is none.
+    ///
+    /// # Errors
+    /// If the proxy does not give access to its shared data, or it has known too many names; as text.
+    pub fn of_table(self, name: Option<TableName>) -> Result<Self, String> {
+        let Some(name) = name else { return Ok(Self { table: None, ..self }) };
+        let all = Self { table: None, ..self };
+        all.change(TABLES, |known| numbers::with(known, &name)).map_err(no_access)?;
+        let known = all.entry(TABLES).map_err(no_access)?;
+        let number = numbers::find(&known, &name).ok_or_else(|| {
+            format!(
+                "store.name: `{name}`: this proxy has had tables of {MOST} other names since it was started, and that is as \
+                 many as it can tell apart; restart it",
+                MOST = numbers::MOST
+            )
+        })?;
+        Ok(Self { table: Some(Named { name, number }), ..all })
     }
 
     /// The host's rule.
@@ -137,7 +170,7 @@ impl<D: SharedData> SharedCells<D> {
         Err(format!(
             "store.capacity: `{clients}`: the counters in use are laid out for {agreed} clients and would be lost; \
              keep {agreed}, or restart the proxy to change it (filters with one vm_id share their counters and need \
-             the same capacity)"
+             the same capacity, unless each has a `store.name` of its own)"
         ))
     }
 
@@ -182,7 +215,7 @@ impl<D: SharedData> SharedCells<D> {
     /// # Errors
     /// If the proxy does not give access.
     pub fn entry(&self, name: &[u8]) -> Result<Vec<u8>, Unavailable> {
-        Ok(self.data.get(name)?.map(|(bytes, _)| bytes).unwrap_or_default())
+        Ok(self.data.get(&self.own(name))?.map(|(bytes, _)| bytes).unwrap_or_default())
     }
 
     /// Changes an entry, again if another worker is faster; `None` leaves it as it is. Returns whether it was changed.
@@ -194,6 +227,7 @@ impl<D: SharedData> SharedCells<D> {
         name: &[u8],
         change: impl Fn(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<bool, Unavailable> {
+        let name = &self.own(name);
         for _ in 0..ATTEMPTS {
             let (bytes, version) = self.data.get(name)?.unwrap_or((Vec::new(), self.absence.version()));
             let Some(changed) = change(&bytes) else { return Ok(false) };
@@ -210,6 +244,7 @@ impl<D: SharedData> SharedCells<D> {
         name: &[u8],
         proposal: impl Fn() -> Result<Vec<u8>, Unavailable>,
     ) -> Result<Vec<u8>, Unavailable> {
+        let name = &self.own(name);
         if let Some((value, _)) = self.data.get(name)? {
             return Ok(value);
         }
@@ -219,17 +254,29 @@ impl<D: SharedData> SharedCells<D> {
         }
         self.data.get(name)?.map(|(value, _)| value).ok_or(Unavailable)
     }
+
+    /// The name of this table's entry: `tollgate.v2.secret/inner`.
+    fn own<'n>(&self, name: &'n [u8]) -> Cow<'n, [u8]> {
+        match &self.table {
+            None => Cow::Borrowed(name),
+            Some(table) => Cow::Owned([name, b"/", table.name.as_str().as_bytes()].concat()),
+        }
+    }
+
+    fn name(&self, cell: u32) -> [u8; 16] {
+        self.table.as_ref().map_or_else(|| name(cell), |table| name_of(table.number, cell))
+    }
 }
 
 impl<D: SharedData> Cells for SharedCells<D> {
     type Version = u32;
 
     fn read(&self, cell: u32) -> Result<(Vec<u8>, u32), Unavailable> {
-        Ok(self.data.get(&name(cell))?.unwrap_or((Vec::new(), self.absence.version())))
+        Ok(self.data.get(&self.name(cell))?.unwrap_or((Vec::new(), self.absence.version())))
     }
 
     fn write(&self, cell: u32, bytes: &[u8], version: &u32) -> Result<bool, Unavailable> {
-        self.data.set(&name(cell), bytes, *version)
+        self.data.set(&self.name(cell), bytes, *version)
     }
 }
 
@@ -237,8 +284,8 @@ fn no_access(Unavailable: Unavailable) -> String {
     "the proxy offers no shared data or no random numbers".to_owned()
 }
 
-/// A cell's name. Names differ in their last four bytes only: a host that knows its entries by a CRC-32
-/// alone cannot mix them up.
+/// The name of a cell of the table without a name. All cells' names differ in their last four bytes only, those of all tables: a host
+/// that knows its entries by a CRC-32 alone cannot mix them up.
 fn name(cell: u32) -> [u8; 16] {
     const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
     let mut name = [0; 16];
@@ -246,6 +293,15 @@ fn name(cell: u32) -> [u8; 16] {
     for (place, byte) in name[12..].iter_mut().enumerate() {
         *byte = DIGITS[(cell >> (18 - 6 * place)) as usize % 64];
     }
+    name
+}
+
+/// The name of a cell of the table with this number. The four bytes are 1 bit that no cell of the table without a name has, 9 for the
+/// table, and 22 for the cell: there are no more.
+fn name_of(table: u32, cell: u32) -> [u8; 16] {
+    let mut name = [0; 16];
+    name[..12].copy_from_slice(CELL);
+    name[12..].copy_from_slice(&(1 << 31 | table << 22 | cell).to_be_bytes());
     name
 }
 
@@ -262,5 +318,21 @@ mod tests {
         }
         let names: std::collections::HashSet<_> = (0..1 << 14).map(name).collect();
         assert_eq!(names.len(), 1 << 14);
+    }
+
+    #[test]
+    fn no_two_tables_have_a_cell_of_one_name() {
+        let last = Capacity::MAX.div_ceil(8) + 1;
+        let mut names = std::collections::HashSet::new();
+        let cells = [0, 1, 63, 64, 4_095, 4_096, last - 1, last];
+        for cell in cells {
+            names.insert(name(cell));
+            for table in 1..=numbers::MOST {
+                names.insert(name_of(table, cell));
+            }
+        }
+        assert_eq!(names.len(), cells.len() * (numbers::MOST as usize + 1));
+        // Which is what a CRC-32 always tells apart: names that differ within 32 bits that stand together.
+        assert!(names.iter().all(|name| name.starts_with(CELL)));
     }
 }

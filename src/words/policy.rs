@@ -30,7 +30,11 @@ pub fn frame(config: &Config) -> Vec<(&'static str, String)> {
     lines.push(("request", format!("the one {from}")));
     lines.push(("denial", denial(config)));
     let store = match &config.redis {
-        None => format!("in this Envoy, with room for {} clients", config.capacity.clients()),
+        None => {
+            let table =
+                config.table.as_ref().map_or_else(String::new, |name| format!(" in the table {name}"));
+            format!("in this Envoy{table}, with room for {} clients", config.capacity.clients())
+        }
         Some(redis) => {
             format!("in Redis, {}; and in this Envoy if Redis is away", clean(&redis.place()))
         }

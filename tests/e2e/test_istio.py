@@ -127,6 +127,28 @@ def test_two_resources_have_one_capacity(open_proxy, istio, extension):
     assert statuses(gate, "two", 12) == {200: 11, 429: 1}  # what it had before
 
 
+def test_a_name_gives_each_resource_a_table_of_its_own(open_proxy, extension):
+    """With a capacity of its own, too. Resources with one name meet."""
+    def of_table(name: str, capacity: int) -> dict:
+        return policy("10/h", store={"name": name, "capacity": capacity})
+
+    public = with_policy(renamed(extension, "public"), of_table("public", 1024))
+    inner = with_policy(renamed(extension, "inner"), of_table("inner", 4096))
+    also_inner = with_policy(renamed(extension, "also-inner"), of_table("inner", 4096))
+    nameless = with_policy(renamed(extension, "nameless"), policy("10/h"))
+    gate = open_proxy(
+        both=(Istio.GATEWAY, [public, inner, nameless]),
+        here=(Istio.GATEWAY, [public]),
+        there=(Istio.GATEWAY, [inner]),
+        too=(Istio.GATEWAY, [also_inner]),
+    )
+    assert statuses(gate, "both", 12) == {200: 10, 429: 2}  # each has charged it once
+    caller = fresh_address()
+    assert statuses(gate, "here", 11, address=caller) == {200: 10, 429: 1}
+    assert statuses(gate, "there", 7, address=caller) == {200: 7}
+    assert statuses(gate, "too", 4, address=caller) == {200: 3, 429: 1}
+
+
 def test_an_update_keeps_the_counters(open_proxy, istio, extension):
     first = with_policy(extension, policy("10/h"))
     gate = open_proxy(ingress=(Istio.GATEWAY, [first]))

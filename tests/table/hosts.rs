@@ -6,7 +6,8 @@ use std::thread;
 
 use tollgate::limit::Verdict;
 use tollgate::store::{
-    Absence, Capacity, Counters, Fingerprinter, Secret, SharedCells, SharedData, Table, Topic, Unavailable,
+    Absence, Capacity, Counters, Fingerprinter, Secret, SharedCells, SharedData, Table, TableName, Topic,
+    Unavailable,
 };
 
 use super::{admitted, charge, limit, room, seconds};
@@ -269,4 +270,100 @@ fn what_the_faster_worker_has_proposed_holds() {
         let theirs = Fingerprinter::new(&Secret::new([9; 16])).finish();
         assert_eq!(Fingerprinter::new(&agreed).finish(), theirs);
     }
+}
+
+fn named(host: &Host, name: &str) -> SharedCells<Host> {
+    opened(host.clone()).of_table(TableName::new(name)).expect("a host that can do it")
+}
+
+#[test]
+fn tables_of_two_names_have_nothing_in_common_and_those_of_one_name_everything() {
+    let of_ten = |_: &[u8]| Some(b"ten".to_vec());
+    for host in [Host::envoy(), Host::nginx()] {
+        let random = std::cell::Cell::new(0);
+        let secret = |cells: &SharedCells<Host>| {
+            random.set(random.get() + 1);
+            let secret = cells.agree_on_secret(|| Ok([random.get(); 16])).expect("a secret");
+            Fingerprinter::new(&secret).finish()
+        };
+        let limited = charge(1, 0, limit("2/h"));
+        let topic = Topic::default();
+        let mut secrets = Vec::new();
+        // Each with a capacity of its own.
+        for (name, clients) in [("", 64), ("inner", 128), ("public", 4_096)] {
+            let capacity = Capacity::new(clients).expect("a capacity");
+            let [one, other] =
+                [(); 2].map(|()| if name.is_empty() { opened(host.clone()) } else { named(&host, name) });
+            assert_eq!(one.agree_on_capacity(capacity), Ok(()), "{name}");
+            assert!(other.agree_on_capacity(Capacity::default()).is_err(), "{name}");
+            assert_eq!(other.agreed_capacity(), Some(capacity), "{name}");
+            secrets.push(secret(&one));
+            assert_eq!(secrets.last(), Some(&secret(&other)), "{name}");
+            assert_eq!(
+                (one.is_first_to_tell(&topic), other.is_first_to_tell(&topic)),
+                (true, false),
+                "{name}"
+            );
+            assert_eq!(one.entry(b"tollgate.v2.any"), Ok(Vec::new()), "{name}");
+            assert_eq!(one.change(b"tollgate.v2.any", of_ten), Ok(true), "{name}");
+            assert_eq!(other.entry(b"tollgate.v2.any"), Ok(b"ten".to_vec()), "{name}");
+            let [one, other] = [one, other].map(|cells| Table::new(cells, capacity));
+            assert!(admitted(&one, &[limited], seconds(0)), "{name}");
+            assert_eq!(room(&other, limited, seconds(0)), 1, "{name}");
+        }
+        secrets.dedup();
+        assert_eq!(secrets.len(), 3);
+    }
+}
+
+#[test]
+fn cells_of_all_tables_have_names_that_differ_in_the_last_four_bytes_alone() {
+    let host = Host::envoy();
+    let capacity = Capacity::new(4_096).expect("a capacity");
+    for cells in [opened(host.clone()), named(&host, "inner"), named(&host, "public")] {
+        let table = Table::new(cells, capacity);
+        for name in 0..300 {
+            assert!(admitted(&table, &[charge(name, 0, limit("2/h"))], seconds(0)));
+        }
+    }
+    let entries = host.entries.lock().unwrap();
+    let cells: Vec<_> = entries.by_name.keys().filter(|name| name.len() == 16).collect();
+    assert!(cells.len() > 3 * 200 && cells.iter().all(|name| name.starts_with(b"tollgate.v2.")));
+}
+
+#[test]
+fn workers_that_name_tables_at_once_agree_on_their_numbers() {
+    for host in [Host::envoy(), Host::nginx()] {
+        let limited = charge(1, 0, limit("8/h"));
+        let capacity = Capacity::new(64).expect("a capacity");
+        thread::scope(|scope| {
+            for worker in 0..8 {
+                let host = &host;
+                scope.spawn(move || {
+                    for table in 0..20 {
+                        let name = format!("table-{}", (table + worker * 3) % 20);
+                        assert!(admitted(&Table::new(named(host, &name), capacity), &[limited], seconds(0)));
+                    }
+                });
+            }
+        });
+        for table in 0..20 {
+            let table = Table::new(named(&host, &format!("table-{table}")), capacity);
+            assert_eq!(room(&table, limited, seconds(0)), 0, "each worker has taken one");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_has_had_too_many_tables_says_so() {
+    let host = Host::envoy();
+    for table in 0..511 {
+        named(&host, &format!("table-{table}"));
+    }
+    named(&host, "table-7");
+    let refused = opened(host).of_table(TableName::new("one-more")).expect_err("there are no more");
+    assert!(
+        refused.starts_with("store.name: `one-more`: this proxy has had tables of 511 other names"),
+        "{refused}"
+    );
 }

@@ -410,6 +410,7 @@ fn store(random: &mut Random) -> Value {
     object(
         random,
         &[
+            ("name", 3, |random| some(random, &["inner", "A-b_c.1"], &["", "a b", "é", "a/b"])),
             ("capacity", 5, |random| number(random, &[64, 65_536, 16_777_216], &[63, 16_777_217])),
             ("redis", 5, |random| {
                 if random.one_in(10) {

@@ -16,13 +16,13 @@ pub use visit::Visit;
 
 use super::host::Host;
 use super::metrics::Metrics;
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConsoleRules};
 use crate::console::view::{self, Counts};
 use crate::console::{Answer, Ask, Book, Door, InForce, Operator, Posted, Registry};
 use crate::metrics::policy_name;
 use crate::redis::Settings;
 use crate::reply::LocalReply;
-use crate::store::{Acts, Counters, Events, SharedCells};
+use crate::store::{Acts, Counters, Events, SharedCells, TableName};
 use crate::text::put_hex;
 use crate::time::Time;
 use errands::Errands;
@@ -31,8 +31,12 @@ use scan::Scan;
 
 /// What a console needs of its proxy.
 pub trait Desk: Host {
-    /// The counters that are in use there, if there are any.
-    fn counters_in_use(&self, shared: &SharedCells<Self::Data>) -> Option<Self::Counters>;
+    /// The counters that are in use under this name, if there are any.
+    fn counters_in_use(
+        &self,
+        table: Option<&TableName>,
+        shared: &SharedCells<Self::Data>,
+    ) -> Option<Self::Counters>;
 
     /// Answers the request on this stream, which is there.
     fn answer(&self, stream: u32, reply: &LocalReply);
@@ -52,6 +56,8 @@ pub trait Desk: Host {
 pub struct Console<H: Desk> {
     host: H,
     door: Door,
+    /// The table whose clients it shows.
+    table: Option<TableName>,
     shared: SharedCells<H::Data>,
     state: RefCell<State<H>>,
     errands: Errands,
@@ -100,12 +106,13 @@ struct Shown<H: Host> {
 impl<H: Desk> Console<H> {
     /// A console, if the document configures one; or why not.
     pub fn open(host: H, document: &[u8]) -> Option<Result<Self, String>> {
-        let tokens = config::console(document, &|name: &str| host.environment_variable(name))?;
-        Some(tokens.map_err(|error| error.to_string()).and_then(|tokens| {
-            let shared = host.shared(None)?;
+        let rules = config::console(document, &|name: &str| host.environment_variable(name))?;
+        Some(rules.map_err(|error| error.to_string()).and_then(|ConsoleRules { tokens, table }| {
+            let shared = host.shared(table.clone())?;
             Ok(Self {
                 host,
                 door: Door { tokens },
+                table,
                 shared,
                 state: RefCell::default(),
                 errands: Errands::default(),
@@ -169,7 +176,7 @@ impl<H: Desk> Console<H> {
     }
 
     fn counters(&self) -> Option<H::Counters> {
-        self.host.counters_in_use(&self.shared)
+        self.host.counters_in_use(self.table.as_ref(), &self.shared)
     }
 
     fn acts(&self) -> Acts {

@@ -94,7 +94,7 @@ impl<H: Host> Plugin<H> {
         let config = host.fit(config)?;
         let wire = config.redis.as_ref().map(|settings| Ok::<_, String>((settings, host.wire(settings)?)));
         let wire = wire.transpose()?;
-        let shared = host.shared(None)?;
+        let shared = host.shared(config.table.clone())?;
         shared.agree_on_capacity(config.capacity)?;
         let secret = match &config.redis {
             Some(settings) => settings.secret,
