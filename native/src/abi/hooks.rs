@@ -5,7 +5,6 @@
 mod stream;
 
 use std::ffi::c_void;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null;
 
@@ -14,7 +13,7 @@ pub(super) use stream::{
     stream_destroy, stream_new, stream_scheduled,
 };
 
-use super::config::{Config, Counter};
+use super::meter::{Counter, Meter};
 use super::plugin::{Opening, Plugin};
 use super::raw::{self, EnvoyBytes, EnvoyConfig};
 use super::{Level, Scheduler, lent, log, panics};
@@ -22,21 +21,22 @@ use super::{Level, Scheduler, lent, log, panics};
 /// What Envoy keeps for us with a configuration.
 pub(super) struct Held<P> {
     plugin: P,
-    envoy: EnvoyConfig,
+    meter: Meter,
     scheduler: Option<Scheduler>,
     panics: Counter,
 }
 
 impl<P: Plugin> Held<P> {
-    fn config(&self) -> Config<'_> {
-        Config { envoy: self.envoy, hook: PhantomData }
-    }
-
-    /// What the plugin's work returns; `None` if it has failed.
-    fn guarded<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+    /// What the plugin's work in a hook returns; `None` if it has failed.
+    ///
+    /// # Safety
+    /// The configuration is there for as long as this works.
+    unsafe fn guarded<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+        // SAFETY: as promised.
+        let _in_hook = unsafe { self.meter.enter() };
         let result = caught(work);
         if result.is_none() {
-            self.config().count(self.panics, 1);
+            self.meter.count(self.panics, 1);
         }
         result
     }
@@ -70,16 +70,17 @@ pub(super) unsafe fn config_new<P: Plugin>(
 ) -> *const c_void {
     // SAFETY: as promised.
     let (name, document) = unsafe { (lent(name), lent(document)) };
-    let config = Config { envoy, hook: PhantomData };
+    // SAFETY: it is closed below, or when the configuration is destroyed.
+    let meter = unsafe { Meter::new(envoy) };
     let mut scheduler = None;
     let opened = caught(|| {
-        let panics = config.counter(&P::panics(name));
-        let plugin = P::open(&mut Opening { config, name, document, scheduler: &mut scheduler })?;
+        let panics = meter.counter(&P::panics(name));
+        let plugin = P::open(&mut Opening { meter: &meter, name, document, scheduler: &mut scheduler })?;
         Ok((plugin, panics))
     });
     let reason = match opened {
         Some(Ok((plugin, panics))) => {
-            return Box::into_raw(Box::new(Held { plugin, envoy, scheduler, panics })).cast_const().cast();
+            return Box::into_raw(Box::new(Held { plugin, meter, scheduler, panics })).cast_const().cast();
         }
         Some(Err(reason)) => reason,
         None => "this is a fault of Tollgate's own; Envoy's log has more about it".to_owned(),
@@ -87,6 +88,7 @@ pub(super) unsafe fn config_new<P: Plugin>(
     if let Some(scheduler) = scheduler {
         scheduler.close();
     }
+    meter.close();
     log(Level::Error, &format!("the configuration is refused: {reason}"));
     null()
 }
@@ -109,7 +111,10 @@ pub(super) unsafe fn config_destroy<P: Plugin>(config: *const c_void) {
     if let Some(scheduler) = &held.scheduler {
         scheduler.close();
     }
-    let _ = caught(move || drop(held));
+    let Held { plugin, meter, .. } = *held;
+    // It may still count.
+    let _ = caught(move || drop(plugin));
+    meter.close();
 }
 
 /// # Safety
@@ -117,5 +122,6 @@ pub(super) unsafe fn config_destroy<P: Plugin>(config: *const c_void) {
 pub(super) unsafe fn config_scheduled<P: Plugin>(config: *const c_void, event: u64) {
     // SAFETY: as promised. It is never borrowed but like this.
     let held = unsafe { &*config.cast::<Held<P>>() };
-    held.guarded(|| held.plugin.on_scheduled(held.config(), event));
+    // SAFETY: as promised.
+    unsafe { held.guarded(|| held.plugin.on_scheduled(event)) };
 }

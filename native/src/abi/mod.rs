@@ -1,18 +1,18 @@
 //! The border to Envoy: the only place with `unsafe`, and what the rest of the module sees of it, which is safe.
 //!
-//! Nothing that Envoy lends outlives the hook it is lent in: [`Stream`] and [`Config`] have that hook's lifetime, and cannot be
-//! sent to another thread. What may be kept and sent is a [`Scheduler`].
+//! Nothing that Envoy lends outlives the hook it is lent in: a [`Stream`] has that hook's lifetime, and cannot be sent to another
+//! thread. What may be kept and sent is a [`Meter`] and a [`Scheduler`]: they know when what they are of has gone.
 //!
 //! Some calls make Envoy call the module again before they return: an answer, or to go on with a request that has waited. So
 //! those are not here. A hook returns what is to happen ([`Next`], [`Then`]), and it happens when nothing of the module's is borrowed.
 #![allow(unsafe_code, reason = "Envoy hands over pointers")]
 
-mod config;
 mod exports;
 mod headers;
 mod hooks;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
+mod meter;
 mod panics;
 mod plugin;
 mod raw;
@@ -21,8 +21,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Counter, Gauge, Histogram};
 pub use headers::Pair;
+pub use meter::{Counter, Gauge, Histogram, Meter};
 pub use plugin::{Next, Opening, Plugin, Request, Then};
 pub use scheduler::Scheduler;
 pub use stream::{Attribute, Reply, Stream};

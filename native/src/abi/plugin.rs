@@ -3,7 +3,7 @@
 use tollgate::config::Failure;
 
 use super::Scheduler;
-use super::config::Config;
+use super::meter::Meter;
 use super::stream::{Reply, Stream};
 
 /// One configuration of the filter. Its requests come from all workers at once.
@@ -21,7 +21,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     fn request(&self) -> Self::Request;
 
     /// A [`Scheduler`] of this configuration was used. On Envoy's main thread.
-    fn on_scheduled(&self, _config: Config<'_>, _event: u64) {}
+    fn on_scheduled(&self, _event: u64) {}
 
     /// What becomes of a request if the module itself fails.
     fn failure(&self) -> Failure;
@@ -32,17 +32,17 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
 /// A configuration that is being opened.
 pub struct Opening<'a> {
-    pub(super) config: Config<'a>,
+    pub(super) meter: &'a Meter,
     pub(super) name: &'a [u8],
     pub(super) document: &'a [u8],
     pub(super) scheduler: &'a mut Option<Scheduler>,
 }
 
 impl<'a> Opening<'a> {
-    /// Where metrics are defined.
+    /// Where metrics are defined: now, and not later.
     #[must_use]
-    pub const fn config(&self) -> Config<'a> {
-        self.config
+    pub const fn meter(&self) -> &'a Meter {
+        self.meter
     }
 
     /// The filter's name in Envoy's configuration (`filter_name`).
@@ -60,8 +60,8 @@ impl<'a> Opening<'a> {
     /// By which any thread can have [`Plugin::on_scheduled`] called.
     #[must_use]
     pub fn scheduler(&mut self) -> Scheduler {
-        let config = self.config;
-        self.scheduler.get_or_insert_with(|| config.scheduler()).clone()
+        let meter = self.meter;
+        self.scheduler.get_or_insert_with(|| Scheduler::of_config(meter.new_scheduler())).clone()
     }
 }
 

@@ -127,6 +127,20 @@ unsafe extern "C" {
         labels_len: usize,
         value: u64,
     ) -> u32;
+    pub(super) fn envoy_dynamic_module_callback_http_filter_config_increment_gauge(
+        config: EnvoyConfig,
+        id: usize,
+        labels: *const OurBytes,
+        labels_len: usize,
+        by: u64,
+    ) -> u32;
+    pub(super) fn envoy_dynamic_module_callback_http_filter_config_decrement_gauge(
+        config: EnvoyConfig,
+        id: usize,
+        labels: *const OurBytes,
+        labels_len: usize,
+        by: u64,
+    ) -> u32;
     pub(super) fn envoy_dynamic_module_callback_http_filter_config_record_histogram_value(
         config: EnvoyConfig,
         id: usize,

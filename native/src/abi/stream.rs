@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use super::config::Config;
 use super::headers::{self, Pair};
 use super::raw::{self, Body, EnvoyBytes, EnvoyStream, HeaderMap, OurBytes, OurHeader};
 use super::{Scheduler, lent};
@@ -11,7 +10,6 @@ use super::{Scheduler, lent};
 /// One request and its response, for as long as one hook lasts.
 pub struct Stream<'a> {
     pub(super) envoy: EnvoyStream,
-    pub(super) config: Config<'a>,
     /// Where the scheduler is kept, once there is one.
     pub(super) scheduler: &'a mut Option<Scheduler>,
     pub(super) hook: PhantomData<&'a *mut ()>,
@@ -54,13 +52,7 @@ pub struct Reply {
     pub verbatim: bool,
 }
 
-impl<'a> Stream<'a> {
-    /// The configuration it is under.
-    #[must_use]
-    pub const fn config(&self) -> Config<'a> {
-        self.config
-    }
-
+impl Stream<'_> {
     /// Shows the request's headers, and returns what `look` returns. Nothing is copied, and nothing allocated if there are at most
     /// 64. There are none once the request is gone.
     pub fn with_request_headers<R>(&self, look: impl FnOnce(&[Pair<'_>]) -> R) -> R {

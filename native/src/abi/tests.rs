@@ -9,13 +9,14 @@ use tollgate::config::Failure;
 
 use super::host::{Fields, Host};
 use super::{
-    Attribute, Config, Counter, Gauge, Histogram, Next, Opening, Plugin, Reply, Request, Scheduler, Stream,
+    Attribute, Counter, Gauge, Histogram, Meter, Next, Opening, Plugin, Reply, Request, Scheduler, Stream,
     Then,
 };
 
 /// A plugin that does what its document and its requests' paths say.
 struct Probe {
     failure: Failure,
+    meter: Meter,
     seen: Counter,
     scheduled: Gauge,
     headers: Histogram,
@@ -56,12 +57,12 @@ impl Plugin for Probe {
         if at.document() == b"refuse" {
             return Err("it says so".to_owned());
         }
-        let config = at.config();
         Ok(Self {
             failure: if at.document() == b"deny" { Failure::Deny } else { Failure::Allow },
-            seen: config.counter("seen"),
-            scheduled: config.gauge("scheduled"),
-            headers: config.histogram("headers"),
+            seen: at.meter().counter("seen"),
+            scheduled: at.meter().gauge("scheduled"),
+            headers: at.meter().histogram("headers"),
+            meter: at.meter().clone(),
             scheduler,
             kept: Mutex::default(),
             fails_when_a_request_comes: Mutex::default(),
@@ -74,9 +75,11 @@ impl Plugin for Probe {
         Passage::default()
     }
 
-    fn on_scheduled(&self, config: Config<'_>, event: u64) {
+    fn on_scheduled(&self, event: u64) {
         assert_ne!(event, 0, "as it was told to");
-        config.set(self.scheduled, event);
+        self.meter.set(self.scheduled, event);
+        self.meter.add(self.scheduled, 3);
+        self.meter.add(self.scheduled, -2);
     }
 
     fn failure(&self) -> Failure {
@@ -93,13 +96,13 @@ impl Request for Passage {
 
     fn on_request_headers(&mut self, plugin: &Probe, at: &mut Stream<'_>, end: bool) -> Next {
         self.path = at.with_request_headers(|headers| {
-            at.config().note(plugin.headers, headers.len() as u64);
+            plugin.meter.note(plugin.headers, headers.len() as u64);
             headers
                 .iter()
                 .find(|(name, _)| *name == b":path")
                 .map_or_else(Vec::new, |(_, path)| path.to_vec())
         });
-        at.config().count(plugin.seen, 1);
+        plugin.meter.count(plugin.seen, 1);
         match &*self.path {
             b"/panic" => panic!("as it was told to"),
             b"/deny" => Next::Reply(denial()),

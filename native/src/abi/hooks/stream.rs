@@ -37,7 +37,8 @@ pub(in crate::abi) unsafe fn stream_new<P: Plugin>(config: *const c_void) -> *co
     // SAFETY: as promised.
     let held = unsafe { &*config };
     // Without one it fails at the headers, and the policy says what becomes of it. (Null would make Envoy answer 500.)
-    let request = held.guarded(|| held.plugin.request());
+    // SAFETY: the configuration is there.
+    let request = unsafe { held.guarded(|| held.plugin.request()) };
     let slot = Slot { held: config, request, scheduler: None, state: State::Passing };
     Box::into_raw(Box::new(slot)).cast_const().cast()
 }
@@ -52,7 +53,8 @@ pub(in crate::abi) unsafe fn stream_destroy<P: Plugin>(slot: *const c_void) {
     if let Some(scheduler) = &slot.scheduler {
         scheduler.close();
     }
-    held.guarded(move || drop(slot));
+    // SAFETY: as above.
+    unsafe { held.guarded(move || drop(slot)) };
 }
 
 /// Lets the request work. `None`: it has failed, now or before.
@@ -73,10 +75,12 @@ unsafe fn at<P: Plugin, R>(
     let held = unsafe { &*slot.held };
     let Slot { request, scheduler, .. } = slot;
     let result = request.as_mut().and_then(|request| {
-        held.guarded(|| {
-            let mut stream = Stream { envoy, config: held.config(), scheduler, hook: PhantomData };
+        let work = || {
+            let mut stream = Stream { envoy, scheduler, hook: PhantomData };
             work(request, &held.plugin, &mut stream)
-        })
+        };
+        // SAFETY: the configuration is destroyed later.
+        unsafe { held.guarded(work) }
     });
     if result.is_none() {
         slot.state = State::Failed;
@@ -101,7 +105,8 @@ unsafe fn set_state<P: Plugin>(slot: *const c_void, state: State) -> State {
 unsafe fn reply_to_failure<P: Plugin>(slot: *const c_void) -> Option<Reply> {
     // SAFETY: as promised.
     let held = unsafe { &*(*slot.cast::<Slot<P>>()).held };
-    let failure = held.guarded(|| held.plugin.failure()).unwrap_or_default();
+    // SAFETY: the configuration is destroyed later.
+    let failure = unsafe { held.guarded(|| held.plugin.failure()) }.unwrap_or_default();
     (failure == Failure::Deny).then(|| Reply {
         status: 503,
         headers: vec![("content-type".into(), "text/plain; charset=utf-8".to_owned())],

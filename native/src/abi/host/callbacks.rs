@@ -103,6 +103,12 @@ metrics! {
     envoy_dynamic_module_callback_http_filter_config_set_gauge(usize, to) |config, id, labels, to: u64| {
         change(config, id, labels, |value| *value = to)
     };
+    envoy_dynamic_module_callback_http_filter_config_increment_gauge(usize, by) |config, id, labels, by: u64| {
+        change(config, id, labels, |value| *value += by)
+    };
+    envoy_dynamic_module_callback_http_filter_config_decrement_gauge(usize, by) |config, id, labels, by: u64| {
+        change(config, id, labels, |value| *value -= by)
+    };
     envoy_dynamic_module_callback_http_filter_config_record_histogram_value(usize, noted) |config, id, labels, noted: u64| {
         change(config, id, labels, |value| *value = noted)
     };

@@ -117,12 +117,35 @@ fn a_configuration_is_called_by_any_thread() {
     });
     let scheduler = scheduler.join().expect("no panic");
     host.do_scheduled();
-    assert_eq!(host.metric("scheduled"), Some(7));
+    assert_eq!(host.metric("scheduled"), Some(8));
     scheduler.schedule(0);
     host.do_scheduled();
-    assert_eq!((host.metric("scheduled"), host.metric("panics.probe")), (Some(7), Some(1)));
+    assert_eq!((host.metric("scheduled"), host.metric("panics.probe")), (Some(8), Some(1)));
     drop(host);
     assert!(!scheduler.schedule(7), "the configuration is gone");
+}
+
+#[test]
+fn any_thread_counts_as_long_as_the_configuration_is_there() {
+    let host = open("");
+    let (meter, seen) = (host.plugin().meter.clone(), host.plugin().seen);
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let meter = meter.clone();
+            std::thread::spawn(move || meter.count(seen, 5))
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+    assert_eq!(host.metric("seen"), Some(15));
+    let late = meter.counter("late");
+    meter.count(late, 1);
+    assert_eq!(host.metric("late"), None, "it is defined too late");
+    drop(host);
+    // It would touch what is not there any more.
+    meter.count(seen, 1);
+    std::thread::spawn(move || meter.count(seen, 1)).join().expect("no panic");
 }
 
 #[test]
