@@ -49,7 +49,12 @@ struct Letter {
 impl Console {
     /// A console, if the document configures one; or why not.
     pub(crate) fn open(at: &mut Opening<'_>) -> Option<Result<Self, String>> {
-        let envoy = Envoy { name: at.name().to_owned(), meter: Meter::default(), papers: Arc::default() };
+        let envoy = Envoy {
+            name: at.name().to_owned(),
+            meter: Meter::new(at.meter().clone()),
+            papers: Arc::default(),
+        };
+        envoy.meter.is_open();
         let papers = envoy.papers.clone();
         let console = console::Console::open(envoy, at.document())?;
         Some(console.map(|console| {

@@ -1,13 +1,13 @@
 //! A policy at work.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tollgate::adapter::{A_MOMENT, InForce, Plugin};
 use tollgate_wire::{Thread, Timer};
 
 use tollgate::config::Failure;
 
-use crate::abi::{Opening, Stream, concurrency, is_validating};
+use crate::abi::{Opening, concurrency, is_validating};
 use crate::envoy::Envoy;
 use crate::meter::Meter;
 
@@ -21,11 +21,10 @@ pub(crate) struct Gate {
 impl Gate {
     /// Takes a policy into use; or says why not.
     pub(crate) fn open(at: &mut Opening<'_>) -> Result<Self, String> {
-        let meter = Meter::default();
+        let meter = Meter::new(at.meter().clone());
         let envoy = Envoy { name: at.name().to_owned(), meter: meter.clone(), papers: Arc::default() };
         let plugin = Arc::new(Plugin::open(envoy, at.document())?);
-        let scheduler = at.scheduler();
-        meter.make(at.config(), scheduler);
+        meter.is_open();
         if let Some(link) = plugin.link() {
             link.wire().belong_to(&plugin);
         }
@@ -37,35 +36,20 @@ impl Gate {
         &self.plugin
     }
 
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.plugin.host().meter
-    }
-
     /// What becomes of a request if the module itself fails.
     pub(crate) fn failure(&self) -> Failure {
         self.plugin.gate().config().failure
-    }
-
-    /// Lets a hook do its work, and hands what it has counted to Envoy.
-    pub(crate) fn counted<R>(&self, at: &mut Stream<'_>, work: impl FnOnce(&mut Stream<'_>) -> R) -> R {
-        let result = work(at);
-        self.meter().flush(at.config());
-        result
     }
 }
 
 /// Has done what is to be done now and then.
 fn watch(plugin: &Arc<Plugin<Envoy>>, document: &[u8]) -> Result<Timer, String> {
     // Its workers, and its main thread.
-    let in_force = InForce::new(plugin, document.to_owned(), concurrency() + 1);
+    let mut in_force = InForce::new(plugin, document.to_owned(), concurrency() + 1);
     let thread = Thread::of_process().map_err(|error| {
         format!("the system does not give Tollgate the one thread that it needs: {error}")
     })?;
-    let in_force = Mutex::new((plugin.clone(), in_force));
     Ok(thread.every(A_MOMENT, move || {
-        let mut in_force = in_force.lock().unwrap_or_else(PoisonError::into_inner);
-        let (plugin, in_force) = &mut *in_force;
         in_force.on_tick();
-        plugin.host().meter.leave();
     }))
 }

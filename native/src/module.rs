@@ -3,7 +3,7 @@
 use tollgate::config::Failure;
 use tollgate::metrics;
 
-use crate::abi::{Config, Next, Opening, Plugin, Request, Stream, Then};
+use crate::abi::{Next, Opening, Plugin, Request, Stream, Then};
 use crate::call::Call;
 use crate::console::{Console, Visit};
 use crate::gate::Gate;
@@ -37,12 +37,6 @@ impl Plugin for Module {
         })
     }
 
-    fn on_scheduled(&self, config: Config<'_>, _event: u64) {
-        if let Role::Gate(gate) = &self.0 {
-            gate.meter().collect(config);
-        }
-    }
-
     fn failure(&self) -> Failure {
         match &self.0 {
             Role::Gate(gate) => gate.failure(),
@@ -69,7 +63,7 @@ impl Request for Passage {
 
     fn on_request_headers(&mut self, module: &Module, at: &mut Stream<'_>, end: bool) -> Next {
         match (&mut self.0, &module.0) {
-            (Kind::Call(call), Role::Gate(gate)) => gate.counted(at, |at| call.on_request_headers(gate, at)),
+            (Kind::Call(call), Role::Gate(gate)) => call.on_request_headers(gate, at),
             (Kind::Visit(visit), Role::Console(console)) => visit.on_request_headers(console, at, end),
             _ => Next::Continue,
         }
@@ -91,19 +85,19 @@ impl Request for Passage {
 
     fn on_response_headers(&mut self, module: &Module, at: &mut Stream<'_>, end: bool) {
         if let (Kind::Call(call), Role::Gate(gate)) = (&mut self.0, &module.0) {
-            gate.counted(at, |at| call.on_response_headers(gate, at, end));
+            call.on_response_headers(gate, at, end);
         }
     }
 
     fn on_response_trailers(&mut self, module: &Module, at: &mut Stream<'_>) {
         if let (Kind::Call(call), Role::Gate(gate)) = (&mut self.0, &module.0) {
-            gate.counted(at, |at| call.on_response_trailers(gate, at));
+            call.on_response_trailers(gate, at);
         }
     }
 
     fn on_scheduled(&mut self, module: &Module, at: &mut Stream<'_>, _event: u64) -> Then {
         match (&mut self.0, &module.0) {
-            (Kind::Call(call), Role::Gate(gate)) => gate.counted(at, |at| call.on_scheduled(gate, at)),
+            (Kind::Call(call), Role::Gate(gate)) => call.on_scheduled(gate, at),
             (Kind::Visit(visit), Role::Console(console)) => visit.on_scheduled(console),
             _ => Then::Nothing,
         }
@@ -111,7 +105,7 @@ impl Request for Passage {
 
     fn on_complete(&mut self, module: &Module, at: &mut Stream<'_>) {
         match (&mut self.0, &module.0) {
-            (Kind::Call(call), Role::Gate(gate)) => gate.counted(at, |at| call.on_complete(gate, at)),
+            (Kind::Call(call), Role::Gate(gate)) => call.on_complete(gate, at),
             (Kind::Visit(visit), Role::Console(console)) => visit.on_complete(console),
             _ => {}
         }

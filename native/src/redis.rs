@@ -132,7 +132,6 @@ fn tick(plugin: &Plugin<Envoy>) {
     if let Some(link) = plugin.link() {
         link.wire().ticked();
     }
-    plugin.host().meter.leave();
 }
 
 fn hear(plugin: &Plugin<Envoy>, number: u64, event: Event) {
@@ -153,7 +152,6 @@ fn hear(plugin: &Plugin<Envoy>, number: u64, event: Event) {
     if let Event::Closed { failure, reason } = event {
         plugin.tell_trouble(failure, reason);
     }
-    plugin.host().meter.leave();
 }
 
 /// Where a request that waits finds what has become of it.
