@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", action="append")
     parser.add_argument("--against", type=Path)
+    parser.add_argument("--part", choices=["windows", "cost"])
     parser.add_argument("--no-drf", action="store_true")
     options = parser.parse_args()
     # What is started is stopped by context managers: an exception reaches them, a signal would not.

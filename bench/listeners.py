@@ -79,9 +79,9 @@ def lua(code: str) -> dict:
     return {"name": "lua", "typed_config": config}
 
 
-def local_ratelimit(per_minute: int) -> dict:
-    """Envoy's own limiter, with a token bucket for each client address."""
-    bucket = {"max_tokens": per_minute, "tokens_per_fill": per_minute, "fill_interval": "60s"}
+def local_ratelimit(quota: int, seconds: int = 60, *, tells: bool = False) -> dict:
+    """Envoy's own limiter, with a token bucket for each client address. `tells`: by header fields how much is left, and when there will be more."""
+    bucket = {"max_tokens": quota, "tokens_per_fill": quota, "fill_interval": f"{seconds}s"}
     always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     config = {
         "@type": f"{_TYPES}.filters.http.local_ratelimit.v3.LocalRateLimit",
@@ -96,4 +96,6 @@ def local_ratelimit(per_minute: int) -> dict:
         "descriptors": [{"entries": [{"key": "remote_address"}], "token_bucket": bucket}],
         "max_dynamic_descriptors": _LOCAL_DESCRIPTORS,
     }
+    if tells:
+        config["enable_x_ratelimit_headers"] = "DRAFT_VERSION_03"
     return {"name": "local_ratelimit", "typed_config": config}

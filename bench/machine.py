@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,6 +25,17 @@ def describe() -> dict[str, str]:
         "wrk": _version(["wrk", "--version"], r"wrk (?:debian/)?(\S+)"),
         "wasm_bytes": str(places.tollgate_wasm().stat().st_size),
     }
+
+
+def servers() -> dict[str, str]:
+    """The versions of the other servers that are compared, as far as they are there. Python's are in bench/requirements*.txt."""
+    asked = {
+        "nginx": (["nginx", "-v"], r"nginx/(\S+)"),
+        "HAProxy": (["haproxy", "-v"], r"version (\d[\d.]*)"),
+        "Traefik": ([str(places.TRAEFIK), "version"], r"Version:\s*(\S+)"),
+        "Redis": (["redis-server", "--version"], r"v=(\S+)"),
+    }
+    return {name: _version(*how) for name, how in asked.items() if shutil.which(how[0][0])}
 
 
 def _version(command: list[str], pattern: str) -> str:

@@ -15,7 +15,7 @@ _REALIP = ["set_real_ip_from", "real_ip_header", "real_ip_recursive"]
 
 _CONF = """\
 daemon off;
-{user}worker_processes 1;
+{user}worker_processes {workers};
 pid {directory}/nginx.pid;
 error_log {directory}/error.log warn;
 events {{ worker_connections 4096; }}
@@ -61,10 +61,10 @@ _LIMITS = {
 class Nginx(processes.Child):
     """`with Nginx(directory, conf, port):` – it listens on entry."""
 
-    def __init__(self, directory: Path, servers: str, port: int) -> None:
+    def __init__(self, directory: Path, servers: str, port: int, workers: int = 1) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         user = "user root;\n" if os.geteuid() == 0 else ""
-        (directory / "nginx.conf").write_text(_CONF.format(directory=directory, user=user, servers=servers))
+        (directory / "nginx.conf").write_text(_CONF.format(directory=directory, user=user, servers=servers, workers=workers))
         command = [program(), "-p", str(directory), "-e", str(directory / "error.log")]
         self._port = port
         super().__init__([*command, "-c", str(directory / "nginx.conf")], directory / "nginx.log")

@@ -11,6 +11,8 @@ SCRIPTS = ROOT / "bench"
 EMPTY_WASM = OUT / "empty-filter.wasm"
 FLOOR_WASM = OUT / "floor.wasm"
 LIMITADOR = OUT / "limitador-service"
+NATIVE_CONFIG = ROOT / "envoy/native.yaml"
+NATIVE_MODULE = ROOT / "target/libtollgate.so"
 TRAEFIK = ROOT / "target/venv/bin/traefik"
 DJANGO_PYTHON = OUT / "venv/bin/python"
 

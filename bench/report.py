@@ -8,7 +8,7 @@ import re
 from argparse import Namespace
 from collections.abc import Callable
 
-from bench import places, results
+from bench import peers, places, results
 
 _TABLES: dict[str, Callable] = {
     "cpu": results.cpu_table,
@@ -17,7 +17,8 @@ _TABLES: dict[str, Callable] = {
     "hostile": results.hostile_table,
     "authz": results.authz_table,
     "redis": results.redis_table,
-    "peers": results.peers_table,
+    "peers-windows": peers.tables.windows,
+    "peers-cost": peers.tables.cost,
     "replay": results.replay_table,
 }
 

@@ -122,38 +122,6 @@ def redis_table(rows: list[dict]) -> str:
     return table(head, [cells(row) for row in rows])
 
 
-def peers_table(rows: list[dict]) -> str:
-    head = ["one limit, by address", "connections", "proxy, µs", "quarters", "to alone", "Redis, µs", "service, µs"]
-    head += ["added, ms", "quarters", "99%: added", "req/s", "quarters", "admitted of 30"]
-
-    def quarters(of: dict, digits: str, by: float = 1) -> str:
-        return f"{of['low'] / by:{digits}}–{of['high'] / by:{digits}}"
-
-    def cells(row: dict) -> list[str]:
-        added, admitted = row.get("added_p50"), row.get("admitted")
-        told = ""
-        if admitted:
-            least, most = admitted["least"], admitted["most"]
-            told = str(least) if least == most else f"{least}–{most}"
-        return [
-            row["title"],
-            str(row["connections"]),
-            f"{row['proxy']['median']:.1f}",
-            quarters(row["proxy"], ".1f"),
-            f"{row['to_alone']['median']:.2f}×" if added else "",
-            f"{row['redis']['median']:.1f}" if row["is_in_redis"] else "",
-            f"{row['service']['median']:.1f}" if row["has_service"] else "",
-            f"{added['median'] / 1e3:+.2f}" if added else "",
-            quarters(added, "+.2f", 1e3) if added else "",
-            f"{row['added_p99']['median'] / 1e3:+.2f}" if added else "",
-            f"{row['per_second']['median']:,.0f}",
-            quarters(row["per_second"], ",.0f"),
-            told,
-        ]
-
-    return table(head, [cells(row) for row in rows])
-
-
 def replay_table(rows: list[dict]) -> str:
     head = ["reading a log", "lines/s", "quarters", "CPU per line, µs", "memory, MiB"]
 
