@@ -9,7 +9,7 @@ import urllib.request
 from contextlib import ExitStack
 
 from bench import nginx, places, processes
-from bench.peers.contender import Contender, Door, Setting, family, left_out
+from bench.peers.contender import Contender, Door, Setting, family_of, left_out
 from bench.services import until
 
 _THREADS = 4
@@ -72,11 +72,11 @@ def serve(stack: ExitStack, setting: Setting) -> list[Contender]:
     fastapi = stack.enter_context(_Server(setting, "fastapi_limits", "/fastapi/none", _UVICORN))
 
     def alone(name: str, title: str, server: _Server) -> Contender:
-        return Contender(name, title, name, family(server), Door(server.port, f"/{name}/none"))
+        return Contender(name, title, name, family_of(server), Door(server.port, f"/{name}/none"))
 
     def limiter(name: str, title: str, without: str, server: _Server) -> Contender:
         plenty, quota = (Door(server.port, f"/{name}/{last}") for last in ("plenty", "quota"))
-        return Contender(name, title, without, family(server), plenty, quota, name.endswith("-redis"))
+        return Contender(name, title, without, family_of(server), plenty, quota, name.endswith("-redis"))
 
     left_out("django-ratelimit in memory", "it refuses caches that processes do not share")
     return [

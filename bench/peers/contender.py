@@ -24,7 +24,7 @@ class Contender:
     name: str
     title: str
     alone: str  # the server without a limit, with whom it is compared; its own name if it is one
-    pids: Callable[[], list[int]]  # of the server itself
+    cpu: Callable[[], int]  # nanoseconds that the server itself has used
     plenty: Door  # without a limit, or with one that nobody reaches
     quota: Door | None = None  # with the job's quota; None where there is no limit
     in_redis: bool = False
@@ -45,12 +45,14 @@ class Setting:
     workers: int
 
 
-def one(child: processes.Child) -> Callable[[], list[int]]:
-    return lambda: [child.pid]
+def threads_of(child: processes.Child) -> Callable[[], int]:
+    """CPU to the nanosecond, of a program whose threads stay, with its children."""
+    return lambda: sum(processes.cpu_of_process(pid) for pid in processes.family(child.pid))
 
 
-def family(child: processes.Child) -> Callable[[], list[int]]:
-    return lambda: processes.family(child.pid)
+def family_of(child: processes.Child) -> Callable[[], int]:
+    """CPU to the kernel's tick, of a program whose threads come and go, with its children."""
+    return lambda: processes.cpu_of_processes(processes.family(child.pid))
 
 
 _said: set[str] = set()

@@ -34,7 +34,7 @@ def used(one: Contender, redis: Redis) -> dict[str, int]:
 
     def now() -> dict[str, int]:
         return {
-            "server": sum(processes.cpu_of_process(pid) for pid in one.pids()),
+            "server": one.cpu(),
             "redis": processes.cpu_of_process(redis.pid) if one.in_redis else 0,
             "service": sum(processes.cpu_of_process(pid) for pid in one.services),
         }

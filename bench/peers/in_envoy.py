@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bench import listeners, places
 from bench.apps.job import QUOTAS, WINDOW
 from bench.envoy import Envoy
-from bench.peers.contender import Contender, Door, Setting, left_out, one
+from bench.peers.contender import Contender, Door, Setting, left_out, threads_of
 from bench.redis import IN_REDIS, cluster
 from bench.services import Limitador
 
@@ -108,11 +108,11 @@ def serve(stack: ExitStack, setting: Setting) -> list[Contender]:
     clusters = [cluster(setting.redis)]
     clusters += [service.cluster() for found in everyone for service in found.services.values()]
     envoy = stack.enter_context(Envoy(setting.directory, served, workers=setting.workers, clusters=clusters))
-    alone = Contender("envoy", "Envoy alone", "envoy", one(envoy), Door(envoy.ports["envoy"]))
+    alone = Contender("envoy", "Envoy alone", "envoy", threads_of(envoy), Door(envoy.ports["envoy"]))
     return [alone, *(contender(found, envoy) for found in everyone)]
 
 
 def contender(found: _Found, envoy: Envoy) -> Contender:
     quota, plenty = (Door(envoy.ports[f"{found.name}-{last}"]) for last in ("quota", "plenty"))
     services = tuple(service.pid for service in found.services.values())
-    return Contender(found.name, found.title, "envoy", one(envoy), plenty, quota, found.in_redis, services)
+    return Contender(found.name, found.title, "envoy", threads_of(envoy), plenty, quota, found.in_redis, services)

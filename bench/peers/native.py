@@ -12,7 +12,7 @@ import yaml
 from bench import listeners, places
 from bench.apps.job import QUOTAS
 from bench.envoy import Envoy
-from bench.peers.contender import Contender, Door, Setting, left_out, one
+from bench.peers.contender import Contender, Door, Setting, left_out, threads_of
 from bench.peers.in_envoy import policy
 from bench.redis import IN_REDIS, cluster
 
@@ -52,7 +52,7 @@ def _one(
     directory = setting.directory / name
     envoy = stack.enter_context(Envoy(directory, served, workers=setting.workers, clusters=[cluster(setting.redis)]))
     quota, plenty = (Door(envoy.ports[f"{name}-{last}"]) for last in ("quota", "plenty"))
-    return Contender(name, title, "envoy", one(envoy), plenty, quota, in_redis)
+    return Contender(name, title, "envoy", threads_of(envoy), plenty, quota, in_redis)
 
 
 def shipped(wanted: dict) -> dict:

@@ -14,7 +14,7 @@ import yaml
 
 from bench import nginx, places, processes
 from bench.apps.job import QUOTAS, WINDOW
-from bench.peers.contender import Contender, Door, Setting, family, left_out, one
+from bench.peers.contender import Contender, Door, Setting, left_out, threads_of
 from bench.services import until
 
 # `limit_req` looks before a file is served, but not before `return`.
@@ -75,9 +75,9 @@ def serve_nginx(stack: ExitStack, setting: Setting) -> list[Contender]:
     ports = dict(zip(limits, nginx.free_ports(len(limits))))
     servers = zones + "".join(_NGINX.format(port=ports[name], limit=limit) for name, limit in limits.items())
     child = stack.enter_context(nginx.Nginx(setting.directory / "nginx", servers, ports["none"], setting.workers))
-    alone = Contender("nginx", "nginx alone", "nginx", family(child), Door(ports["none"]))
+    alone = Contender("nginx", "nginx alone", "nginx", threads_of(child), Door(ports["none"]))
     doors = Door(ports["plenty"]), Door(ports["quota"])
-    return [alone, Contender("limit_req", "nginx limit_req", "nginx", family(child), *doors)]
+    return [alone, Contender("limit_req", "nginx limit_req", "nginx", threads_of(child), *doors)]
 
 
 class _HAProxy(processes.Child):
@@ -108,10 +108,10 @@ def serve_haproxy(stack: ExitStack, setting: Setting) -> list[Contender]:
 
     def limiter(name: str, title: str) -> Contender:
         doors = Door(child.ports[f"{name}-plenty"]), Door(child.ports[f"{name}-quota"])
-        return Contender(f"haproxy-{name}", title, "haproxy", one(child), *doors)
+        return Contender(f"haproxy-{name}", title, "haproxy", threads_of(child), *doors)
 
     return [
-        Contender("haproxy", "HAProxy alone", "haproxy", one(child), Door(child.ports["none"])),
+        Contender("haproxy", "HAProxy alone", "haproxy", threads_of(child), Door(child.ports["none"])),
         limiter("rate", "HAProxy http_req_rate"),
         limiter("admitted", "HAProxy gpc0_rate of what passes"),
     ]
@@ -164,10 +164,10 @@ def serve_traefik(stack: ExitStack, setting: Setting) -> list[Contender]:
 
     def limiter(name: str, title: str, *, in_redis: bool) -> Contender:
         doors = Door(child.ports[f"{name}-plenty"]), Door(child.ports[f"{name}-quota"])
-        return Contender(name, title, "traefik", one(child), *doors, in_redis)
+        return Contender(name, title, "traefik", threads_of(child), *doors, in_redis)
 
     return [
-        Contender("traefik", "Traefik alone", "traefik", one(child), Door(child.ports["none"])),
+        Contender("traefik", "Traefik alone", "traefik", threads_of(child), Door(child.ports["none"])),
         limiter("traefik-memory", "Traefik RateLimit", in_redis=False),
         limiter("traefik-redis", "Traefik RateLimit, Redis", in_redis=True),
     ]
