@@ -14,6 +14,7 @@ LIMITADOR = OUT / "limitador-service"
 NATIVE_CONFIG = ROOT / "envoy/native.yaml"
 NATIVE_MODULE = ROOT / "target/libtollgate.so"
 TRAEFIK = ROOT / "target/venv/bin/traefik"
+NODE_MODULES = OUT / "express/node_modules"
 DJANGO_PYTHON = OUT / "venv/bin/python"
 
 

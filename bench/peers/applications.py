@@ -1,14 +1,17 @@
-"""Limiters of Python's web frameworks, each behind the server that its documentation names: gunicorn, with threads, or uvicorn."""
+"""Limiters of web frameworks: Python's, each behind the server that its documentation names, gunicorn, with threads, or uvicorn; and Express'."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
 
 from bench import nginx, places, processes
+from bench.apps.job import QUOTAS, WINDOW
 from bench.peers.contender import Contender, Door, Setting, family_of, left_out
 from bench.services import until
 
@@ -16,14 +19,15 @@ _THREADS = 4
 
 
 class _Server(processes.Child):
-    """`module`: below bench.apps. `path`: what answers once it is ready."""
+    """`command`: with PORT, WORKERS and REDIS for what they are. `path`: what answers once it is ready."""
 
-    def __init__(self, setting: Setting, module: str, path: str, command: list[str]) -> None:
+    def __init__(self, setting: Setting, name: str, path: str, command: list[str]) -> None:
         [self.port] = nginx.free_ports(1)
-        environment = os.environ | {"BENCH_REDIS": f"redis://127.0.0.1:{setting.redis}/0"}
-        filled = [part.format(port=self.port, workers=setting.workers) for part in command]
-        command = [str(places.DJANGO_PYTHON), "-m", *filled, f"bench.apps.{module}:application"]
-        super().__init__(command, setting.directory / f"{module}.log", env=environment, cwd=places.ROOT)
+        redis = f"redis://127.0.0.1:{setting.redis}/0"
+        told = {"PORT": str(self.port), "WORKERS": str(setting.workers), "REDIS": redis}
+        filled = [told.get(part, part).replace("PORT", told["PORT"]) for part in command]
+        environment = os.environ | {"BENCH_REDIS": redis, "NODE_PATH": str(places.NODE_MODULES), "NODE_ENV": "production"}
+        super().__init__(filled, setting.directory / f"{name}.log", env=environment, cwd=places.ROOT)
         try:
             until(lambda: self._answers(path), self)
         except BaseException:
@@ -40,11 +44,13 @@ class _Server(processes.Child):
             return False
 
 
-_GUNICORN = ["gunicorn", "--bind", "127.0.0.1:{port}", "--log-level", "warning", "--workers", "{workers}"]
+_PYTHON = [str(places.DJANGO_PYTHON), "-m"]
+_GUNICORN = [*_PYTHON, "gunicorn", "--bind", "127.0.0.1:PORT", "--log-level", "warning", "--workers", "WORKERS"]
 # Threads, because only such workers keep connections open.
 _GUNICORN += ["--threads", str(_THREADS)]
 # (It is not handed a socket: it would take that for one of Unix, and answer each request 40 ms late.)
-_UVICORN = ["uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning", "--no-access-log", "--workers", "{workers}"]
+_UVICORN = [*_PYTHON, "uvicorn", "--host", "127.0.0.1", "--port", "PORT", "--workers", "WORKERS"]
+_UVICORN += ["--log-level", "warning", "--no-access-log"]
 # Behind one proxy, which says who its clients are.
 _UVICORN += ["--proxy-headers", "--forwarded-allow-ips", "127.0.0.1"]
 
@@ -63,21 +69,46 @@ _SLOWAPI = {
 }
 
 
-def serve(stack: ExitStack, setting: Setting) -> list[Contender]:
+_EXPRESS = {
+    "express-memory": "express-rate-limit",
+    "express-redis": "express-rate-limit, Redis",
+    "flexible-memory": "rate-limiter-flexible",
+    "flexible-redis": "rate-limiter-flexible, Redis",
+}
+
+
+def alone(name: str, title: str, server: _Server) -> Contender:
+    return Contender(name, title, name, family_of(server), Door(server.port, f"/{name}/none"))
+
+
+def limiter(name: str, title: str, without: str, server: _Server) -> Contender:
+    plenty, quota = (Door(server.port, f"/{name}/{last}") for last in ("plenty", "quota"))
+    return Contender(name, title, without, family_of(server), plenty, quota, name.endswith("-redis"))
+
+
+def serve_express(stack: ExitStack, setting: Setting) -> list[Contender]:
+    node = shutil.which("node")
+    if not node or not places.NODE_MODULES.exists():
+        left_out("Express' limiters", "bench/apps/express/package.json could not be installed")
+        return []
+    job = json.dumps({"window": WINDOW, "quotas": QUOTAS})
+    command = [node, "bench/apps/express/server.js", "PORT", "WORKERS", "REDIS", job]
+    server = stack.enter_context(_Server(setting, "express", "/express/none", command))
+    found = [limiter(name, title, "express", server) for name, title in _EXPRESS.items()]
+    return [alone("express", "Express alone", server), *found]
+
+
+def serve_python(stack: ExitStack, setting: Setting) -> list[Contender]:
     if not _installed():
         left_out("Python's limiters", "bench/requirements-limiters.txt could not be installed")
         return []
-    django = stack.enter_context(_Server(setting, "django_limits", "/drf/none", _GUNICORN))
-    flask = stack.enter_context(_Server(setting, "flask_limits", "/flask/none", _GUNICORN))
-    fastapi = stack.enter_context(_Server(setting, "fastapi_limits", "/fastapi/none", _UVICORN))
 
-    def alone(name: str, title: str, server: _Server) -> Contender:
-        return Contender(name, title, name, family_of(server), Door(server.port, f"/{name}/none"))
+    def start(name: str, path: str, command: list[str]) -> _Server:
+        return stack.enter_context(_Server(setting, name, path, [*command, f"bench.apps.{name}_limits:application"]))
 
-    def limiter(name: str, title: str, without: str, server: _Server) -> Contender:
-        plenty, quota = (Door(server.port, f"/{name}/{last}") for last in ("plenty", "quota"))
-        return Contender(name, title, without, family_of(server), plenty, quota, name.endswith("-redis"))
-
+    django = start("django", "/drf/none", _GUNICORN)
+    flask = start("flask", "/flask/none", _GUNICORN)
+    fastapi = start("fastapi", "/fastapi/none", _UVICORN)
     left_out("django-ratelimit in memory", "it refuses caches that processes do not share")
     return [
         alone("drf", "DRF alone", django),

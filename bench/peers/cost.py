@@ -77,22 +77,20 @@ def moment(
 def measure(everyone: list[Contender], redis: Redis, directory: Path, options: Namespace) -> dict[str, Samples]:
     samples = {one.name: Samples({"1": [], "many": [], "denied": []}) for one in everyone}
     seconds, many = options.seconds, options.connections
-    # The first round warms up.
-    for number in range(options.rounds + 1):
+    clients = {one.name: load.Clients(template(directory, one.plenty), _CLIENTS) for one in everyone}
+    for one in everyone:
+        # Everything warms up. It does not count.
+        moment(one, redis, clients[one.name], many, seconds)
+    for number in range(options.rounds):
         shift = number % len(everyone)
         for one in everyone[shift:] + everyone[:shift]:
-            clients = load.Clients(template(directory, one.plenty), _CLIENTS)
-            found = {
-                "1": moment(one, redis, clients, 1, seconds),
-                "many": moment(one, redis, clients, many, seconds),
-            }
+            moments = samples[one.name].moments
+            moments["1"].append(moment(one, redis, clients[one.name], 1, seconds))
+            moments["many"].append(moment(one, redis, clients[one.name], many, seconds))
             if one.quota:
                 abuser = load.Clients(template(directory, one.quota), 1, first=5_000_000 + number)
-                found["denied"] = moment(one, redis, abuser, many, seconds, denied=True)
-            if number:
-                for kind, sample in found.items():
-                    samples[one.name].moments[kind].append(sample)
-        results.progress(f"cost: round {number} of {options.rounds}")
+                moments["denied"].append(moment(one, redis, abuser, many, seconds, denied=True))
+        results.progress(f"cost: round {number + 1} of {options.rounds}")
     return samples
 
 

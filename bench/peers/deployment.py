@@ -14,7 +14,8 @@ _GROUPS = [
     proxies.serve_haproxy,
     proxies.serve_traefik,
     proxies.serve_caddy,
-    applications.serve,
+    applications.serve_python,
+    applications.serve_express,
 ]
 
 
