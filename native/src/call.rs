@@ -4,7 +4,7 @@ use tollgate::adapter::{Action, Exchange};
 use tollgate::reply::LocalReply;
 use tollgate::request::Headers;
 
-use crate::abi::{Next, Reply, Stream, Then};
+use crate::abi::{Next, Pair, Reply, Stream, Then};
 use crate::at::{At, Ticket};
 use crate::envoy::Envoy;
 use crate::gate::Gate;
@@ -36,7 +36,7 @@ impl Call {
         match action {
             Action::Continue => Next::Continue,
             Action::Wait => Next::Wait,
-            Action::Reply { reply, is_grpc } => Next::Reply(written(reply, is_grpc)),
+            Action::Reply { reply, is_grpc } => Next::Reply(reply_of(gate, stream, reply, is_grpc)),
         }
     }
 
@@ -48,7 +48,7 @@ impl Call {
         match self.exchange.follow(&mut at, disposition) {
             Action::Continue => Then::Continue,
             Action::Wait => Then::Nothing,
-            Action::Reply { reply, is_grpc } => Then::Reply(written(reply, is_grpc)),
+            Action::Reply { reply, is_grpc } => Then::Reply(reply_of(gate, stream, reply, is_grpc)),
         }
     }
 
@@ -66,6 +66,18 @@ impl Call {
         let at = At { stream, ticket: &self.ticket };
         self.exchange.end(gate.plugin(), &at);
     }
+}
+
+/// The reply to a request. Of one to a gRPC call Envoy makes a 200, which to a proxy that asks would mean yes: such a one is as it stands.
+fn reply_of(gate: &Gate, stream: &Stream<'_>, reply: LocalReply, is_grpc: bool) -> Reply {
+    let is_asked = gate.plugin().gate().config().request_from.is_asked();
+    let verbatim = is_asked && stream.with_request_headers(looks_like_grpc);
+    Reply { verbatim, ..written(reply, is_grpc && !verbatim) }
+}
+
+/// Whether Envoy takes a request with these headers for a gRPC call.
+fn looks_like_grpc(headers: &[Pair<'_>]) -> bool {
+    Headers::of_pairs(headers).first("content-type").is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
 
 /// As Envoy takes it.

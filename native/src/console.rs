@@ -13,7 +13,7 @@ use tollgate::request::Headers;
 use tollgate::store::{SharedCells, TableName};
 use tollgate_wire::{Event, Target, Thread, Timer, Wire};
 
-use crate::abi::{Attribute, Next, Opening, Reply, Scheduler, Stream, Then};
+use crate::abi::{Attribute, Next, Opening, Reply, Scheduler, Stream, Then, concurrency};
 use crate::call::written;
 use crate::envoy::Envoy;
 use crate::meter::Meter;
@@ -52,6 +52,7 @@ impl Console {
         let envoy = Envoy {
             name: at.name().to_owned(),
             meter: Meter::new(at.meter().clone()),
+            workers: concurrency(),
             papers: Arc::default(),
         };
         envoy.meter.is_open();

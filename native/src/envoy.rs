@@ -21,6 +21,8 @@ pub(crate) struct Envoy {
     /// The filter's name in Envoy's configuration.
     pub(crate) name: Vec<u8>,
     pub(crate) meter: Meter,
+    /// How many workers it has.
+    pub(crate) workers: u32,
     /// Of a console.
     pub(crate) papers: Arc<Papers>,
 }
@@ -51,6 +53,10 @@ impl Host for Envoy {
 
     fn plugin_name(&self) -> Cow<'_, [u8]> {
         (&self.name[..]).into()
+    }
+
+    fn workers(&self) -> u32 {
+        self.workers
     }
 
     fn meter(&self) -> Meter {

@@ -22,7 +22,12 @@ impl Gate {
     /// Takes a policy into use; or says why not.
     pub(crate) fn open(at: &mut Opening<'_>) -> Result<Self, String> {
         let meter = Meter::new(at.meter().clone());
-        let envoy = Envoy { name: at.name().to_owned(), meter: meter.clone(), papers: Arc::default() };
+        let envoy = Envoy {
+            name: at.name().to_owned(),
+            meter: meter.clone(),
+            workers: concurrency(),
+            papers: Arc::default(),
+        };
         let plugin = Arc::new(Plugin::open(envoy, at.document())?);
         meter.is_open();
         if let Some(link) = plugin.link() {

@@ -39,6 +39,9 @@ pub trait Host: Sized + 'static {
     /// The name that the plugin has in the proxy's configuration; empty if it has none.
     fn plugin_name(&self) -> Cow<'_, [u8]>;
 
+    /// How many workers share what a plugin has.
+    fn workers(&self) -> u32;
+
     /// Its metrics.
     fn meter(&self) -> Self::Meter;
 

@@ -51,6 +51,11 @@ impl Host for Proxy {
         host::plugin_name().into()
     }
 
+    /// Each has a virtual machine of its own.
+    fn workers(&self) -> u32 {
+        1
+    }
+
     fn meter(&self) -> HostMeter {
         HostMeter
     }

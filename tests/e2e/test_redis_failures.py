@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from harness import shipped
+from harness.adapter import ADAPTER, FILTER
 from harness.client import Client, Connection, encode, fresh_token, token
 from harness.envoy import Gate
 from harness.listener import Listener
@@ -339,5 +340,7 @@ def test_an_answer_that_is_none(open_gate, answer):
             assert (failed(), refused()) == (3, 0)
             assert caller.statuses(27, "/", credential) == {200: 17, 429: 10}
             until(lambda: caller.send("/", credential).status == 429 and refused())
-        assert failed() == gate.metric("redis_exchanges_total")
+        exchanges = gate.metric("redis_exchanges_total")
+        # The module's thread may try without a request, which is an exchange, too.
+        assert failed() == exchanges if ADAPTER is FILTER else failed() <= exchanges
         assert failed() + refused() == gate.stat("http.ingress.downstream_rq_total")

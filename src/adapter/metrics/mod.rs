@@ -118,8 +118,9 @@ impl<M: Meter> Metrics<M> {
         self.count_events(events);
     }
 
-    /// Counts what was sent to Redis, about so many requests each time, and what else has happened there.
-    pub(super) fn count_redis(&self, report: &Report, sent: &[usize]) {
+    /// Counts what was sent to Redis, about so many requests each time, and what else has happened there. `workers`: how many share the
+    /// connection.
+    pub(super) fn count_redis(&self, report: &Report, sent: &[usize], workers: u32) {
         let Some(redis) = &self.redis else { return };
         for requests in sent {
             self.increment(redis.exchanges, 1);
@@ -127,10 +128,10 @@ impl<M: Meter> Metrics<M> {
         }
         self.increment(redis.unsettled, report.unsettled);
         if report.gave_up.is_some() {
-            self.meter.add(redis.workers_without, 1);
+            self.meter.add(redis.workers_without, workers.into());
         }
         if report.has_recovered {
-            self.meter.add(redis.workers_without, -1);
+            self.meter.add(redis.workers_without, -i64::from(workers));
         }
         if let Some(evicts) = report.evicts {
             self.meter.record(redis.evicts, evicts.into());
@@ -146,10 +147,10 @@ impl<M: Meter> Metrics<M> {
         }
     }
 
-    /// A worker that was without Redis is no more.
-    pub(super) fn is_gone(&self) {
+    /// So many workers that were without Redis are no more.
+    pub(super) fn are_gone(&self, workers: u32) {
         if let Some(redis) = &self.redis {
-            self.meter.add(redis.workers_without, -1);
+            self.meter.add(redis.workers_without, -i64::from(workers));
         }
     }
 

@@ -312,7 +312,7 @@ impl<H: Host> Drop for Plugin<H> {
     /// A configuration that is gone is not without Redis any more.
     fn drop(&mut self) {
         if self.link.as_ref().is_some_and(|link| !link.look(Store::is_asked)) {
-            self.metrics.is_gone();
+            self.metrics.are_gone(self.host.workers());
         }
     }
 }

@@ -165,7 +165,7 @@ impl<H: Host> Plugin<H> {
 
     /// Counts and tells what has happened in Redis.
     fn account_for(&self, link: &Link<H::Wire>, report: &Report, sent: &Sent, now: Time) {
-        self.metrics.count_redis(report, &sent.0);
+        self.metrics.count_redis(report, &sent.0, self.host.workers());
         for refusal in &report.refusals {
             self.tell_refusal(refusal);
         }
