@@ -81,7 +81,23 @@ impl MemoryTable {
         Some(locked(&page[number % PAGE]))
     }
 
-    /// Takes charges of clients whose cells these are, or not. `is_shared` says whether any two of the clients share a cell.
+    /// Whoever holds several cells has locked them in ascending order, so that no two wait for each other.
+    fn hold(&self, number: u32) -> Held<'_> {
+        (number, self.lock(number))
+    }
+
+    fn charge_many(&self, charges: &[Charge], now: Time) -> Outcome {
+        let mut numbers: Vec<u32> =
+            of_clients(charges).map(|of_client| self.number(of_client[0].client)).collect();
+        numbers.sort_unstable();
+        let clients = numbers.len();
+        numbers.dedup();
+        let mut held: Vec<Held> = numbers.into_iter().map(|number| self.hold(number)).collect();
+        let is_shared = held.len() < clients;
+        self.charge_in(&mut held, is_shared, charges, now)
+    }
+
+    /// Takes all charges of clients whose cells these are, or none. `is_shared` says whether any two of the clients share a cell.
     fn charge_in(&self, held: &mut [Held], is_shared: bool, charges: &[Charge], now: Time) -> Outcome {
         let mut events = Events::default();
         let mut verdicts = Vec::with_capacity(charges.len());
@@ -162,20 +178,21 @@ impl Counters for MemoryTable {
     }
 
     fn charge(&self, charges: &[Charge], _: Option<Known>, now: Time) -> Result<Outcome, StoreError> {
-        let Some(first) = charges.first() else { return Ok(Outcome::default()) };
-        let number = self.number(first.client);
-        if charges.iter().all(|charge| charge.client == first.client) {
-            return Ok(self.charge_in(&mut [(number, self.lock(number))], false, charges, now));
-        }
-        // Whoever holds several cells has locked them in this order, so that no two wait for each other.
-        let mut numbers: Vec<u32> =
-            of_clients(charges).map(|of_client| self.number(of_client[0].client)).collect();
-        numbers.sort_unstable();
-        let clients = numbers.len();
-        numbers.dedup();
-        let mut held: Vec<Held> = numbers.into_iter().map(|number| (number, self.lock(number))).collect();
-        let is_shared = held.len() < clients;
-        Ok(self.charge_in(&mut held, is_shared, charges, now))
+        let mut cells = of_clients(charges).map(|of_client| self.number(of_client[0].client));
+        let outcome = match (cells.next(), cells.next(), cells.next()) {
+            (None, ..) => Outcome::default(),
+            (Some(only), None, _) => self.charge_in(&mut [self.hold(only)], false, charges, now),
+            // A credential and an address, say: still without a list.
+            (Some(one), Some(other), None) if one == other => {
+                self.charge_in(&mut [self.hold(one)], true, charges, now)
+            }
+            (Some(one), Some(other), None) => {
+                let mut held = [self.hold(one.min(other)), self.hold(one.max(other))];
+                self.charge_in(&mut held, false, charges, now)
+            }
+            _ => self.charge_many(charges, now),
+        };
+        Ok(outcome)
     }
 
     fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
