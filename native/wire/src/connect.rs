@@ -9,7 +9,7 @@ use crate::target::Target;
 use crate::{Trouble, find};
 
 /// Finds the server, connects, and chooses the database.
-pub(crate) async fn connect(target: &Target, until: Instant) -> Result<Box<dyn Stream>, Trouble> {
+pub(crate) async fn connect(target: &Target, until: Instant) -> Result<Stream, Trouble> {
     let node = match &target.inner().address.servers {
         Servers::One(node) => node.clone(),
         Servers::Sentinels { nodes, master } => find::master(target, nodes, master, until).await?,
@@ -18,7 +18,7 @@ pub(crate) async fn connect(target: &Target, until: Instant) -> Result<Box<dyn S
     let mut stream = stream::connect(&node, target.inner().tls.as_ref(), until).await?;
     let (greeting, count) = target.inner().greeting();
     if count > 0 {
-        exchange(&mut *stream, &greeting, count, until, |replies| {
+        exchange(stream.bytes(), &greeting, count, until, |replies| {
             replies.iter().try_for_each(|reply| match reply {
                 Reply::Error(message) => Err(Trouble::refused(message)),
                 _ => Ok(()),

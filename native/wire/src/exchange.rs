@@ -5,11 +5,11 @@ use tokio::time::{Instant, timeout_at};
 use tollgate::redis::{Failure, MAX_ANSWER, Reply, RespError, read_reply};
 
 use crate::Trouble;
-use crate::stream::Stream;
+use crate::stream::Bytes;
 
 /// Sends commands that have `count` replies, waits for them until then, and has them read.
 pub(crate) async fn exchange<T>(
-    stream: &mut dyn Stream,
+    stream: &mut dyn Bytes,
     commands: &[u8],
     count: usize,
     until: Instant,

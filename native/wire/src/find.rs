@@ -147,11 +147,11 @@ async fn try_to_ask(
         reply => read(reply, node),
     };
     // Sentinels seldom want one, and do not know the users of Redis.
-    let first = exchange(&mut *stream, question, 1, until, |replies| judged(&replies[0])).await;
+    let first = exchange(stream.bytes(), question, 1, until, |replies| judged(&replies[0])).await;
     match first {
         Err(trouble) if trouble.failure == Failure::Auth && !login.is_empty() => {
             let both = [login, question].concat();
-            exchange(&mut *stream, &both, 2, until, |replies| match &replies[0] {
+            exchange(stream.bytes(), &both, 2, until, |replies| match &replies[0] {
                 Reply::Error(message) => Err(Trouble::refused(message)),
                 _ => judged(&replies[1]),
             })

@@ -9,6 +9,7 @@
 mod connect;
 mod exchange;
 mod find;
+mod outbox;
 mod stream;
 mod target;
 mod thread;

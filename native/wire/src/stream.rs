@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tollgate::redis::{Failure, Node};
 
@@ -18,26 +19,42 @@ use crate::Trouble;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// A connection to one server.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// Where bytes come from and go to.
+pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+impl Stream {
+    /// The same, in the clear.
+    pub(crate) fn bytes(&mut self) -> &mut dyn Bytes {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream,
+        }
+    }
+}
 
 /// Connects to a server until then.
 pub(crate) async fn connect(
     node: &Node,
     tls: Option<&TlsConnector>,
     until: Instant,
-) -> Result<Box<dyn Stream>, Trouble> {
+) -> Result<Stream, Trouble> {
     let at = |what: &str| Trouble::new(Failure::Connection, format!("{node}: {what}"));
     let stream = match timeout_at(until, tcp(node, until)).await {
         Ok(stream) => stream.map_err(|error| at(&error.to_string()))?,
         Err(_) => return Err(at("it does not take a connection in time")),
     };
-    let Some(tls) = tls else { return Ok(Box::new(stream)) };
+    let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
     let name =
         ServerName::try_from(node.host.clone()).map_err(|_| at("no certificate can have this name"))?;
     match timeout_at(until, tls.connect(name, stream)).await {
-        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
         Ok(Err(error)) => Err(at(&format!("TLS: {error}"))),
         Err(_) => Err(at("TLS: it does not answer in time")),
     }

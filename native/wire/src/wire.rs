@@ -1,16 +1,20 @@
 //! One connection: bytes in, bytes out.
 
+use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::io::{AsyncRead, AsyncReadExt, split};
+use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tollgate::redis::Failure;
 
 use crate::Trouble;
 use crate::connect::connect;
+use crate::outbox::Outbox;
+use crate::stream::Stream;
 use crate::target::Target;
 use crate::thread::Thread;
 
@@ -20,13 +24,10 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// So much is read at once, in bytes.
 const CHUNK: usize = 16_384;
 
-/// So many sends are taken together if they are waiting.
-const TOGETHER: usize = 64;
-
 /// One connection to Redis. Dropping it closes it.
 #[derive(Debug)]
 pub struct Wire {
-    commands: UnboundedSender<Vec<u8>>,
+    outbox: Arc<Outbox>,
     task: AbortHandle,
 }
 
@@ -48,18 +49,19 @@ impl Wire {
     /// Opens a connection, and does not wait for it: commands can be sent at once. What happens is told to `hear`, on the thread, which
     /// does nothing else meanwhile. After this is dropped nothing is told, but for what is being told at that moment.
     pub fn open(thread: &Thread, target: &Target, hear: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        let (commands, queue) = unbounded_channel();
-        let target = target.clone();
+        let outbox = Arc::<Outbox>::default();
+        let (target, emptied) = (target.clone(), outbox.clone());
         let task = thread.abortable(async move {
-            let trouble = live(&target, queue, &hear).await;
+            let trouble = live(&target, &emptied, &hear).await;
+            emptied.close();
             tell(&hear, Event::Closed { failure: trouble.failure, reason: &trouble.reason });
         });
-        Self { commands, task }
+        Self { outbox, task }
     }
 
     /// Sends whole commands, from any thread, and does not wait. What cannot be sent any more is lost: the connection's end is told.
     pub fn send(&self, commands: Vec<u8>) {
-        let _ = self.commands.send(commands);
+        self.outbox.send(commands);
     }
 }
 
@@ -70,16 +72,24 @@ impl Drop for Wire {
 }
 
 /// From before the connection is there until it is over. Returns why it is.
-async fn live(target: &Target, queue: UnboundedReceiver<Vec<u8>>, hear: &impl Fn(Event)) -> Trouble {
-    let stream = match connect(target, Instant::now() + CONNECT).await {
-        Ok(stream) => stream,
+async fn live(target: &Target, outbox: &Outbox, hear: &impl Fn(Event)) -> Trouble {
+    let ended = match connect(target, Instant::now() + CONNECT).await {
+        Ok(Stream::Plain(socket)) => {
+            let socket = Arc::new(socket);
+            // Redis may take no more until what it says is read.
+            tokio::select! {
+                ended = read_socket(&socket, hear) => ended,
+                error = outbox.empty_into_socket(&socket) => Err(error),
+            }
+        }
+        Ok(Stream::Tls(stream)) => {
+            let (from, to) = split(stream);
+            tokio::select! {
+                ended = read(from, hear) => ended,
+                error = outbox.empty_into(to) => Err(error),
+            }
+        }
         Err(trouble) => return trouble,
-    };
-    let (from, to) = split(stream);
-    // Redis may take no more until what it says is read.
-    let ended = tokio::select! {
-        ended = read(from, hear) => ended,
-        ended = write(to, queue) => ended,
     };
     match ended {
         Err(error) => Trouble::new(Failure::Connection, format!("the connection is broken: {error}")),
@@ -87,33 +97,41 @@ async fn live(target: &Target, queue: UnboundedReceiver<Vec<u8>>, hear: &impl Fn
     }
 }
 
-async fn read(mut from: impl AsyncRead + Unpin, hear: &impl Fn(Event)) -> std::io::Result<&'static str> {
+async fn read_socket(from: &TcpStream, hear: &impl Fn(Event)) -> io::Result<&'static str> {
     let mut chunk = vec![0; CHUNK];
     loop {
-        let size = from.read(&mut chunk).await?;
-        if size == 0 {
-            return Ok("Redis has closed the connection");
-        }
-        if !tell(hear, Event::Received(&chunk[..size])) {
-            return Ok("the connection is given up after a panic");
+        from.readable().await?;
+        match from.try_read(&mut chunk) {
+            Ok(size) => {
+                if let Some(end) = received(&chunk[..size], hear) {
+                    return Ok(end);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
     }
 }
 
-async fn write(
-    mut to: impl AsyncWrite + Unpin,
-    mut queue: UnboundedReceiver<Vec<u8>>,
-) -> std::io::Result<&'static str> {
-    let mut waiting = Vec::with_capacity(TOGETHER);
-    while queue.recv_many(&mut waiting, TOGETHER).await > 0 {
-        match &waiting[..] {
-            [one] => to.write_all(one).await?,
-            several => to.write_all(&several.concat()).await?,
+async fn read(mut from: impl AsyncRead + Unpin, hear: &impl Fn(Event)) -> io::Result<&'static str> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let size = from.read(&mut chunk).await?;
+        if let Some(end) = received(&chunk[..size], hear) {
+            return Ok(end);
         }
-        to.flush().await?;
-        waiting.clear();
     }
-    Ok("nobody can send any more")
+}
+
+/// These bytes have come, or none any more. Returns why it is over, if it is.
+fn received(bytes: &[u8], hear: &impl Fn(Event)) -> Option<&'static str> {
+    if bytes.is_empty() {
+        Some("Redis has closed the connection")
+    } else if tell(hear, Event::Received(bytes)) {
+        None
+    } else {
+        Some("the connection is given up after a panic")
+    }
 }
 
 /// A panic of the listener must end neither the thread nor the process. Returns whether there was none.
