@@ -25,7 +25,9 @@ fuzz_target!(|input: (bool, &[u8], &[u8])| {
     }
     let timeout = Duration::from_secs(1);
     let settings = Settings {
-        cluster: "redis".into(),
+        cluster: Some("redis".into()),
+        url: None,
+        ca: None,
         prefix: "p:".into(),
         timeout,
         on_failure: OnFailure::Deny,

@@ -160,3 +160,65 @@ async fn try_to_ask(
         first => first,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollgate::redis::read_reply;
+
+    use super::*;
+
+    fn owner_of(slot: u16, mut slots: &[u8]) -> Option<String> {
+        let reply = read_reply(&mut slots).expect("a reply");
+        read_owner(&reply, slot, &Node { host: "asked".into(), port: 1 }).map(|node| node.to_string())
+    }
+
+    #[test]
+    fn the_owner_of_a_slot() {
+        // As Redis 7 says it: with the node's id, and what else it is called.
+        let slots = b"*3\r\n\
+            *4\r\n:0\r\n:99\r\n\
+            *4\r\n$9\r\n127.0.0.1\r\n:7000\r\n$2\r\nid\r\n*2\r\n$8\r\nhostname\r\n$1\r\nh\r\n\
+            *4\r\n$9\r\n127.0.0.2\r\n:7000\r\n$2\r\nid\r\n*0\r\n\
+            *3\r\n:100\r\n:100\r\n*4\r\n$-1\r\n:7001\r\n$2\r\nid\r\n*0\r\n\
+            *3\r\n:101\r\n:200\r\n*3\r\n$3\r\n::1\r\n:7002\r\n$2\r\nid\r\n";
+        for (slot, node) in [
+            (0, Some("127.0.0.1:7000")),
+            (99, Some("127.0.0.1:7000")),
+            (100, Some("asked:7001")),
+            (200, Some("[::1]:7002")),
+            (201, None),
+        ] {
+            assert_eq!(owner_of(slot, slots).as_deref(), node, "{slot}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_of_a_slot() {
+        for slots in [
+            &b"*0\r\n"[..],
+            b"*-1\r\n",
+            b"+OK\r\n",
+            b"*1\r\n:1\r\n",
+            b"*1\r\n*2\r\n:0\r\n:9\r\n",
+            b"*1\r\n*3\r\n:0\r\n:9\r\n*0\r\n",
+            b"*1\r\n*3\r\n:0\r\n:9\r\n*2\r\n$1\r\nh\r\n:65536\r\n",
+            b"*1\r\n*3\r\n:0\r\n:9\r\n*2\r\n$1\r\n\xff\r\n:1\r\n",
+        ] {
+            assert_eq!(owner_of(5, slots), None, "{}", String::from_utf8_lossy(slots));
+        }
+    }
+
+    #[test]
+    fn a_master() {
+        for (mut reply, node) in [
+            (&b"*2\r\n$1\r\nh\r\n$4\r\n6379\r\n"[..], Some("h:6379")),
+            (b"*-1\r\n", None),
+            (b"*2\r\n$1\r\nh\r\n$1\r\nx\r\n", None),
+            (b"*1\r\n$1\r\nh\r\n", None),
+            (b"$1\r\nh\r\n", None),
+        ] {
+            let reply = read_reply(&mut reply).expect("a reply");
+            assert_eq!(read_master(&reply).map(|node| node.to_string()).as_deref(), node);
+        }
+    }
+}
