@@ -17,8 +17,10 @@ from harness.places import repo_path
 
 @pytest.mark.neither
 def test_the_modules_has_the_module_for_the_filter_and_is_the_same_else():
-    inline, native = (yaml.safe_load(repo_path("envoy", file).read_text()) for file in ("inline.yaml", "native.yaml"))
-    assert as_module(inline) == native
+    """And it has the label of what goes wrong with Redis, as redis.yaml has it."""
+    files = ("inline.yaml", "redis.yaml", "native.yaml")
+    inline, redis, native = (yaml.safe_load(repo_path("envoy", file).read_text()) for file in files)
+    assert as_module(inline) | {"stats_config": as_module(redis)["stats_config"]} == native
 
 
 def test_envoy_validates_it(tmp_path):

@@ -11,7 +11,7 @@ from harness.adapter import FILTER, MODULE, gates
 # Envoy takes its prefix away from wasm's metrics by itself; from a module's if it is told to.
 _RUNTIME = {
     "layers": [
-        {"name": "tollgate", "static_layer": {"envoy.reloadable_features.dynamic_modules_strip_custom_stat_prefix": True}}
+        {"name": "static", "static_layer": {"envoy.reloadable_features.dynamic_modules_strip_custom_stat_prefix": True}}
     ]
 }
 
