@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import pytest
 
 from harness import shipped
-from harness.adapter import ADAPTER, FILTER
 from harness.client import Client, Connection, encode, fresh_token, token
 from harness.envoy import Gate
 from harness.listener import Listener
@@ -340,7 +339,6 @@ def test_an_answer_that_is_none(open_gate, answer):
             assert (failed(), refused()) == (3, 0)
             assert caller.statuses(27, "/", credential) == {200: 17, 429: 10}
             until(lambda: caller.send("/", credential).status == 429 and refused())
-        exchanges = gate.metric("redis_exchanges_total")
-        # The module's thread may try without a request, which is an exchange, too.
-        assert failed() == exchanges if ADAPTER is FILTER else failed() <= exchanges
+        # On a busy machine Redis is tried again meanwhile with nobody's request, too.
+        assert failed() <= gate.metric("redis_exchanges_total")
         assert failed() + refused() == gate.stat("http.ingress.downstream_rq_total")
