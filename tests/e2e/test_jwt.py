@@ -10,9 +10,12 @@ import json
 import time
 
 import pytest
+import yaml
 
+from harness.adapter import ADAPTER, FILTER
 from harness.client import Client, Header, fresh_token
 from harness.layouts import layout, typed
+from harness.places import repo_path
 
 KEY = b"a key that was made for these tests only"
 ISSUER = "https://issuer.test"
@@ -55,6 +58,16 @@ def jwt_authn(*, required: bool) -> dict:
     return {"name": "envoy.filters.http.jwt_authn", "typed_config": config}
 
 
+def verifying(*, required: bool) -> list[dict]:
+    """What stands in front of Tollgate: for the module the filter besides that docs/native.md shows."""
+    if ADAPTER is FILTER:
+        return [jwt_authn(required=required)]
+    blocks = repo_path("docs", "native.md").read_text().split("```yaml\n")[1:]
+    [shown] = [yaml.safe_load(text) for text in (block.partition("```")[0] for block in blocks) if "jwt_authn" in text]
+    _, handing_over, _ = shown
+    return [jwt_authn(required=required), handing_over]
+
+
 def on(path: str, key) -> dict:
     return {"rate": f"{QUOTA}/h", "key": key, "match": {"path": path}}
 
@@ -76,13 +89,13 @@ DENIED_LAST = {200: QUOTA, 429: 1}
 
 @pytest.fixture(scope="module")
 def strict(open_shared_gate, application):
-    config = layout(POLICY, upstream_port=application.port, before=[jwt_authn(required=True)])
+    config = layout(POLICY, upstream_port=application.port, before=verifying(required=True))
     return open_shared_gate(config=config)
 
 
 @pytest.fixture(scope="module")
 def lenient(open_shared_gate, application):
-    config = layout(POLICY, upstream_port=application.port, before=[jwt_authn(required=False)])
+    config = layout(POLICY, upstream_port=application.port, before=verifying(required=False))
     return open_shared_gate(config=config)
 
 
