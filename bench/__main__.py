@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from bench import authz, contention, cpu, hostile, memory, peers, plot, redis, replay, report
+from bench import authz, contention, cpu, hostile, memory, micro, peers, plot, redis, replay, report
 
 _MODES = {
     "cpu": cpu.run,
@@ -18,6 +18,7 @@ _MODES = {
     "redis": redis.run,
     "peers": peers.run,
     "replay": replay.run,
+    "micro": micro.run,
     "plot": plot.run,
     "report": report.run,
 }

@@ -39,7 +39,14 @@ def section(mode: str) -> str | None:
 
 
 def micro() -> str | None:
-    """What criterion has measured last."""
+    """What callgrind has counted last, and criterion measured."""
+    saved = results.saved("micro")
+    tables = [f"{results.micro_table(saved['rows'])}\n\n{saved['made']}: {saved['machine']}, {saved['valgrind']}." if saved else None]
+    tables.append(times())
+    return "\n\n".join(filter(None, tables)) or None
+
+
+def times() -> str | None:
     files = sorted((places.ROOT / "target/criterion").glob("*/*/new/estimates.json"))
     rows = []
     for file in files:

@@ -161,6 +161,11 @@ def memory_table(rows: dict) -> str:
     return table(["memory", "", ""], lines)
 
 
+def micro_table(rows: list[dict]) -> str:
+    head = ["instructions per request", "headers as a list", "as a block"]
+    return table(head, [[row["title"], f"{row['list']:,}", f"{row['block']:,}"] for row in rows])
+
+
 def authz_table(rows: list[dict]) -> str:
     head = ["through nginx", "req/s", "quarters", "p99 of many, ms", "p50 of one, µs", "added", "p99 of one, µs"]
 
