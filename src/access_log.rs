@@ -1,5 +1,6 @@
 //! What the proxy's access log can say of a request: what was decided, by which scope, about which client.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::decision::{Decision, Judged, Ruling};
@@ -75,16 +76,16 @@ impl<'p> Entry<'p> {
 
     /// The fields of the log that have something to say, by their names.
     #[must_use]
-    pub fn fields(&self) -> Vec<(&'static str, String)> {
+    pub fn fields(&self) -> Vec<(&'static str, Cow<'p, str>)> {
         let mut fields = Vec::with_capacity(6);
-        fields.push(("decision", self.ruling.name().to_owned()));
-        fields.extend(self.scope.map(|scope| ("scope", scope.to_owned())));
+        fields.push(("decision", self.ruling.name().into()));
+        fields.extend(self.scope.map(|scope| ("scope", scope.into())));
         if !self.shadow.is_empty() {
-            fields.push(("shadow", self.shadow.join(",")));
+            fields.push(("shadow", self.shadow.join(",").into()));
         }
-        fields.extend(self.client.map(|client| ("client", client.to_string())));
-        fields.extend(self.wait.map(|wait| ("wait", wait.to_string())));
-        fields.extend(self.remaining.map(|remaining| ("remaining", remaining.to_string())));
+        fields.extend(self.client.map(|client| ("client", client.to_string().into())));
+        fields.extend(self.wait.map(|wait| ("wait", wait.to_string().into())));
+        fields.extend(self.remaining.map(|remaining| ("remaining", remaining.to_string().into())));
         fields
     }
 

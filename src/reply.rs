@@ -119,15 +119,16 @@ impl ReplyRules {
     #[must_use]
     pub fn reply(&self, policy: &Policy, decision: &Decision) -> Option<LocalReply> {
         let wait = whole_seconds(decision.wait?);
-        let message = throttled(wait);
+        let seconds = wait.to_string();
+        let message = throttled(&seconds);
         let (content_type, body) = match &self.body {
-            Body::Drf => ("application/json".to_owned(), format!(r#"{{"detail":"{message}"}}"#)),
+            Body::Drf => ("application/json".to_owned(), [r#"{"detail":""#, &message, r#""}"#].concat()),
             Body::Problem => {
                 ("application/problem+json".to_owned(), self.problem(policy, decision, &message))
             }
             Body::Text { text, content_type } => (content_type.clone(), text.clone()),
         };
-        let mut headers = vec![("content-type", content_type), ("retry-after", wait.to_string())];
+        let mut headers = vec![("content-type", content_type), ("retry-after", seconds)];
         headers.extend(self.quota_headers(policy, decision));
         let body = if self.for_auth_request { in_headers(body, &mut headers) } else { body };
         let details = details(policy, decision);
@@ -182,7 +183,7 @@ fn details(policy: &Policy, decision: &Decision) -> String {
         return BLOCKED.to_owned();
     }
     let scope = decision.nearest().and_then(|standing| policy.scopes.get(standing.scope));
-    scope.map_or_else(|| DENIED.to_owned(), |scope| format!("{DENIED}{{{}}}", scope.name))
+    scope.map_or_else(|| DENIED.to_owned(), |scope| [DENIED, "{", &scope.name, "}"].concat())
 }
 
 /// Moves the body into headers, and its type with it: of a reply without a body Envoy removes the type. Returns the
@@ -196,9 +197,9 @@ fn in_headers(body: String, headers: &mut Vec<(&'static str, String)>) -> String
 }
 
 /// DRF's sentence, word for word.
-fn throttled(wait: u64) -> String {
-    let plural = if wait == 1 { "" } else { "s" };
-    format!("Request was throttled. Expected available in {wait} second{plural}.")
+fn throttled(seconds: &str) -> String {
+    let unit = if seconds == "1" { " second." } else { " seconds." };
+    ["Request was throttled. Expected available in ", seconds, unit].concat()
 }
 
 /// What the `RateLimit` fields call a limit: its scope's name, and where that has several limits, the window, too, as in

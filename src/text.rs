@@ -34,9 +34,11 @@ fn shown(text: &str, last: Option<usize>) -> String {
 
 /// Appends the bytes in hexadecimal.
 pub(crate) fn put_hex(out: &mut String, bytes: &[u8]) {
+    out.extend(bytes.iter().flat_map(|byte| hex(*byte)).map(char::from));
+}
+
+/// A byte in hexadecimal.
+pub(crate) const fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)].into());
-        out.push(DIGITS[usize::from(byte & 15)].into());
-    }
+    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }

@@ -6,7 +6,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 use std::str::FromStr;
 
-use crate::text::put_hex;
+use crate::text::hex;
 
 /// The key under which fingerprints are made. Whoever does not know it cannot tell which client a
 /// fingerprint stands for, nor find two clients that share one.
@@ -70,9 +70,11 @@ impl Fingerprint {
 impl fmt::Display for Fingerprint {
     /// As 32 hexadecimal digits, in lower case.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = String::with_capacity(2 * Self::SIZE);
-        put_hex(&mut digits, &self.0);
-        f.write_str(&digits)
+        let mut digits = [0; 2 * Self::SIZE];
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = hex(byte);
+        }
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -113,8 +115,9 @@ impl Fingerprinter {
 
     /// Takes in one piece of this kind.
     pub fn piece(&mut self, kind: u8, bytes: &[u8]) {
-        self.0.write_u8(kind);
-        self.0.write(&(bytes.len() as u64).to_le_bytes());
+        let mut head = [kind; 9];
+        head[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.write(&head);
         self.0.write(bytes);
     }
 
