@@ -1,8 +1,8 @@
-//! The parameters of a query, or what else stands in a header as a list of names and values.
+//! The parameters of a query.
 
 use std::borrow::Cow;
 
-use super::{percent, utf8};
+use super::{percent, split_at_byte, utf8};
 
 /// The most pairs that are looked at: more than applications take. (Django refuses more than 1,000; PHP and Express leave
 /// out what comes behind so many.)
@@ -14,24 +14,25 @@ const WORK_OF_EACH: usize = 64;
 const USUAL: usize = 8;
 
 /// A name and a value, as they were sent.
-pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);
+type Pair<'a> = (&'a [u8], &'a [u8]);
 
-/// The pairs of a list that is separated like this, in order. `None` if there are too many.
-pub(super) fn pairs<'a>(
-    lists: impl IntoIterator<Item = &'a [u8]>,
-    is_separator: impl Fn(u8) -> bool,
-) -> Option<Vec<Pair<'a>>> {
+/// The pairs of a query that are separated by `&`, and by this byte, in order. `None` if there are too many.
+fn pairs(query: &[u8], also: u8) -> Option<Vec<Pair<'_>>> {
     let mut pairs: Vec<Pair> = Vec::new();
-    for list in lists {
-        for pair in list.split(|byte| is_separator(*byte)).filter(|pair| !pair.is_empty()) {
-            match pairs.len() {
-                0 => pairs.reserve(USUAL),
-                MOST => return None,
-                _ => {}
-            }
-            let equals = pair.iter().position(|byte| *byte == b'=');
-            pairs.push(equals.map_or((pair, b""), |index| (&pair[..index], &pair[index + 1..])));
+    let mut rest = query;
+    while !rest.is_empty() {
+        let end = memchr::memchr2(b'&', also, rest).unwrap_or(rest.len());
+        let pair = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if pair.is_empty() {
+            continue;
         }
+        match pairs.len() {
+            0 => pairs.reserve(USUAL),
+            MOST => return None,
+            _ => {}
+        }
+        pairs.push(split_at_byte(pair, b'='));
     }
     Some(pairs)
 }
@@ -46,13 +47,13 @@ pub struct Parameters<'a> {
 impl<'a> Parameters<'a> {
     /// Of a query, and of the same as others read it. `None` if they are too many.
     pub(super) fn read(query: &'a [u8], others: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
-        let mut parameters = Self { first: pairs([query], |byte| byte == b'&')?, others: Vec::new() };
+        let mut parameters = Self { first: pairs(query, b'&')?, others: Vec::new() };
         for other in others.clone() {
-            parameters.others.push(pairs([other], |byte| byte == b'&')?);
+            parameters.others.push(pairs(other, b'&')?);
         }
         for query in [query].into_iter().chain(others) {
             if memchr::memchr(b';', query).is_some() {
-                parameters.others.push(pairs([query], |byte| matches!(byte, b'&' | b';'))?);
+                parameters.others.push(pairs(query, b';')?);
             }
         }
         Some(parameters)
