@@ -9,6 +9,16 @@ pub(crate) fn put(out: &mut Vec<u8>, mut number: u64) {
     out.push(number.to_le_bytes()[0]);
 }
 
+const HIGHEST_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// The seven lower bits of each byte, side by side.
+const fn joined(bytes: u64) -> u64 {
+    let sevens = bytes & !HIGHEST_BITS;
+    let fourteens = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+    let halves = fourteens & 0x0000_3fff_0000_3fff | (fourteens & 0x3fff_0000_3fff_0000) >> 2;
+    halves & 0x0fff_ffff | (halves >> 4) & 0x00ff_ffff_f000_0000
+}
+
 /// Reads bytes from the front; everything is `None` once they run out or do not make sense.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
@@ -19,6 +29,20 @@ impl<'a> Reader<'a> {
             self.0 = rest;
             return Some(u64::from(*byte));
         }
+        // Up to eight bytes at once: the last is the first without its highest bit.
+        if let Some(eight) = self.0.first_chunk() {
+            let word = u64::from_le_bytes(*eight);
+            let last = (!word & HIGHEST_BITS).trailing_zeros();
+            if last < 64 {
+                self.0 = &self.0[last as usize / 8 + 1..];
+                return Some(joined(word << (63 - last) >> (63 - last)));
+            }
+        }
+        self.byte_by_byte()
+    }
+
+    #[inline(never)]
+    fn byte_by_byte(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.take::<1>()?[0];
@@ -69,6 +93,11 @@ mod tests {
                 assert_eq!(reader.number(), Some(number));
                 assert!(reader.is_empty());
                 assert_eq!(Reader(&bytes[..bytes.len() - 1]).number(), None, "cut short");
+                for behind in [0, 0x7f, 0x80, 0xff] {
+                    let more = [bytes.as_slice(), &[behind; 9]].concat();
+                    let mut reader = Reader(&more);
+                    assert_eq!((reader.number(), reader.0), (Some(number), &[behind; 9][..]), "{number}");
+                }
             }
         }
     }
