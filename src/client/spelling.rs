@@ -22,12 +22,19 @@ const LEAST_OF_EACH_CASE: usize = 3;
 /// - anything else is what it is.
 pub(super) fn one_form(secret: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     // Also of a UUID without dashes.
-    if secret.len() >= LEAST_OF_HEX && secret.iter().all(u8::is_ascii_hexdigit) {
-        return if secret.iter().any(u8::is_ascii_uppercase) {
-            secret.to_ascii_lowercase().into()
-        } else {
-            secret
-        };
+    if secret.len() >= LEAST_OF_HEX {
+        let mut has_capitals = false;
+        let is_hex = secret.iter().all(|byte| match byte {
+            b'0'..=b'9' | b'a'..=b'f' => true,
+            b'A'..=b'F' => {
+                has_capitals = true;
+                true
+            }
+            _ => false,
+        });
+        if is_hex {
+            return if has_capitals { secret.to_ascii_lowercase().into() } else { secret };
+        }
     }
     if let Some(uuid) = uuid(&secret) {
         return uuid.to_vec().into();
