@@ -119,6 +119,21 @@ impl<'a> Iterator for Iter<'a> {
             Rest::Pairs(pairs) => pairs.next().copied(),
         }
     }
+
+    /// Asks for the form once, and not for each header.
+    #[inline]
+    fn fold<T, F: FnMut(T, Self::Item) -> T>(self, start: T, mut fold: F) -> T {
+        match self.0 {
+            Rest::Block(mut block) => {
+                let mut folded = start;
+                while let Some(pair) = block.next() {
+                    folded = fold(folded, pair);
+                }
+                folded
+            }
+            Rest::Pairs(pairs) => pairs.copied().fold(start, fold),
+        }
+    }
 }
 
 impl<'a> Iter<'a> {

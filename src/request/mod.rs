@@ -4,6 +4,7 @@ mod charset;
 mod cookie;
 mod forwarded;
 mod headers;
+mod known;
 mod parameters;
 mod path;
 pub(crate) mod percent;
@@ -19,6 +20,7 @@ pub use parameters::{Parameters, Values};
 
 use crate::response::Asked;
 use forwarded::Line;
+use known::{Known, Name};
 use path::Paths;
 
 /// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
@@ -52,7 +54,7 @@ impl Properties for NoProperties {
 /// Servers differ in how they read a request, and so there are several readings of its path, parameters and method. Where
 /// there are too many to look at each, it may be read as anything: then the method says `None`.
 pub struct Request<'a> {
-    headers: Headers<'a>,
+    headers: Known<'a>,
     properties: &'a dyn Properties,
     method: &'a [u8],
     authority: Option<&'a [u8]>,
@@ -99,16 +101,13 @@ impl<'a> Request<'a> {
     /// the proxy's own, which may be decoded or rewritten.
     #[must_use]
     pub fn new(headers: Headers<'a>, properties: &'a dyn Properties) -> Self {
-        let method = headers.first(":method").unwrap_or_default();
-        let mut targets = headers
-            .iter()
-            .skip_while(|(name, _)| *name != b":path")
-            .take_while(|(name, _)| *name == b":path");
-        let target = targets.next().map_or(&b""[..], |(_, target)| target);
-        let also = targets.next().map(|(_, target)| target);
+        let known = Known::of(headers);
+        let method = known.first(Name::Method).unwrap_or_default();
+        let target = known.first(Name::Path).unwrap_or_default();
+        let also = if known.is_repeated(Name::Path) { second_target(&headers) } else { None };
         // Envoy has a client's Host as `:authority` alone. In nginx that is the server's name, and Host is Host.
-        let authority = headers.first("host").or_else(|| headers.first(":authority"));
-        Self::of(headers, properties, &Line { method, target, also, authority })
+        let authority = known.first(Name::Host).or_else(|| known.first(Name::Authority));
+        Self::of(known, properties, &Line { method, target, also, authority })
     }
 
     /// A view of the request that is to be judged, which stands where `from` says.
@@ -123,11 +122,13 @@ impl<'a> Request<'a> {
         match from {
             RequestFrom::Direct => Ok(Self::new(headers, properties)),
             RequestFrom::ExtAuthz => Ok(Self { is_rewritten: true, ..Self::new(headers, properties) }),
-            RequestFrom::Forwarded => Ok(Self::of(headers, properties, &forwarded::read(&headers)?)),
+            RequestFrom::Forwarded => {
+                Ok(Self::of(Known::of(headers), properties, &forwarded::read(&headers)?))
+            }
         }
     }
 
-    fn of(headers: Headers<'a>, properties: &'a dyn Properties, line: &Line<'a>) -> Self {
+    fn of(headers: Known<'a>, properties: &'a dyn Properties, line: &Line<'a>) -> Self {
         let Line { method, target, also, authority } = *line;
         let mut targets = Target::readings(target).chain(also.into_iter().flat_map(Target::readings));
         let target = targets.next().unwrap_or_else(|| Target::of(b""));
@@ -194,10 +195,13 @@ impl<'a> Request<'a> {
     /// The methods by which the application may take the request in place of its own: many frameworks let a header or a
     /// parameter override it.
     pub fn method_overrides(&self) -> Option<impl Iterator<Item = Option<Values<'a>>>> {
-        const HEADERS: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
+        const HEADERS: [Name; 3] = [Name::HttpMethodOverride, Name::HttpMethod, Name::MethodOverride];
         let in_headers = self.overrides.get_or_init(|| {
-            let named = self.headers.iter().filter(|(name, _)| HEADERS.contains(name));
-            named.map(|(_, method)| method).collect()
+            if HEADERS.iter().all(|name| self.headers.first(*name).is_none()) {
+                return Vec::new();
+            }
+            let is_one = |name: &[u8]| Name::of(name).is_some_and(|name| HEADERS.contains(&name));
+            self.headers.headers().iter().filter(|(name, _)| is_one(name)).map(|(_, method)| method).collect()
         });
         let in_query = self.parameters()?.named(b"_method").flatten().map(|(values, _)| values);
         let in_headers = in_headers.iter().flat_map(|methods| methods.split(|byte| *byte == b','));
@@ -213,9 +217,9 @@ impl<'a> Request<'a> {
     /// was asked for is `:authority`, whatever the proxy calls it.
     pub fn header<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let is_host = name == ":authority";
-        let listed = if is_host { Headers::default() } else { self.headers };
+        let listed = if is_host { None } else { Some(self.headers.all(name)) };
         let host = self.authority.filter(|_| is_host);
-        host.into_iter().chain(listed.all(name)).map(<[u8]>::trim_ascii)
+        host.into_iter().chain(listed.into_iter().flatten()).map(<[u8]>::trim_ascii)
     }
 
     /// Every place that some framework takes for the cookie `name`, in order. What comes behind sixteen of them is one more, and
@@ -253,15 +257,22 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn asked(&self) -> Asked {
         let is_safe = matches!(self.method, b"GET" | b"HEAD");
-        Asked { is_safe, is_upgrade: self.headers.first("upgrade").is_some() }
+        Asked { is_safe, is_upgrade: self.headers.first(Name::Upgrade).is_some() }
     }
 
     /// Whether this is a gRPC call, which wants its refusal as a gRPC status.
     #[must_use]
     pub fn is_grpc(&self) -> bool {
-        let kind = self.headers.first("content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
+        let kind =
+            self.headers.first(Name::ContentType).and_then(|kind| kind.strip_prefix(b"application/grpc"));
         kind.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     }
+}
+
+/// The target that follows the first one.
+fn second_target<'a>(headers: &Headers<'a>) -> Option<&'a [u8]> {
+    let mut targets = headers.iter().skip_while(|(name, _)| *name != b":path");
+    targets.nth(1).filter(|(name, _)| *name == b":path").map(|(_, target)| target)
 }
 
 /// Without the `?`s in front.
