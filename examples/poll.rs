@@ -1,7 +1,8 @@
 //! Judges one kind of request so many times, natively, as the proxy has it judged: what `scripts/bench micro` counts the instructions of.
 //!
 //! `poll poll|anonymous|denied list|block COUNT`: a worker's poll that is allowed, a page that is asked for without a credential, a poll that is
-//! denied, under the default policy; with the headers as a list of slices or as one block. 64 clients take turns on a clock of their own, so
+//! denied, under the default policy; with the headers as a list of slices and counters in memory, as the module has them, or with one block and cells of bytes, as
+//! the filter does. 64 clients take turns on a clock of their own, so
 //! slowly that they use a third of their quota; the one that is denied never stops. A request that is not judged as it should be ends the
 //! program with an error.
 
@@ -15,7 +16,7 @@ use tollgate::config::Config;
 use tollgate::gate::{Gate, Pending};
 use tollgate::request::{Headers, Properties, Request};
 use tollgate::response::{Origin, Response};
-use tollgate::store::{MemoryCells, Secret};
+use tollgate::store::{Counters, MemoryCells, MemoryTable, Secret, Table};
 use tollgate::time::Time;
 
 /// The default policy, in a table that is a quarter full of these clients, as bearers and as addresses.
@@ -43,20 +44,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sent: Vec<Sent> = (0..clients).map(|number| Sent::new(number, kind != "anonymous")).collect();
     let pairs: Vec<_> = sent.iter().map(Sent::pairs).collect();
     let blocks: Vec<_> = pairs.iter().map(|pairs| Headers::encode(pairs)).collect();
-    let proxy = Proxy {
-        gate: Gate::new(Config::parse(POLICY.as_bytes())?, Secret::new([7; 16]), MemoryCells::default()),
-        funnel: Funnel::default(),
-    };
-    run(proxy, count.parse()?, step, kind == "denied", |number| {
+    let config = Config::parse(POLICY.as_bytes())?;
+    let (count, capacity, is_denied) = (count.parse()?, config.capacity, kind == "denied");
+    let headers = |number: usize| {
         let number = number % sent.len();
         let headers = if is_list { Headers::of_pairs(&pairs[number]) } else { Headers::new(&blocks[number]) };
         (headers, &sent[number])
-    })
+    };
+    if is_list {
+        run(Proxy::new(config, MemoryTable::new(capacity)), count, step, is_denied, headers)
+    } else {
+        run(Proxy::new(config, Table::new(MemoryCells::default(), capacity)), count, step, is_denied, headers)
+    }
 }
 
 /// Judges so many requests. Of those that are to be denied the first ones use the quota up.
-fn run<'a>(
-    mut proxy: Proxy,
+fn run<'a, T: Counters>(
+    mut proxy: Proxy<T>,
     count: usize,
     step: u64,
     is_denied: bool,
@@ -78,12 +82,16 @@ fn run<'a>(
 }
 
 /// What one worker of a proxy does with a request, but for the calls to the proxy.
-struct Proxy {
-    gate: Gate<MemoryCells>,
+struct Proxy<T> {
+    gate: Gate<T>,
     funnel: Funnel,
 }
 
-impl Proxy {
+impl<T: Counters> Proxy<T> {
+    fn new(config: Config, counters: T) -> Self {
+        Self { gate: Gate::new(config, Secret::new([7; 16]), counters), funnel: Funnel::default() }
+    }
+
     /// Whether the request may go on; if so, it is answered.
     fn judge(&mut self, headers: Headers, sent: &Sent, now: Time) -> bool {
         let gate = &self.gate;

@@ -39,7 +39,7 @@ impl<H: Host> Exchange<H> {
     }
 
     /// Tells the access log, and says what follows for the proxy.
-    pub fn follow<S: Stream>(&mut self, at: &mut S, disposition: Disposition<H>) -> Action {
+    pub fn follow<S: Stream>(&mut self, at: &mut S, disposition: Disposition<'_, H>) -> Action {
         self.seat = None;
         match disposition.told(at) {
             Fate::Allow(passed) => {

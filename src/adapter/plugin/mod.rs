@@ -49,9 +49,9 @@ pub struct Plugin<H: Host> {
 
 /// What happens to a request, and what the access log is told of it.
 #[must_use]
-pub struct Disposition<H: Host> {
+pub struct Disposition<'p, H: Host> {
     fate: Fate<H>,
-    fields: Vec<(&'static str, String)>,
+    logged: Option<Entry<'p>>,
 }
 
 /// What happens to a request.
@@ -69,15 +69,15 @@ pub enum Fate<H: Host> {
     Wait(SeatOf<H>),
 }
 
-impl<H: Host> Disposition<H> {
-    const fn deny(reply: LocalReply, fields: Vec<(&'static str, String)>) -> Self {
-        Self { fate: Fate::Deny { reply, is_grpc: false }, fields }
+impl<'p, H: Host> Disposition<'p, H> {
+    const fn deny(reply: LocalReply, logged: Option<Entry<'p>>) -> Self {
+        Self { fate: Fate::Deny { reply, is_grpc: false }, logged }
     }
 
     /// Tells the access log. Returns what happens to the request.
     pub fn told(self, at: &mut impl Stream) -> Fate<H> {
-        for (name, value) in &self.fields {
-            at.set_filter_state(name, value);
+        for (name, value) in self.logged.iter().flat_map(Entry::fields) {
+            at.set_filter_state(name, &value);
         }
         self.fate
     }
@@ -144,9 +144,9 @@ impl<H: Host> Plugin<H> {
     }
 
     /// What happens to the request with these headers; `None` if the proxy does not hand over all of them.
-    pub fn judge<S: Stream>(&self, at: &S, headers: Option<Headers>) -> Disposition<H> {
+    pub fn judge<S: Stream>(&self, at: &S, headers: Option<Headers>) -> Disposition<'_, H> {
         let Some(headers) = headers else {
-            return Disposition::deny(LocalReply::too_many_headers(), Vec::new());
+            return Disposition::deny(LocalReply::too_many_headers(), None);
         };
         let request = match Request::read(self.config().request_from, headers, at) {
             Ok(request) => request,
@@ -162,20 +162,17 @@ impl<H: Host> Plugin<H> {
     }
 
     /// A proxy has asked about a request without telling all of it.
-    fn refuse(&self, unclear: Unclear) -> Disposition<H> {
+    fn refuse(&self, unclear: Unclear) -> Disposition<'_, H> {
         self.metrics.count_malformed(unclear);
         let mut reply = LocalReply::malformed(unclear);
-        let mut fields = Vec::new();
-        if self.config().access_log != Logged::Off {
-            let entry = Entry::malformed();
-            reply.headers.extend(self.note(&entry).map(|note| (NOTE, note)));
-            fields.extend(entry.fields());
-        }
-        Disposition::deny(reply, fields)
+        let logged = (self.config().access_log != Logged::Off).then(Entry::malformed);
+        let note = logged.as_ref().and_then(|entry| self.note(entry));
+        reply.headers.extend(note.map(|note| (NOTE, note)));
+        Disposition::deny(reply, logged)
     }
 
     /// Judges a request of this client, which was charged `before` if the proxy has redirected it.
-    fn admit<S: Stream>(&self, at: &S, client: &Client, before: Option<Passed>) -> Disposition<H> {
+    fn admit<S: Stream>(&self, at: &S, client: &Client, before: Option<Passed>) -> Disposition<'_, H> {
         let now = self.host.now();
         match &self.link {
             None => {
@@ -274,7 +271,13 @@ impl<H: Host> Plugin<H> {
 
     /// Called from several places, and not small.
     #[inline(never)]
-    fn go_on_with(&self, here: u32, passage: Passage, counters: Kept, asker: &dyn Asker) -> Disposition<H> {
+    fn go_on_with(
+        &self,
+        here: u32,
+        passage: Passage,
+        counters: Kept,
+        asker: &dyn Asker,
+    ) -> Disposition<'_, H> {
         let config = self.config();
         let ruling = match passage.decision.ruling() {
             Ruling::Allowed if passage.decision.limits.is_empty() && asker.is_exempt(config) => {
@@ -284,12 +287,9 @@ impl<H: Host> Plugin<H> {
         };
         self.metrics.count_passage(&passage, ruling);
         let Passage { decision, pending, .. } = passage;
-        let (mut fields, mut note) = (Vec::new(), None);
-        if config.access_log.takes(ruling, &decision) {
-            let entry = Entry::of(&config.policy, ruling, &decision);
-            note = self.note(&entry);
-            fields.extend(entry.fields());
-        }
+        let is_logged = config.access_log.takes(ruling, &decision);
+        let logged = is_logged.then(|| Entry::of(&config.policy, ruling, &decision));
+        let note = logged.as_ref().and_then(|entry| self.note(entry));
         let fate = if let Some(mut reply) = self.gate.reply(&decision) {
             // What it was charged before it was redirected.
             self.give_up(here, pending, counters);
@@ -299,7 +299,7 @@ impl<H: Host> Plugin<H> {
             let told = config.reply.tells_quota().then_some(decision);
             Fate::Allow(Passed { pending, counters, told, note })
         };
-        Disposition { fate, fields }
+        Disposition { fate, logged }
     }
 
     /// What the proxy that asks is to be told for its log, if one does.

@@ -56,7 +56,7 @@ impl<H: Host> Plugin<H> {
         client: &Client,
         before: Option<Passed>,
         now: Time,
-    ) -> Disposition<H> {
+    ) -> Disposition<'_, H> {
         let id = at.id();
         let acceptance = link.look(|store| store.acceptance(self.gate.proof(client), now));
         let mut plan = self.gate.plan(client, acceptance);
@@ -74,7 +74,7 @@ impl<H: Host> Plugin<H> {
                 let seat = SeatOf::<H>::default();
                 let waiter = Waiter { is_grpc, seat: seat.clone(), before, identities };
                 match (self.with(link, id, now, |store| store.ask(id, waiter, plan, now)), blocked) {
-                    (Asked::Waits, _) => return Disposition { fate: Fate::Wait(seat), fields: Vec::new() },
+                    (Asked::Waits, _) => return Disposition { fate: Fate::Wait(seat), logged: None },
                     (Asked::Known(waiter, ..) | Asked::Refused(waiter, ..), Some(passage)) => {
                         Passage { pending: waiter.before, ..passage }
                     }
@@ -128,7 +128,7 @@ impl<H: Host> Plugin<H> {
         failure: Failure,
         mut waiter: Waiter<SeatOf<H>>,
         now: Time,
-    ) -> Disposition<H> {
+    ) -> Disposition<'_, H> {
         self.metrics.count_failure(failure);
         self.give_up(at.id(), std::mem::take(&mut waiter.before), Kept::InRedis);
         let redis = self.config().redis.as_ref();
@@ -144,7 +144,7 @@ impl<H: Host> Plugin<H> {
     }
 
     /// What happens to a request that was waiting.
-    pub fn go_on<S: Stream>(&self, at: &S, decided: Ready<H>) -> Disposition<H> {
+    pub fn go_on<S: Stream>(&self, at: &S, decided: Ready<H>) -> Disposition<'_, H> {
         let Decided { mut waiter, plan, outcome, .. } = decided;
         let now = self.host.now();
         let (answer, link) = match (outcome, &self.link) {
