@@ -72,17 +72,20 @@ def in_envoy(wasm: Path, against: Path | None) -> list[Contender]:
         Contender("lua", "Lua: reads 2 headers", "poll", [listeners.lua(_LUA)]),
         Contender("local", "local_ratelimit by address", "poll", [listeners.local_ratelimit(600)], per_minute=600),
         *_tollgate("tollgate", "Tollgate", wasm),
+        *_tollgate("module", "Tollgate's module", None),
     ]
     if against:
         found += _tollgate("other", f"Tollgate ({against.stem})", against)
     return found
 
 
-def _tollgate(name: str, title: str, wasm: Path) -> list[Contender]:
-    """Under the default policy, each with counters of its own."""
+def _tollgate(name: str, title: str, wasm: Path | None) -> list[Contender]:
+    """Under the default policy, each with counters of its own: the filter in this file, or the module."""
 
     def contender(case: str, what: str, request: str = "poll", policy: dict | None = None, **more) -> Contender:
-        filters = [listeners.tollgate(f"{name}-{case}", wasm, DEFAULT_POLICY if policy is None else policy)]
+        wanted = DEFAULT_POLICY if policy is None else policy
+        of_its_own = f"{name}-{case}"
+        filters = [listeners.tollgate(of_its_own, wasm, wanted) if wasm else listeners.module(of_its_own, wanted)]
         return Contender(f"{name}-{case}", f"{title}: {what}", request, filters, **more)
 
     return [

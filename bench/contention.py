@@ -7,6 +7,7 @@ only when each key has been asked for twice its quota and more, so what is admit
 
 from __future__ import annotations
 
+import itertools
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from bench.envoy import Envoy
 _WORKERS = [1, 2, 4, 8]
 # Room for every key of every trial: what gives way at a full table is another question, see `memory`.
 _CAPACITY = 1 << 22
-_STORE = "wasmcustom.tollgate.store_"
+_STORE = r"(wasm|dynamicmodules)custom\.tollgate\.store_"
 
 _REQUEST = """\
 GET /{path} HTTP/1.1
@@ -76,7 +77,7 @@ def measure(envoy: Envoy, case: Case, workers: int, number: int, directory: Path
         trial(envoy, case, number * 100 + index, template, options.connections) for index in range(options.rounds)
     ]
     after = envoy.stats(_STORE)
-    events = {name.removeprefix(_STORE).removesuffix("_total"): after[name] - before.get(name, 0) for name in after}
+    events = {name.rpartition("store_")[2].removesuffix("_total"): after[name] - before.get(name, 0) for name in after}
     ratios = [counted.admitted / (case.keys * case.quota) for counted in trials]
     total = sum(counted.requests for counted in trials)
     # The replies say whose they are: each key has had exactly its quota, not one more and another less.
@@ -106,12 +107,16 @@ def run(options: Namespace) -> None:
     options.rounds = options.rounds or (1 if options.quick else 3)
     directory = places.OUT / "contention"
     rows = []
-    for workers in _WORKERS:
-        gate = listeners.tollgate("tollgate", places.tollgate_wasm(), policy())
+    gates = {
+        "filter": listeners.tollgate("tollgate", places.tollgate_wasm(), policy()),
+        "module": listeners.module("tollgate", policy()),
+    }
+    for (adapter, gate), workers in itertools.product(gates.items(), _WORKERS):
         with Envoy(directory, [listeners.listener("gate", [gate], echo="x-key")], workers=workers) as envoy:
             for number, case in enumerate(_CASES):
-                rows.append(measure(envoy, case, workers, number, directory, options))
-                results.progress(f"{workers} workers, {case.keys} keys: {'exact' if rows[-1]['exact'] else 'NOT EXACT'}")
+                rows.append({"adapter": adapter} | measure(envoy, case, workers, number, directory, options))
+                exact = "exact" if rows[-1]["exact"] else "NOT EXACT"
+                results.progress(f"{adapter}, {workers} workers, {case.keys} keys: {exact}")
     results.save("contention", options, {"windows": options.rounds}, rows)
     print(results.contention_table(rows))
     if not all(row["exact"] for row in rows):

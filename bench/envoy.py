@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.request
 from pathlib import Path
@@ -24,6 +25,8 @@ class Envoy(processes.Child):
         command += ["--admin-address-path", str(self._admin_file), "--log-level", "warning"]
         self._served = len(served)
         self._workers = workers
+        # There it finds the module, for those that name it.
+        os.environ["ENVOY_DYNAMIC_MODULES_SEARCH_PATH"] = str(places.NATIVE_MODULE.parent)
         super().__init__(command, directory / "envoy.log")
 
     def __enter__(self) -> Envoy:

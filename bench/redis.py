@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from argparse import Namespace
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +22,7 @@ from bench.envoy import Envoy
 
 _CONNECTIONS = [1, 16, 64, 256]
 _CLIENTS = 1_000
-_STORE = "wasmcustom.tollgate.redis_"
+_STORE = r"(wasm|dynamicmodules)custom\.tollgate\.redis_"
 
 # The default policy's scopes, with quotas that nobody uses up: all requests are to be charged.
 _SCOPES = {
@@ -38,13 +39,16 @@ _POLICY = {"client": {"credential": {"trust": "any"}}, "scopes": _SCOPES}
 IN_REDIS = {"cluster": "redis", "timeout": "10s", "secret": "0123456789abcdef0123456789abcdef"}
 
 
-def contenders() -> list[Contender]:
-    shared = _POLICY | {"store": {"redis": IN_REDIS}}
+def contenders(port: int) -> list[Contender]:
+    """`port`: that of Redis."""
+    shared = _POLICY | {"store": {"redis": IN_REDIS | {"url": f"redis://127.0.0.1:{port}"}}}
     wasm = places.tollgate_wasm()
     return [
         Contender("none", "no filter", "poll", baseline=None),
         Contender("local", "counters in Envoy", "poll", [listeners.tollgate("local", wasm, _POLICY)], baseline="none"),
         Contender("redis", "in Redis", "poll", [listeners.tollgate("redis", wasm, shared)], baseline="none"),
+        Contender("module", "module: in Envoy", "poll", [listeners.module("module", _POLICY)], baseline="none"),
+        Contender("module-redis", "module: in Redis", "poll", [listeners.module("module-redis", shared)], baseline="none"),
     ]
 
 
@@ -90,7 +94,7 @@ def moment(envoy: Envoy, redis: Redis, one: Contender, clients: load.Clients, co
         "redis_micros": redis_cpu / counted.requests / 1e3,
         "p50": counted.p50,
         "p99": counted.p99,
-        "batch": counted.requests / max(1, more.get(f"{_STORE}exchanges_total", 0)),
+        "batch": counted.requests / max(1, sum(by for name, by in more.items() if name.endswith("exchanges_total"))),
         "per_second": counted.per_second,
     }
 
@@ -100,11 +104,13 @@ def run(options: Namespace) -> None:
     seconds = max(1, round(options.seconds or 1))
     directory = places.OUT / "redis"
     directory.mkdir(parents=True, exist_ok=True)
-    everyone = contenders()
     rows = []
     clients = load.Clients(requests.template(directory, "poll"), _CLIENTS)
-    served = [listeners.listener(one.name, one.filters) for one in everyone]
-    with Redis(directory) as redis, Envoy(directory, served, workers=1, clusters=[cluster(redis.port)]) as envoy:
+    with ExitStack() as stack:
+        redis = stack.enter_context(Redis(directory))
+        everyone = contenders(redis.port)
+        served = [listeners.listener(one.name, one.filters) for one in everyone]
+        envoy = stack.enter_context(Envoy(directory, served, workers=1, clusters=[cluster(redis.port)]))
         for connections in _CONNECTIONS:
             samples: dict[str, list[dict]] = {one.name: [] for one in everyone}
             for number in range(rounds + 1):

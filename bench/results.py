@@ -80,13 +80,14 @@ def hostile_table(rows: list[dict]) -> str:
 
 
 def contention_table(rows: list[dict]) -> str:
-    head = ["workers", "keys", "quota", "windows", "requests", "admitted / quota", "races lost", "gave up", "req/s"]
+    head = ["adapter", "workers", "keys", "quota", "windows", "requests", "admitted / quota", "races lost", "gave up", "req/s"]
 
     def cells(row: dict) -> list[str]:
         least, most = f"{row['least']:.6f}", f"{row['most']:.6f}"
         exact = "1.00 exactly" if row["exact"] else f"{least}–{most} !"
         share = row["lost_races"] / row["requests"]
         return [
+            row["adapter"],
             str(row["workers"]),
             f"{row['keys']:,}",
             f"{row['quota']:,}",
@@ -105,7 +106,7 @@ def redis_table(rows: list[dict]) -> str:
     head = ["counters", "connections", "Envoy, µs", "to no filter", "Redis, µs", "batch", "median, ms", "added, ms", "99%, ms", "req/s"]
 
     def cells(row: dict) -> list[str]:
-        in_redis = row["name"] == "redis"
+        in_redis = row["name"].endswith("redis")
         return [
             row["title"],
             str(row["connections"]),

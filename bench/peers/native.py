@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from contextlib import ExitStack
 
 import yaml
@@ -21,8 +20,6 @@ def serve(stack: ExitStack, setting: Setting) -> list[Contender]:
     if not (places.NATIVE_CONFIG.exists() and places.NATIVE_MODULE.exists()):
         left_out("Tollgate's native module", "it has not been built")
         return []
-    # Envoy looks there for the module that its configuration names.
-    os.environ["ENVOY_DYNAMIC_MODULES_SEARCH_PATH"] = str(places.NATIVE_MODULE.parent)
     url = {name: value for name, value in IN_REDIS.items() if name != "cluster"}
     url["url"] = f"redis://127.0.0.1:{setting.redis}"
     found = []
@@ -30,7 +27,7 @@ def serve(stack: ExitStack, setting: Setting) -> list[Contender]:
         filters = {}
         for last, quota in QUOTAS.items():
             mine = {"prefix": f"{name}-{last}:"} | store if store else None
-            filters[f"{name}-{last}"] = [shipped(policy(quota, store=mine))]
+            filters[f"{name}-{last}"] = [shipped(policy(quota, store=mine), table=f"{name}-{last}")]
         try:
             found.append(_one(stack, setting, name, title, filters, in_redis=bool(store)))
         except (RuntimeError, OSError) as error:
@@ -55,8 +52,9 @@ def _one(
     return Contender(name, title, "envoy", threads_of(envoy), plenty, quota, in_redis)
 
 
-def shipped(wanted: dict) -> dict:
-    """The filter as envoy/native.yaml has it, with this policy."""
+def shipped(wanted: dict, *, table: str) -> dict:
+    """The filter as envoy/native.yaml has it, with this policy, and counters of its own."""
+    wanted = wanted | {"store": wanted.get("store", {}) | {"name": table}}
     [found] = _modules(yaml.safe_load(places.NATIVE_CONFIG.read_text()))
     made = copy.deepcopy(found)
     made["typed_config"]["filter_config"] = {

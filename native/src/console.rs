@@ -51,7 +51,7 @@ impl Console {
     pub(crate) fn open(at: &mut Opening<'_>) -> Option<Result<Self, String>> {
         let envoy = Envoy {
             name: at.name().to_owned(),
-            meter: Meter::new(at.meter().clone()),
+            meter: Meter::new(at),
             workers: concurrency(),
             papers: Arc::default(),
         };

@@ -21,7 +21,7 @@ pub(crate) struct Gate {
 impl Gate {
     /// Takes a policy into use; or says why not.
     pub(crate) fn open(at: &mut Opening<'_>) -> Result<Self, String> {
-        let meter = Meter::new(at.meter().clone());
+        let meter = Meter::new(at);
         let envoy = Envoy {
             name: at.name().to_owned(),
             meter: meter.clone(),
@@ -39,6 +39,11 @@ impl Gate {
 
     pub(crate) fn plugin(&self) -> &Plugin<Envoy> {
         &self.plugin
+    }
+
+    /// Envoy's main thread has come by.
+    pub(crate) fn on_scheduled(&self) {
+        self.plugin.host().meter.collect();
     }
 
     /// What becomes of a request if the module itself fails.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tollgate::adapter::{self, Kind};
 
-use crate::abi::{self, Counter, Gauge, Histogram};
+use crate::abi::{self, Counter, Gauge, Histogram, Opening, Scheduler};
 
 /// How far each metric has come, of all configurations together.
 static VALUES: Mutex<Option<HashMap<String, Arc<AtomicU64>>>> = Mutex::new(None);
@@ -21,6 +21,9 @@ struct Inner {
     making: Mutex<Vec<Metric>>,
     /// Those that are there once it is open.
     made: OnceLock<Box<[Metric]>>,
+    /// Values of histograms from a thread of ours, and what has Envoy's main thread come by for them.
+    left: Mutex<Vec<(Histogram, u64)>>,
+    scheduler: Scheduler,
 }
 
 struct Metric {
@@ -39,8 +42,17 @@ enum Envoys {
 
 impl Meter {
     /// None is there yet.
-    pub(crate) fn new(envoy: abi::Meter) -> Self {
-        Self(Arc::new(Inner { envoy, making: Mutex::default(), made: OnceLock::new() }))
+    pub(crate) fn new(at: &mut Opening<'_>) -> Self {
+        let (envoy, scheduler) = (at.meter().clone(), at.scheduler());
+        let (making, left) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { envoy, making, made: OnceLock::new(), left, scheduler }))
+    }
+
+    /// Envoy's main thread has come by.
+    pub(crate) fn collect(&self) {
+        for (histogram, value) in std::mem::take(&mut *lock(&self.0.left)) {
+            let _ = self.0.envoy.note(histogram, value);
+        }
     }
 
     /// The configuration is open: from now on what is asked for is only looked at.
@@ -101,7 +113,15 @@ impl adapter::Meter for Meter {
         match metric.envoys {
             Envoys::Counter(_) => {}
             Envoys::Gauge(gauge) => self.0.envoy.set(gauge, value),
-            Envoys::Histogram(histogram) => self.0.envoy.note(histogram, value),
+            Envoys::Histogram(histogram) => {
+                if !self.0.envoy.note(histogram, value) {
+                    let mut left = lock(&self.0.left);
+                    left.push((histogram, value));
+                    if left.len() == 1 {
+                        self.0.scheduler.schedule(0);
+                    }
+                }
+            }
         }
     }
 

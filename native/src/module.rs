@@ -37,6 +37,12 @@ impl Plugin for Module {
         })
     }
 
+    fn on_scheduled(&self, _event: u64) {
+        if let Role::Gate(gate) = &self.0 {
+            gate.on_scheduled();
+        }
+    }
+
     fn failure(&self) -> Failure {
         match &self.0 {
             Role::Gate(gate) => gate.failure(),

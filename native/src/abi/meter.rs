@@ -114,13 +114,19 @@ impl Meter {
         self.change(change, gauge.0, by.unsigned_abs());
     }
 
-    /// Notes a value.
-    pub fn note(&self, histogram: Histogram, value: u64) {
-        self.change(
-            raw::envoy_dynamic_module_callback_http_filter_config_record_histogram_value,
-            histogram.0,
-            value,
-        );
+    /// Notes a value, on a thread of Envoy's: it keeps histograms by thread, and on a thread that it does not know it would end. Returns
+    /// whether it was noted: not outside of the configuration's hooks.
+    #[must_use]
+    pub fn note(&self, histogram: Histogram, value: u64) -> bool {
+        let is_in_hook = IN_HOOK_OF.get() == Arc::as_ptr(&self.0);
+        if is_in_hook {
+            self.change(
+                raw::envoy_dynamic_module_callback_http_filter_config_record_histogram_value,
+                histogram.0,
+                value,
+            );
+        }
+        is_in_hook
     }
 
     /// The metric's id. 0, which Envoy gives to none, if it was not defined.

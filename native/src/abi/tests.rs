@@ -96,7 +96,7 @@ impl Request for Passage {
 
     fn on_request_headers(&mut self, plugin: &Probe, at: &mut Stream<'_>, end: bool) -> Next {
         self.path = at.with_request_headers(|headers| {
-            plugin.meter.note(plugin.headers, headers.len() as u64);
+            assert!(plugin.meter.note(plugin.headers, headers.len() as u64));
             headers
                 .iter()
                 .find(|(name, _)| *name == b":path")
