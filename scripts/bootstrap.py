@@ -111,6 +111,21 @@ def leave_out_password(document):
         configuration["value"] = json.dumps(policy)
 
 
+def is_module(document):
+    """Whether Tollgate is the module there, which connects to Redis by itself."""
+    return any(node.get("filter_name") == "tollgate" for node in every_map(document))
+
+
+def set_url(document, host, port):
+    """The module's policy keeps its counters in this Redis, as envoy/redis.yaml has them there, unless it says itself how."""
+    shipped = {"url": f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}"}
+    shipped["secret"] = {"environment_variable": "TOLLGATE_SECRET"}
+    if os.environ.get("TOLLGATE_REDIS_PASSWORD"):
+        shipped["password"] = {"environment_variable": "TOLLGATE_REDIS_PASSWORD"}
+    configuration = filter_configuration(document)
+    configuration["value"] = with_redis(configuration["value"], shipped)
+
+
 def check_asked(text, status):
     """An authz service's policy has to say where it finds what it is asked about; one for nginx, its status besides."""
     try:
@@ -216,7 +231,7 @@ def main():
 
     document = load(options.file)
     set_wasm(document, options.wasm)
-    if options.redis:
+    if options.redis and not is_module(document):
         leave_out_password(document)
     if options.policy:
         policy = policy_text(options.policy)
@@ -230,7 +245,10 @@ def main():
     if options.redis:
         address = host_and_port(options.redis, "Redis")
         check_redis(*address)
-        set_server(document, "redis", *address)
+        if is_module(document):
+            set_url(document, *address)
+        else:
+            set_server(document, "redis", *address)
     if options.port is not None:
         check_free("127.0.0.1", options.port)
         set_listener(document, "127.0.0.1", options.port)

@@ -74,7 +74,7 @@ class Night:
         return done.stdout
 
 
-@pytest.fixture(params=["inline", "authz", "redis"] if ADAPTER is FILTER else ["inline"])
+@pytest.fixture(params=["inline", "authz", "redis"] if ADAPTER is FILTER else ["inline", "redis"])
 def newcomers_night(request, tmp_path):
     """The same, with what `scripts/run` serves."""
     policy = tmp_path / "policy.json"
