@@ -357,3 +357,41 @@ fn without_an_environment_no_variable_is_set() {
     let document = format!(r#"{{ "store": {{ "redis": {{ "cluster": "c", {fields} }} }} }}"#);
     assert!(refused(&document).starts_with("store.redis.secret.environment_variable: `PATH` is not set: "));
 }
+
+#[test]
+fn a_table_has_a_name_or_none() {
+    let table = |document: &str| {
+        Config::parse(document.as_bytes()).map(|config| config.table.map(|name| name.to_string()))
+    };
+    assert_eq!(table("{}"), Ok(None));
+    assert_eq!(table(r#"{ "store": { "capacity": 64 } }"#), Ok(None));
+    assert_eq!(table(r#"{ "store": { "name": "In-ner_1.x" } }"#), Ok(Some("In-ner_1.x".to_owned())));
+    let named = Config::parse(br#"{ "store": { "name": "inner" } }"#).expect("good");
+    let frame = tollgate::words::frame(&named);
+    assert!(
+        frame.contains(&(
+            "counters",
+            "in this Envoy in the table inner, with room for 65536 clients".to_owned()
+        ))
+    );
+}
+
+#[test]
+fn a_console_may_name_the_table_that_it_shows() {
+    let console = |fields: &str| {
+        let document = format!(r#"{{ "console": {{ {fields} }} }}"#);
+        let rules = tollgate::config::console(document.as_bytes(), &|_| None).expect("a console");
+        rules.map(|rules| rules.table.map(|name| name.to_string())).map_err(|error| error.to_string())
+    };
+    assert_eq!(console(""), Ok(None));
+    assert_eq!(console(r#""store": {}"#), Ok(None));
+    assert_eq!(console(r#""store": { "name": "inner" }"#), Ok(Some("inner".to_owned())));
+    assert_eq!(
+        console(r#""store": { "name": "in ner" }"#),
+        Err("console.store.name: `in ner`: expected a name of 1 to 64 letters, digits, `-`, `_` and `.`, such as `inner`".to_owned())
+    );
+    assert_eq!(
+        console(r#""store": { "capacity": 64 }"#),
+        Err("console.store.capacity: unknown field; expected one of `name`".to_owned())
+    );
+}
