@@ -279,6 +279,9 @@ fn a_policy_says_by_which_way_redis_is_reached() {
         redis(&both).place(),
         "by way of the cluster c (the filter) or at rediss://redis:6379/2 (the module)"
     );
+    let counters = tollgate::words::frame(&parse(url)).into_iter().find(|(about, _)| *about == "counters");
+    let words = "in Redis, at rediss://redis:6379/2; and in this Envoy if Redis is away";
+    assert_eq!(counters, Some(("counters", words.to_owned())));
     for (config, is_wrong) in [
         (
             parse(url).by_cluster(),
