@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use tollgate::adapter::{A_MOMENT, InForce, Plugin};
-use tollgate_wire::{Thread, Timer};
-
 use tollgate::config::Failure;
+use tollgate_wire::{Thread, Timer};
 
 use crate::abi::{Opening, concurrency, is_validating};
 use crate::envoy::Envoy;
