@@ -36,6 +36,7 @@ _NOT_PROVOKED = {
     "TollgateCountersContended": "a hundred races in a row would have to be lost",
     "TollgateCountersCorrupt": "something would have to write into the counters",
     "TollgateFilterRestarted": "the filter would have to crash",
+    "TollgateModuleFailed": "the module would have to fail",
 }
 
 # What the panels may be of: those that are in every Grafana.
@@ -261,9 +262,11 @@ def _filled_in(expression: str) -> str:
 
 
 def _tried(*values: str, expression: str):
-    """A module has no virtual machine that could be started again."""
+    """A module has no virtual machine that could be started again, and a filter nothing else that could fail."""
     of_wasm = pytest.mark.only("filter", because="a metric of Envoy's virtual machines")
-    return pytest.param(*values, marks=[of_wasm] if "envoy_wasm_" in expression else [])
+    of_module = pytest.mark.only("module", because="a metric of the module's")
+    marks = [of_wasm] if "envoy_wasm_" in expression else [of_module] if "panics" in expression else []
+    return pytest.param(*values, marks=marks)
 
 
 @pytest.mark.parametrize(
