@@ -43,9 +43,6 @@ fn an_error_names_the_field_and_what_was_expected() {
     let matching =
         |fields: &str| scope(&format!(r#""rate": "1/s", "key": "global", "match": {{ {fields} }}"#));
     let key = |key: &str| scope(&format!(r#""rate": "1/s", "key": {key}"#));
-    let redis = |fields: &str| {
-        format!(r#"{{ "store": {{ "redis": {{ "cluster": "c", "secret": "{SECRET}", {fields} }} }} }}"#)
-    };
     let from = |source: &str| format!(r#"{{ "client": {{ "credential": {{ "from": [{source}] }} }} }}"#);
     for (document, error) in [
         ("{", "not valid JSON: EOF while parsing an object at line 1 column 1".to_owned()),
@@ -110,7 +107,18 @@ fn an_error_names_the_field_and_what_was_expected() {
         (r#"{ "response": { "body": "xml" } }"#, "response.body: `xml`: expected `drf`, `problem` or `{ \"text\": … }`".into()),
         (r#"{ "response": { "body": { "text": "", "content_type": "a/b\r\nx: y" } } }"#, "response.body.content_type: `a/b\\r\\nx: y`: expected a media type, such as `text/html; charset=utf-8`".into()),
         (r#"{ "response": { "ratelimit_headers": true } }"#, "response.ratelimit_headers: `true`: expected `off`, `draft` or `x-ratelimit`".into()),
-        (r#"{ "store": { "name": "" } }"#, "store.name: ``: expected a name of 1 to 64 letters, digits, `-`, `_` and `.`, such as `inner`".into()),
+    ] {
+        assert_eq!(refused(document), error, "{document}");
+    }
+}
+
+#[test]
+fn an_error_of_the_store_does_so_too() {
+    let redis = |fields: &str| {
+        format!(r#"{{ "store": {{ "redis": {{ "cluster": "c", "secret": "{SECRET}", {fields} }} }} }}"#)
+    };
+    for (document, error) in [
+        (r#"{ "store": { "name": "" } }"#, "store.name: ``: expected a name of 1 to 64 letters, digits, `-`, `_` and `.`, such as `inner`".to_owned()),
         (r#"{ "store": { "name": "a b" } }"#, "store.name: `a b`: expected a name of 1 to 64 letters, digits, `-`, `_` and `.`, such as `inner`".into()),
         (r#"{ "store": { "name": null } }"#, "store.name: `null`: expected a name of 1 to 64 letters, digits, `-`, `_` and `.`, such as `inner`".into()),
         (r#"{ "store": { "capacity": 63 } }"#, "store.capacity: `63`: expected a whole number from 64 to 16777216".into()),

@@ -59,7 +59,8 @@ fn by_crate(settings: &Settings, heard: Sender<Vec<u8>>) -> Send {
     let client = redis::Client::open(settings.url.as_ref().expect("a url").to_string()).expect("good");
     let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None);
     Thread::of_process().expect("a thread").spawn(async move {
-        let connection = client.get_multiplexed_async_connection_with_config(&patient).await.expect("it is there");
+        let connection =
+            client.get_multiplexed_async_connection_with_config(&patient).await.expect("it is there");
         while let Some(commands) = queue.recv().await {
             let (mut connection, heard) = (connection.clone(), heard.clone());
             tokio::spawn(async move {
