@@ -49,7 +49,7 @@ impl<'a> Confidential<'a> {
             None => "is not set",
         };
         Err(node.error(format_args!(
-            "`{}` {reason}: set it where Envoy is started, and list it in `vm_config.environment_variables.host_env_keys`",
+            "`{}` {reason}: set it where Envoy is started, and for the filter list it in `vm_config.environment_variables.host_env_keys`",
             quoted(name)
         )))
     }
