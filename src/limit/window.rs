@@ -35,7 +35,8 @@ impl Window {
         let comes_back =
             |at: u64| Duration::from_micros((at + rate.window_micros()).saturating_sub(now.micros()));
         let quota = u64::from(rate.quota());
-        let wanted = self.used(rate, now) + u64::from(cost);
+        let (used, oldest) = self.used_since(rate, now);
+        let wanted = used + u64::from(cost);
         let Some(left) = quota.checked_sub(wanted) else {
             let mut missing = wanted - quota;
             for mark in self.live(rate, now) {
@@ -46,7 +47,7 @@ impl Window {
             }
             return Verdict::Denied { wait: rate.window() };
         };
-        let oldest = self.live(rate, now).next().map_or_else(|| self.next_mark(rate, now), |mark| mark.at);
+        let oldest = oldest.map_or_else(|| self.next_mark(rate, now), |mark| mark.at);
         // Not more than the quota, which is 32 bits wide.
         let remaining = u32::try_from(left).unwrap_or(u32::MAX);
         Verdict::Admitted { remaining, reset: comes_back(oldest) }
@@ -92,13 +93,24 @@ impl Window {
     /// How many units are used at `now`.
     #[must_use]
     pub fn used(&self, rate: Rate, now: Time) -> u64 {
-        let units = |mark: Mark| u64::from(mark.units);
+        self.used_since(rate, now).0
+    }
+
+    /// How many units are used at `now`, and the oldest mark of them.
+    fn used_since(&self, rate: Rate, now: Time) -> (u64, Option<Mark>) {
         if self.marks.newest().is_some_and(|newest| is_ahead(newest.at, rate, now)) {
-            return self.live(rate, now).map(units).sum();
+            let used = self.live(rate, now).map(|mark| u64::from(mark.units)).sum();
+            return (used, self.live(rate, now).next());
         }
-        // What has expired is mostly less than what has not.
-        let expired = self.marks.iter().take_while(|mark| is_expired(mark.at, rate, now));
-        self.marks.units().saturating_sub(expired.map(units).sum())
+        // What has expired is mostly less than what has not. None of the rest is ahead, since the newest is not.
+        let mut used = self.marks.units();
+        for mark in self.marks.iter() {
+            if !is_expired(mark.at, rate, now) {
+                return (used, Some(mark));
+            }
+            used = used.saturating_sub(mark.units.into());
+        }
+        (used, None)
     }
 
     /// How finely the marks of this rate lie, in microseconds.
