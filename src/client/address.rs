@@ -19,8 +19,11 @@ impl Address {
     /// without a zone (`fe80::1%eth0`).
     #[must_use]
     pub fn parse(text: &[u8]) -> Self {
+        // Envoy's form first, as most clients have it.
+        if let Some(ip) = plain_v4(text) {
+            return Self::Ip(ip.into());
+        }
         let ip = std::str::from_utf8(text).ok().and_then(|text| {
-            // Envoy's form first.
             let socket = text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
             socket.or_else(|| text.parse().ok()).or_else(|| without_zone(text))
         });
@@ -46,6 +49,36 @@ impl fmt::Display for Address {
             Self::Unknown => f.write_str("an unknown address"),
         }
     }
+}
+
+/// `192.0.2.1` and `192.0.2.1:4711`. What is written in any other way is left to the library.
+fn plain_v4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut rest) = ([0; 4], text);
+    for (place, octet) in octets.iter_mut().enumerate() {
+        if place > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        *octet = u8::try_from(small_number(&mut rest, 3)?).ok()?;
+    }
+    if let Some(port) = rest.strip_prefix(b":") {
+        rest = port;
+        u16::try_from(small_number(&mut rest, 5)?).ok()?;
+    }
+    rest.is_empty().then(|| octets.into())
+}
+
+/// A number of so many digits at most, without a 0 in front.
+fn small_number(rest: &mut &[u8], most: usize) -> Option<u32> {
+    let (mut number, mut digits) = (0, 0);
+    while let [digit @ b'0'..=b'9', behind @ ..] = *rest {
+        if digits == most || (digits > 0 && number == 0) {
+            return None;
+        }
+        number = 10 * number + u32::from(digit - b'0');
+        digits += 1;
+        *rest = behind;
+    }
+    (digits > 0).then_some(number)
 }
 
 fn canonical(ip: IpAddr) -> IpAddr {
@@ -182,6 +215,15 @@ fn masked_v6(ip: Ipv6Addr, prefix: u8) -> Ipv6Addr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_at_once_is_what_the_library_reads(text in "[0-3]?[0-9]{1,2}(\\.[0-2]?[0-9]{1,2}){2,4}(:[0-9]{0,6})?[.:x]?") {
+            let socket = text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+            let of_library = socket.or_else(|| text.parse().ok());
+            proptest::prop_assert_eq!(plain_v4(text.as_bytes()).map(IpAddr::V4), of_library);
+        }
+    }
     use crate::request::{NoProperties, Properties};
 
     fn address(text: &str) -> Address {

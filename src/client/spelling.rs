@@ -13,6 +13,16 @@ const LEAST_OF_HEX: usize = 16;
 /// So many capitals and as many small letters has nearly every secret in base64, and hardly any name or number.
 const LEAST_OF_EACH_CASE: usize = 3;
 
+/// Hexadecimal digits without capitals.
+const SMALL_HEX: [bool; 256] = {
+    let (mut digits, mut byte) = ([false; 256], 0_u8);
+    while byte < 128 {
+        digits[byte as usize] = byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase();
+        byte += 1;
+    }
+    digits
+};
+
 /// The one form of a secret:
 ///
 /// - a UUID is its 32 digits, in lower case: `urn:uuid:{…}`, dashes and capitals are other spellings (as for Python's `uuid`);
@@ -23,17 +33,13 @@ const LEAST_OF_EACH_CASE: usize = 3;
 pub(super) fn one_form(secret: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     // Also of a UUID without dashes.
     if secret.len() >= LEAST_OF_HEX {
-        let mut has_capitals = false;
-        let is_hex = secret.iter().all(|byte| match byte {
-            b'0'..=b'9' | b'a'..=b'f' => true,
-            b'A'..=b'F' => {
-                has_capitals = true;
-                true
-            }
-            _ => false,
-        });
-        if is_hex {
-            return if has_capitals { secret.to_ascii_lowercase().into() } else { secret };
+        // Where there is nothing to change, mostly, each digit is looked at once.
+        let small = secret.iter().take_while(|byte| SMALL_HEX[usize::from(**byte)]).count();
+        if small == secret.len() {
+            return secret;
+        }
+        if secret[small..].iter().all(u8::is_ascii_hexdigit) {
+            return secret.to_ascii_lowercase().into();
         }
     }
     if let Some(uuid) = uuid(&secret) {

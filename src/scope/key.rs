@@ -38,7 +38,13 @@ pub enum KeyPart {
 /// Whom the parts of keys count in one request, as far as that has been asked for: several scopes often count
 /// the same client, and a fingerprint is not cheap.
 #[derive(Debug, Default)]
-pub struct Counted<'k>(Vec<(&'k KeyPart, Option<Fingerprint>)>);
+pub struct Counted<'k> {
+    few: [Option<Whom<'k>>; USUAL],
+    more: Vec<Whom<'k>>,
+}
+
+/// A part, and whom it counts.
+type Whom<'k> = (&'k KeyPart, Option<Fingerprint>);
 
 /// So many parts do the keys of most policies have, at most.
 const USUAL: usize = 4;
@@ -52,11 +58,11 @@ impl Key {
         counted: &mut Counted<'k>,
     ) -> Option<Fingerprint> {
         self.0.iter().find_map(|part| {
-            if let Some((_, known)) = counted.0.iter().find(|(known, _)| *known == part) {
-                return *known;
+            if let Some(known) = counted.known(part) {
+                return known;
             }
             let fingerprint = part.fingerprint(client, secret);
-            counted.0.push((part, fingerprint));
+            counted.note(part, fingerprint);
             fingerprint
         })
     }
@@ -70,13 +76,25 @@ impl Key {
     }
 }
 
-impl Counted<'_> {
+impl<'k> Counted<'k> {
     /// The client with a credential is this one.
     #[must_use]
     pub fn with_credential(fingerprint: Fingerprint) -> Self {
-        let mut known = Vec::with_capacity(USUAL);
-        known.push((&KeyPart::Credential, Some(fingerprint)));
-        Self(known)
+        let mut counted = Self::default();
+        counted.note(&KeyPart::Credential, Some(fingerprint));
+        counted
+    }
+
+    fn known(&self, part: &KeyPart) -> Option<Option<Fingerprint>> {
+        let mut all = self.few.iter().map_while(Option::as_ref).chain(&self.more);
+        all.find(|(known, _)| *known == part).map(|(_, whom)| *whom)
+    }
+
+    fn note(&mut self, part: &'k KeyPart, whom: Option<Fingerprint>) {
+        match self.few.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some((part, whom)),
+            None => self.more.push((part, whom)),
+        }
     }
 }
 

@@ -106,6 +106,11 @@ pub struct NoFingerprint;
 /// same: an address never meets a credential, nor `ab` + `c` a client `a` + `bc`.
 pub struct Fingerprinter(SipHasher24);
 
+/// In front of a piece stand its kind and its length.
+const HEAD: usize = 9;
+/// So long is an address, and a token as frameworks make them.
+const SHORT: usize = 64;
+
 impl Fingerprinter {
     /// Nothing taken in yet.
     #[must_use]
@@ -115,10 +120,16 @@ impl Fingerprinter {
 
     /// Takes in one piece of this kind.
     pub fn piece(&mut self, kind: u8, bytes: &[u8]) {
-        let mut head = [kind; 9];
-        head[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.0.write(&head);
-        self.0.write(bytes);
+        // Most are short, and taken in together with what stands in front.
+        let mut piece = [kind; HEAD + SHORT];
+        piece[1..HEAD].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+        if let Some(room) = piece[HEAD..].get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.0.write(&piece[..HEAD + bytes.len()]);
+        } else {
+            self.0.write(&piece[..HEAD]);
+            self.0.write(bytes);
+        }
     }
 
     /// The fingerprint of all pieces.
