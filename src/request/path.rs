@@ -44,9 +44,19 @@ fn is_plain(path: &[u8]) -> bool {
     path.iter().all(|&byte| {
         let dots = byte == b'.' && before == b'/';
         before = byte;
-        byte.is_ascii_graphic() && !matches!(byte, b'%' | b'\\' | b';') && !dots
+        PLAIN[usize::from(byte)] && !dots
     })
 }
+
+/// Bytes that everybody reads as themselves.
+const PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], 0_u8);
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_graphic() && !matches!(byte, b'%' | b'\\' | b';');
+        byte += 1;
+    }
+    plain
+};
 
 /// A step that a server may take; `None` if it would change nothing.
 type Step = fn(&[u8]) -> Option<Vec<u8>>;

@@ -11,8 +11,25 @@ use crate::scope::Reading;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     segments: Vec<Segment>,
+    /// What it begins with, if that is one text.
+    head: Option<Head>,
     /// As it was written, for people.
     written: Box<str>,
+}
+
+/// The literal segments that a pattern begins with, each behind a slash; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Head {
+    text: Box<[u8]>,
+    /// What comes behind them in the pattern.
+    behind: Behind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    Anything,
+    More,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,17 +72,71 @@ impl PathPattern {
                 _ => push_literal(&mut segments, segment)?,
             }
         }
-        Ok(Self { segments, written: text.into() })
+        Ok(Self { head: Head::of(&segments), segments, written: text.into() })
     }
 
     /// Whether a reading of a path fits. One that must hold for certain minds upper and lower case. Else the last segment may
     /// have a suffix more, by which many frameworks choose a format: `/jobs.json` is `/jobs`, too.
     pub(in crate::scope) fn matches(&self, path: &[u8], reading: Reading) -> bool {
+        let by_head = self.head.as_ref().and_then(|head| head.decides(path, reading));
+        by_head.unwrap_or_else(|| self.is_walked(path, reading))
+    }
+
+    /// The same, segment by segment.
+    #[inline(never)]
+    fn is_walked(&self, path: &[u8], reading: Reading) -> bool {
         let fits = |path: &[u8]| {
             let path = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
             fits(&self.segments, path, |segment, found| segment.fits(found, reading))
         };
         fits(path) || reading == Reading::Possible && without_suffix(path).is_some_and(fits)
+    }
+}
+
+impl Head {
+    fn of(segments: &[Segment]) -> Option<Self> {
+        let (mut text, mut rest) = (Vec::new(), segments);
+        while let [Segment::OneOf(globs), behind @ ..] = rest {
+            let [Glob(parts)] = globs.as_slice() else { break };
+            let [part] = parts.as_slice() else { break };
+            text.push(b'/');
+            text.extend_from_slice(part);
+            rest = behind;
+        }
+        let behind = match rest {
+            [] => Behind::Nothing,
+            [Segment::AnyRest] => Behind::Anything,
+            _ => Behind::More,
+        };
+        (!text.is_empty()).then(|| Self { text: text.into(), behind })
+    }
+
+    /// Whether the path fits, if that can be seen without looking for its segments.
+    ///
+    /// Up to where the path first differs from the text it has the text's segments. If it differs within one of them, then that one does not fit, with or
+    /// without a suffix, unless what differs is one more slash, which separates nothing.
+    fn decides(&self, path: &[u8], reading: Reading) -> Option<bool> {
+        let is_same = |(one, other): (&u8, &u8)| match reading {
+            Reading::Possible => one.eq_ignore_ascii_case(other),
+            Reading::Certain => one == other,
+        };
+        let same = if path.starts_with(&self.text) {
+            self.text.len()
+        } else {
+            path.iter().zip(&*self.text).take_while(|pair| is_same(*pair)).count()
+        };
+        if same == 0 {
+            return None;
+        }
+        match (path.get(same), self.text.get(same), self.behind) {
+            // The path ends, or goes on otherwise.
+            (None, Some(_), _) => Some(false),
+            (Some(b'/'), Some(_), _) => None,
+            (Some(_), Some(_), _) => Some(false),
+            (None, None, Behind::Nothing) | (None | Some(b'/'), None, Behind::Anything) => Some(true),
+            (Some(b'/' | b'.'), None, _) | (None, None, Behind::More) => None,
+            (Some(_), None, _) => Some(false),
+        }
     }
 }
 
@@ -339,6 +410,21 @@ mod tests {
             for length in [10, 100, 10_000] {
                 let steps = steps(pattern, &"/a".repeat(length));
                 assert!(steps <= parts * length, "{pattern}: {steps} steps for {length} segments");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_the_head_decides_is_what_the_segments_say(
+            pattern in "(/(a|A|ab|a.b|%2e|..|b%2fa|\\*|\\*\\*|\\{a,b\\}|a\\*)){1,4}/?",
+            path in "(/|a|A|b|ab|\\.|/a|/ab|/a\\.b|/A|\\.\\.){0,8}",
+        ) {
+            let Ok(pattern) = PathPattern::new(&pattern) else { return Ok(()) };
+            for reading in [Reading::Possible, Reading::Certain] {
+                let path = path.as_bytes();
+                let walked = pattern.is_walked(path, reading);
+                proptest::prop_assert_eq!(pattern.matches(path, reading), walked, "{:?}", reading);
             }
         }
     }
