@@ -29,6 +29,10 @@ pub(super) fn is_strange(content_type: &[u8]) -> bool {
     if content_type.len() > LONGEST {
         return true;
     }
+    // Most have no parameter at all.
+    if memchr::memchr(b'=', content_type).is_none() {
+        return false;
+    }
     let mut rest = content_type;
     // Most have no `charset`, so first one letter is looked at.
     let is_name = |name: &[u8]| matches!(name[0], b'c' | b'C') && name.eq_ignore_ascii_case(NAME);

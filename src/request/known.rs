@@ -22,6 +22,7 @@ const COUNT: usize = Name::HttpMethodOverride as usize + 1;
 
 impl Name {
     /// By its length first: then hardly a name is compared that is not the one.
+    #[inline]
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         Some(match name.len() {
             4 if name == b"host" => Self::Host,

@@ -82,6 +82,12 @@ impl<'a> Target<'a> {
         Self { path, query }
     }
 
+    /// The reading of a target that has no others, as most have none. If there is none, [`Self::readings`] has them all.
+    fn only_reading(sent: &'a [u8]) -> Option<Self> {
+        let target = Self::of(sent);
+        (!target.query.starts_with(b"?") && memchr::memchr(b'#', sent).is_none()).then_some(target)
+    }
+
     /// The readings of a target as it was sent. The first is that of most servers.
     fn readings(sent: &'a [u8]) -> impl Iterator<Item = Self> {
         // A fragment is not the server's business, but some servers do not know that.
@@ -130,9 +136,14 @@ impl<'a> Request<'a> {
 
     fn of(headers: Known<'a>, properties: &'a dyn Properties, line: &Line<'a>) -> Self {
         let Line { method, target, also, authority } = *line;
-        let mut targets = Target::readings(target).chain(also.into_iter().flat_map(Target::readings));
-        let target = targets.next().unwrap_or_else(|| Target::of(b""));
-        let others = targets.filter(|other| *other != target).collect();
+        let (target, others) = match (Target::only_reading(target), also) {
+            (Some(only), None) => (only, Vec::new()),
+            _ => {
+                let mut targets = Target::readings(target).chain(also.into_iter().flat_map(Target::readings));
+                let target = targets.next().unwrap_or_else(|| Target::of(b""));
+                (target, targets.filter(|other| *other != target).collect())
+            }
+        };
         Self {
             headers,
             properties,
@@ -305,6 +316,18 @@ fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn the_only_reading_is_the_first_and_the_last(target in "[ab/?#&=]{0,8}") {
+            let sent = target.as_bytes();
+            let readings: Vec<_> = Target::readings(sent).collect();
+            match Target::only_reading(sent) {
+                Some(only) => assert!(readings == [only]),
+                None => assert!(readings.len() > 1),
+            }
+        }
+    }
 
     fn with<T>(pairs: &[(&str, &str)], look: impl FnOnce(&Request) -> T) -> T {
         look(&Request::new(Headers::new(&Headers::encode(pairs)), &NoProperties))

@@ -13,26 +13,42 @@ const WORK_OF_EACH: usize = 64;
 /// So many are there as a rule, at most.
 const USUAL: usize = 8;
 
-/// A name and a value, as they were sent.
-type Pair<'a> = (&'a [u8], &'a [u8]);
+/// A name and a value, as they were sent, with a `=` between them.
+#[derive(Clone, Copy, Debug)]
+struct Pair<'a>(&'a [u8]);
+
+impl<'a> Pair<'a> {
+    /// The name, and the value; nothing if there is no `=`.
+    fn parts(self) -> (&'a [u8], &'a [u8]) {
+        split_at_byte(self.0, b'=')
+    }
+
+    /// The same, if some server may read the name as `name`: see [`may_be_named`]. Most are known by their first letter.
+    fn if_named(self, name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+        if is_other_letter(self.0, name) {
+            return None;
+        }
+        let (found, value) = self.parts();
+        may_be_named(found, name).then_some((found, value))
+    }
+}
 
 /// The pairs of a query that are separated by `&`, and by this byte, in order. `None` if there are too many.
 fn pairs(query: &[u8], also: u8) -> Option<Vec<Pair<'_>>> {
-    let mut pairs: Vec<Pair> = Vec::new();
+    let mut pairs: Vec<Pair> = Vec::with_capacity(if query.is_empty() { 0 } else { USUAL });
     let mut rest = query;
     while !rest.is_empty() {
-        let end = memchr::memchr2(b'&', also, rest).unwrap_or(rest.len());
+        let end = if also == b'&' { memchr::memchr(b'&', rest) } else { memchr::memchr2(b'&', also, rest) };
+        let end = end.unwrap_or(rest.len());
         let pair = &rest[..end];
         rest = rest.get(end + 1..).unwrap_or_default();
         if pair.is_empty() {
             continue;
         }
-        match pairs.len() {
-            0 => pairs.reserve(USUAL),
-            MOST => return None,
-            _ => {}
+        if pairs.len() == MOST {
+            return None;
         }
-        pairs.push(split_at_byte(pair, b'='));
+        pairs.push(Pair(pair));
     }
     Some(pairs)
 }
@@ -63,6 +79,7 @@ impl<'a> Parameters<'a> {
     pub(super) fn plain<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'_, 'a, 'n> {
         self.first
             .iter()
+            .map(|pair| pair.parts())
             .filter(move |(found, _)| is_named(found, name))
             .map(|(_, value)| percent::form_text(value))
     }
@@ -82,15 +99,12 @@ impl<'a> Parameters<'a> {
                 }
                 (left > 0).then(|| Values::of(value))
             };
-            list.iter().filter(|(found, _)| may_be_named(found, name)).scan(
-                values,
-                move |values, (found, value)| {
-                    let is_named_so = is_named(found, name);
-                    // A part of a list or an object.
-                    let is_part = !is_named_so && percent::decode_form(found).any(|byte| byte == b'[');
-                    Some((values(value).filter(|_| !is_part), is_named_so))
-                },
-            )
+            list.iter().filter_map(|pair| pair.if_named(name)).scan(values, move |values, (found, value)| {
+                let is_named_so = is_named(found, name);
+                // A part of a list or an object.
+                let is_part = !is_named_so && percent::decode_form(found).any(|byte| byte == b'[');
+                Some((values(value).filter(|_| !is_part), is_named_so))
+            })
         })
     }
 }
@@ -166,15 +180,18 @@ fn is_written(sent: &[u8], name: &[u8]) -> bool {
     sent == name && !sent.iter().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
+/// Whether this begins with a letter, and `name` with something else: that is no spelling of it.
+fn is_other_letter(sent: &[u8], name: &[u8]) -> bool {
+    let is_other =
+        |first: &u8, wanted: &u8| first.is_ascii_alphabetic() && !first.eq_ignore_ascii_case(wanted);
+    sent.first().zip(name.first()).is_some_and(|(first, wanted)| is_other(first, wanted))
+}
+
 /// Whether some server may read this name of a parameter as `name`. They fold case; trim; drop what is not UTF-8, and what
 /// stands behind a NUL; PHP makes `_` of a space, `.` and `[`, and takes `a[b]` for a part of `a`, as Express does, and as
 /// that does `[a]` for `a`. A byte outside of ASCII that does not fit is passed over, whatever it is.
 fn may_be_named(sent: &[u8], name: &[u8]) -> bool {
-    let is_other =
-        |first: &u8, wanted: &u8| first.is_ascii_alphabetic() && !first.eq_ignore_ascii_case(wanted);
-    if sent.len() < name.len()
-        || sent.first().zip(name.first()).is_some_and(|(first, wanted)| is_other(first, wanted))
-    {
+    if sent.len() < name.len() || is_other_letter(sent, name) {
         return false;
     }
     if is_written(sent, name) {
