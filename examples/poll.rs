@@ -101,7 +101,9 @@ impl<T: Counters> Proxy<T> {
         let passage = gate.admit(&client, Pending::default(), now);
         let (decision, pending) = (passage.decision, passage.pending);
         // The metrics of each scope.
-        black_box(decision.scopes());
+        decision.scopes().for_each(|scope| {
+            black_box(scope);
+        });
         if config.access_log.takes(decision.ruling(), &decision) {
             black_box(Entry::of(&config.policy, decision.ruling(), &decision).fields());
         }

@@ -113,7 +113,8 @@ impl Decision {
             Judged { scope, client, limit, enforced, verdict: *verdict, cost, stays }
         };
         let of_scopes = charges.iter().zip(verdicts).filter(|(charge, _)| charge.scope != NO_SCOPE);
-        let limits: Vec<Judged> = of_scopes.map(judged).collect();
+        let mut limits = Vec::with_capacity(charges.len());
+        limits.extend(of_scopes.map(judged));
         let wait = limits.iter().filter_map(Judged::wait).max();
         Self { limits, wait, blocked: None }
     }
@@ -148,21 +149,20 @@ impl Decision {
 
     /// The scopes that the request fell under, each once, and how each judged it.
     #[must_use]
-    pub fn scopes(&self) -> Vec<(usize, Judgement)> {
-        let mut scopes: Vec<(usize, Judgement)> = Vec::with_capacity(self.limits.len());
-        for judged in &self.limits {
-            let judgement = match judged.verdict {
-                Verdict::Admitted { .. } => Judgement::Allowed,
-                Verdict::Denied { .. } if judged.enforced => Judgement::Denied,
-                Verdict::Denied { .. } => Judgement::Shadowed,
+    pub fn scopes(&self) -> impl Iterator<Item = (usize, Judgement)> {
+        self.limits.iter().enumerate().filter_map(|(place, judged)| {
+            let scope = judged.scope;
+            let is_first = self.limits[..place].iter().all(|before| before.scope != scope);
+            let denial = || {
+                let mut of_scope = self.limits[place..].iter().filter(|judged| judged.scope == scope);
+                of_scope.find(|judged| !judged.verdict.is_admitted())
             };
-            match scopes.iter_mut().find(|(scope, _)| *scope == judged.scope) {
-                Some((_, known)) if judgement != Judgement::Allowed => *known = judgement,
-                Some(_) => {}
-                None => scopes.push((judged.scope, judgement)),
-            }
-        }
-        scopes
+            is_first.then(|| match denial() {
+                None => (scope, Judgement::Allowed),
+                Some(denial) if denial.enforced => (scope, Judgement::Denied),
+                Some(_) => (scope, Judgement::Shadowed),
+            })
+        })
     }
 
     /// The limit to tell the client about: the one that denied the request and wants the longest wait, or

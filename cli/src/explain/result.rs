@@ -38,7 +38,7 @@ impl Verdict {
         };
         let by = |wanted: Judgement| {
             let scopes = outcome.decision.scopes();
-            scopes.into_iter().filter(|(_, judged)| *judged == wanted).map(|(scope, _)| name(scope)).collect()
+            scopes.filter(|(_, judged)| *judged == wanted).map(|(scope, _)| name(scope)).collect()
         };
         let mut remaining = BTreeMap::new();
         for judged in &outcome.decision.limits {

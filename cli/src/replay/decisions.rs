@@ -52,7 +52,7 @@ impl Decisions {
         decision: &Decision,
         policy: &Policy,
     ) -> anyhow::Result<()> {
-        let mut scopes = decision.scopes();
+        let mut scopes: Vec<_> = decision.scopes().collect();
         scopes.sort_unstable_by_key(|(scope, _)| *scope);
         let said = |(scope, judgement): (usize, Judgement)| {
             let word = match judgement {
