@@ -148,7 +148,6 @@ impl Decision {
     }
 
     /// The scopes that the request fell under, each once, and how each judged it.
-    #[must_use]
     pub fn scopes(&self) -> impl Iterator<Item = (usize, Judgement)> {
         self.limits.iter().enumerate().filter_map(|(place, judged)| {
             let scope = judged.scope;

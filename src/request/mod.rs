@@ -136,13 +136,13 @@ impl<'a> Request<'a> {
 
     fn of(headers: Known<'a>, properties: &'a dyn Properties, line: &Line<'a>) -> Self {
         let Line { method, target, also, authority } = *line;
-        let (target, others) = match (Target::only_reading(target), also) {
-            (Some(only), None) => (only, Vec::new()),
-            _ => {
-                let mut targets = Target::readings(target).chain(also.into_iter().flat_map(Target::readings));
-                let target = targets.next().unwrap_or_else(|| Target::of(b""));
-                (target, targets.filter(|other| *other != target).collect())
-            }
+        let only = Target::only_reading(target).filter(|_| also.is_none());
+        let (target, others) = if let Some(only) = only {
+            (only, Vec::new())
+        } else {
+            let mut targets = Target::readings(target).chain(also.into_iter().flat_map(Target::readings));
+            let target = targets.next().unwrap_or_else(|| Target::of(b""));
+            (target, targets.filter(|other| *other != target).collect())
         };
         Self {
             headers,

@@ -58,8 +58,8 @@ impl Key {
         counted: &mut Counted<'k>,
     ) -> Option<Fingerprint> {
         self.0.iter().find_map(|part| {
-            if let Some(known) = counted.known(part) {
-                return known;
+            if let Some((_, known)) = counted.known(part) {
+                return *known;
             }
             let fingerprint = part.fingerprint(client, secret);
             counted.note(part, fingerprint);
@@ -85,9 +85,9 @@ impl<'k> Counted<'k> {
         counted
     }
 
-    fn known(&self, part: &KeyPart) -> Option<Option<Fingerprint>> {
+    fn known(&self, part: &KeyPart) -> Option<&Whom<'k>> {
         let mut all = self.few.iter().map_while(Option::as_ref).chain(&self.more);
-        all.find(|(known, _)| *known == part).map(|(_, whom)| *whom)
+        all.find(|(known, _)| *known == part)
     }
 
     fn note(&mut self, part: &'k KeyPart, whom: Option<Fingerprint>) {

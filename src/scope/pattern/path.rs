@@ -129,13 +129,10 @@ impl Head {
             return None;
         }
         match (path.get(same), self.text.get(same), self.behind) {
-            // The path ends, or goes on otherwise.
-            (None, Some(_), _) => Some(false),
-            (Some(b'/'), Some(_), _) => None,
-            (Some(_), Some(_), _) => Some(false),
             (None, None, Behind::Nothing) | (None | Some(b'/'), None, Behind::Anything) => Some(true),
-            (Some(b'/' | b'.'), None, _) | (None, None, Behind::More) => None,
-            (Some(_), None, _) => Some(false),
+            (None, None, Behind::More) | (Some(b'/'), Some(_), _) | (Some(b'/' | b'.'), None, _) => None,
+            // The path ends, or goes on otherwise.
+            _ => Some(false),
         }
     }
 }
