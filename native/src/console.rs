@@ -91,20 +91,7 @@ impl Desk for Envoy {
     }
 
     fn call_back(&self, _within: Duration) {
-        let mut timer = lock(&self.papers.timer);
-        let Ok(thread) = Thread::of_process() else { return };
-        let inner = lock(&self.papers.console).clone();
-        let papers = self.papers.clone();
-        timer.get_or_insert_with(|| {
-            thread.every(STEP, move || {
-                let Some(inner) = inner.upgrade() else { return };
-                let console = lock(&inner.console);
-                // While the console is held nobody asks to be called back.
-                if console.on_tick().is_zero() {
-                    drop(lock(&papers.timer).take());
-                }
-            })
-        });
+        self.papers.call_back();
     }
 
     fn open(&self, settings: &Settings, commands: Vec<u8>) -> Option<u32> {
@@ -130,6 +117,25 @@ impl Desk for Envoy {
 }
 
 impl Papers {
+    /// From now on the console is called now and then, until it has nothing to do.
+    fn call_back(self: &Arc<Self>) {
+        let mut timer = lock(&self.timer);
+        let Ok(thread) = Thread::of_process() else { return };
+        let inner = lock(&self.console).clone();
+        // What it calls must not keep what it stands in.
+        let papers = Arc::downgrade(self);
+        timer.get_or_insert_with(|| {
+            thread.every(STEP, move || {
+                let (Some(inner), Some(papers)) = (inner.upgrade(), papers.upgrade()) else { return };
+                let console = lock(&inner.console);
+                // While the console is held nobody asks to be called back.
+                if console.on_tick().is_zero() {
+                    drop(lock(&papers.timer).take());
+                }
+            })
+        });
+    }
+
     fn number(&self) -> u32 {
         self.numbered.fetch_add(1, Ordering::Relaxed)
     }
@@ -211,4 +217,18 @@ impl Visit {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_console_that_goes_while_it_is_called_back_leaves_nothing_behind() {
+        let papers = Arc::<Papers>::default();
+        papers.call_back();
+        let left = Arc::downgrade(&papers);
+        drop(papers);
+        assert_eq!(left.strong_count(), 0, "the timer keeps its own owner");
+    }
 }

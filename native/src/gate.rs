@@ -1,6 +1,6 @@
 //! A policy at work.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tollgate::adapter::{A_MOMENT, InForce, Plugin};
 use tollgate::config::Failure;
@@ -14,7 +14,7 @@ use crate::meter::Meter;
 pub(crate) struct Gate {
     plugin: Arc<Plugin<Envoy>>,
     /// What is done now and then while it is in force. None where Envoy only looks whether its configuration is right.
-    _in_force: Option<Timer>,
+    _in_force: Option<Watch>,
 }
 
 impl Gate {
@@ -40,6 +40,12 @@ impl Gate {
         &self.plugin
     }
 
+    /// Whether it is there yet.
+    #[cfg(test)]
+    pub(crate) fn left(&self) -> std::sync::Weak<Plugin<Envoy>> {
+        Arc::downgrade(&self.plugin)
+    }
+
     /// Envoy's main thread has come by.
     pub(crate) fn on_scheduled(&self) {
         self.plugin.host().meter.collect();
@@ -52,13 +58,36 @@ impl Gate {
 }
 
 /// Has done what is to be done now and then.
-fn watch(plugin: &Arc<Plugin<Envoy>>, document: &[u8]) -> Result<Timer, String> {
+fn watch(plugin: &Arc<Plugin<Envoy>>, document: &[u8]) -> Result<Watch, String> {
     // Its workers, and its main thread.
-    let mut in_force = InForce::new(plugin, document.to_owned(), concurrency() + 1);
+    let in_force = InForce::new(plugin, document.to_owned(), concurrency() + 1);
     let thread = Thread::of_process().map_err(|error| {
         format!("the system does not give Tollgate the one thread that it needs: {error}")
     })?;
-    Ok(thread.every(A_MOMENT, move || {
-        in_force.on_tick();
-    }))
+    let in_force = Arc::new(Mutex::new(Some(in_force)));
+    let ticking = in_force.clone();
+    let timer = thread.every(A_MOMENT, move || {
+        if let Some(in_force) = &mut *lock(&ticking) {
+            in_force.on_tick();
+        }
+    });
+    Ok(Watch { in_force, _timer: timer })
+}
+
+/// What is done now and then.
+struct Watch {
+    in_force: Arc<Mutex<Option<InForce<Envoy>>>>,
+    _timer: Timer,
+}
+
+impl Drop for Watch {
+    /// The thread lets go of its own only when it comes by: by then the metrics are gone, and what is counted at the end is lost.
+    fn drop(&mut self) {
+        let in_force = lock(&self.in_force).take();
+        drop(in_force);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -117,3 +117,18 @@ impl Request for Passage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::host::Host;
+
+    #[test]
+    fn a_policy_that_goes_is_gone_before_its_metrics_are() {
+        let host = Host::<Module>::open(b"tollgate", b"{}").expect("a policy");
+        let Role::Gate(gate) = &host.plugin().0 else { panic!("no console") };
+        let left = gate.left();
+        drop(host);
+        assert_eq!(left.strong_count(), 0, "what it still counts is lost");
+    }
+}

@@ -31,7 +31,7 @@ use console::{Console, Visit};
 use proxy::Proxy;
 use stream::{Stream, Unjudged};
 #[cfg(feature = "nginx")]
-use without::{A_MOMENT, Console, InForce, Visit};
+use without::{Console, InForce, Visit};
 
 // Nothing but this may happen here: the host answers no other call yet.
 proxy_wasm::main! {{
@@ -62,6 +62,7 @@ impl Role {
         }
         #[expect(clippy::arc_with_non_send_sync, reason = "where threads share it, it is both")]
         let plugin = Arc::new(Plugin::open(Proxy { root }, &document)?);
+        #[cfg(not(feature = "nginx"))]
         host::set_tick_period(A_MOMENT);
         let in_force = InForce::new(&plugin, document, 1);
         Ok(Self::Filter(plugin, in_force))

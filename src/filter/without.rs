@@ -9,9 +9,6 @@ use proxy_wasm::traits::{Context, HttpContext};
 
 use crate::adapter::{Host, Plugin};
 
-/// Nothing is done then.
-pub(super) const A_MOMENT: Duration = Duration::ZERO;
-
 /// There is none.
 pub(super) enum Console {}
 

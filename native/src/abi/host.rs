@@ -143,7 +143,7 @@ impl<P: Plugin> Host<P> {
 
     /// What the module has made of it.
     #[cfg(test)]
-    pub(super) fn plugin(&self) -> &P {
+    pub(crate) fn plugin(&self) -> &P {
         // SAFETY: it is there, and the module only reads it.
         unsafe { hooks::plugin::<P>(self.held) }
     }
