@@ -343,8 +343,7 @@ fn a_variable_that_gives_nothing_is_refused_with_what_to_do() {
         with_environment(&environment, &fields).expect_err(name)
     };
     let path = "store.redis.secret.environment_variable";
-    let instead =
-        "set it where Envoy is started, and for the filter list it in `vm_config.environment_variables.host_env_keys`";
+    let instead = "set it where Envoy is started, and for the filter list it in `vm_config.environment_variables.host_env_keys`";
     for (name, reason) in [("EMPTY", "is empty"), ("LATIN", "is not UTF-8"), ("MISSING", "is not set")] {
         assert_eq!(refused(name), format!("{path}: `{name}` {reason}: {instead}"));
     }
