@@ -44,7 +44,7 @@ impl<H: Host> Plugin<H> {
         };
         let Passed { pending, counters, told, note } = passed;
         self.tell(at, told.map(|decision| self.gate.settled(decision, &pending, response)), note);
-        self.settle(at.id(), self.gate.settlement(pending, response), counters);
+        self.settle(self.here(at), self.gate.settlement(pending, response), counters);
         None
     }
 
@@ -54,7 +54,7 @@ impl<H: Host> Plugin<H> {
         let origin = Origin::Application;
         let response = Response { status: 200, grpc: Some(grpc.unwrap_or(GRPC_UNKNOWN)), origin };
         let Passed { pending, counters, .. } = passed;
-        self.settle(at.id(), self.gate.settlement(pending, response), counters);
+        self.settle(self.here(at), self.gate.settlement(pending, response), counters);
     }
 
     /// A stream has ended before its request was answered, or before its answer was complete.
@@ -63,7 +63,7 @@ impl<H: Host> Plugin<H> {
         let is_redirected = *at.code_details() == *b"internal_redirect";
         let over = if is_redirected { self.redirects.put(at, passed) } else { Some(passed) };
         if let Some(Passed { pending, counters, .. }) = over {
-            self.give_up(at.id(), pending, counters);
+            self.give_up(self.here(at), pending, counters);
         }
     }
 

@@ -175,10 +175,15 @@ impl<H: Host> Plugin<H> {
             None => {
                 let before = before.map(|passed| passed.pending).unwrap_or_default();
                 let passage = self.gate.admit(client, before, now);
-                self.go_on_with(at.id(), passage, Kept::Here, client)
+                self.go_on_with(self.here(at), passage, Kept::Here, client)
             }
             Some(link) => self.ask(link, at, client, before, now),
         }
+    }
+
+    /// Which stream is served, for the store: without one nobody asks, and to know it costs the module's workers something in common.
+    fn here(&self, at: &impl Stream) -> u32 {
+        if self.link.is_some() { at.id() } else { 0 }
     }
 
     /// Called from several places, and not small.
