@@ -216,15 +216,24 @@ fn masked_v6(ip: Ipv6Addr, prefix: u8) -> Ipv6Addr {
 mod tests {
     use super::*;
 
+    use crate::request::{NoProperties, Properties};
+
     proptest::proptest! {
+        /// Which of the two reads a text must not matter: `192.0.2.1:080` is left to the library, which reads it.
         #[test]
-        fn what_is_read_at_once_is_what_the_library_reads(text in "[0-3]?[0-9]{1,2}(\\.[0-2]?[0-9]{1,2}){2,4}(:[0-9]{0,6})?[.:x]?") {
+        fn whoever_reads_an_address_reads_the_same(text in "[0-3]?[0-9]{1,2}(\\.[0-2]?[0-9]{1,2}){2,4}(:[0-9]{0,6})?[.:x]?") {
             let socket = text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
-            let of_library = socket.or_else(|| text.parse().ok());
-            proptest::prop_assert_eq!(plain_v4(text.as_bytes()).map(IpAddr::V4), of_library);
+            let of_library = socket.or_else(|| text.parse().ok()).map_or(Address::Unknown, Address::Ip);
+            proptest::prop_assert_eq!(address(&text), of_library);
+        }
+
+        #[test]
+        fn what_envoy_writes_is_read_at_once(octets: [u8; 4], port: u16) {
+            let ip = Ipv4Addr::from(octets);
+            proptest::prop_assert_eq!(plain_v4(ip.to_string().as_bytes()), Some(ip));
+            proptest::prop_assert_eq!(plain_v4(format!("{ip}:{port}").as_bytes()), Some(ip));
         }
     }
-    use crate::request::{NoProperties, Properties};
 
     fn address(text: &str) -> Address {
         Address::parse(text.as_bytes())
