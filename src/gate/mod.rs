@@ -240,7 +240,7 @@ impl<T: Counters> Gate<T> {
         let accepted = pending.proves.by(response);
         let Pending { receipt, proof, .. } = pending;
         let goes = |taken: &Taken| !self.counts(taken.scope, response) || !taken.stays.stays(accepted);
-        Settlement { proof: proof.filter(|_| accepted == Accepted::Yes), given_back: receipt.only(goes) }
+        Settlement::new(proof.filter(|_| accepted == Accepted::Yes), receipt, goes)
     }
 
     /// What is to be done if the request is never answered. It keeps its charges, so that guesses do not slip through

@@ -4,11 +4,11 @@
 //! little-endian), and the counters as [`Record::encode`] writes them.
 
 use super::record::Record;
+use super::rules::Step;
 use super::{Events, Fingerprint};
 use std::ops::Range;
 
 use super::checksum::checksum;
-use crate::time::Time;
 use crate::varint::Reader;
 
 /// The most clients in one cell.
@@ -41,51 +41,46 @@ fn look_up(cell: &[u8], client: Fingerprint) -> Option<(Record, Option<Place>)> 
 /// The cell with this record of `client` in its place.
 ///
 /// A client that is new to the cell drives out the records in which nothing matters any more, and if the cell
-/// is full even then, the one that has used the least of its limits, of several the one that came last: a flood of
-/// new clients takes each other's places, not those of clients near their limits.
+/// is full even then, of those who are not spared the one that has used the least of its limits, of several the one that came
+/// last: a flood of new clients takes each other's places, not those of clients near their limits.
 pub(super) fn replace(
     cell: &[u8],
     place: Option<&Place>,
     client: Fingerprint,
     record: &Record,
-    now: Time,
-    events: &mut Events,
+    step: &mut Step,
 ) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(cell.len() + 64);
     if let Some(place) = place {
         replaced.extend_from_slice(&cell[..place.start]);
-        put_record(&mut replaced, client, |out| record.encode(now, out));
+        put_record(&mut replaced, client, |out| record.encode(step.now, out));
         replaced.extend_from_slice(&cell[place.end..]);
         return replaced;
     }
-    for (_, other) in neighbours(cell, client, now, events) {
+    for (_, other) in neighbours(cell, client, step) {
         put_record(&mut replaced, other.client, |out| out.extend_from_slice(other.body));
     }
-    put_record(&mut replaced, client, |out| record.encode(now, out));
+    put_record(&mut replaced, client, |out| record.encode(step.now, out));
     replaced
 }
 
 /// The records that stay when this client comes to the cell, each with how much of its limits is used.
-fn neighbours<'c>(
-    cell: &'c [u8],
-    client: Fingerprint,
-    now: Time,
-    events: &mut Events,
-) -> Vec<(u32, Stored<'c>)> {
+fn neighbours<'c>(cell: &'c [u8], client: Fingerprint, step: &mut Step) -> Vec<(u32, Stored<'c>)> {
     let mut neighbours = Vec::with_capacity(WAYS as usize);
     // One of this client is there only if it could not be read.
     for other in records(cell).unwrap_or_default().into_iter().filter(|other| other.client != client) {
         match other.read() {
-            Some(record) => neighbours.push((record.fill(now), other)),
-            None => events.corrupt += 1,
+            Some(record) => neighbours.push((record.fill(step.now), other)),
+            None => step.events.corrupt += 1,
         }
     }
     neighbours.retain(|(fill, _)| *fill > 0);
+    let order = |(_, (fill, other)): &(usize, &(u32, Stored<'_>))| ((step.spared)(other.client), *fill);
     if neighbours.len() >= WAYS as usize
-        && let Some((least, _)) = neighbours.iter().enumerate().rev().min_by_key(|(_, (fill, _))| *fill)
+        && let Some((least, _)) = neighbours.iter().enumerate().rev().min_by_key(order)
     {
         neighbours.remove(least);
-        events.evicted += 1;
+        step.events.evicted += 1;
     }
     neighbours
 }
@@ -157,6 +152,7 @@ pub fn cell_with(client: Fingerprint, record: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Time;
 
     #[test]
     fn a_neighbour_that_cannot_be_read_makes_room_and_is_counted() {
@@ -171,7 +167,8 @@ mod tests {
         *broken.last_mut().expect("a body") ^= 1;
         for (neighbour, corrupt) in [(broken, 1), (cell_with(other, b"\xff"), 1), (Vec::new(), 0)] {
             let mut events = Events::default();
-            assert_eq!(replace(&neighbour, None, client, &record, now, &mut events), alone);
+            let step = &mut Step { now, spared: &|_| false, events: &mut events };
+            assert_eq!(replace(&neighbour, None, client, &record, step), alone);
             assert_eq!(events, Events { corrupt, ..Events::default() });
         }
     }

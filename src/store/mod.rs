@@ -200,6 +200,12 @@ impl Receipt {
         self
     }
 
+    /// What is to be given back, and the rest.
+    pub(crate) fn split(mut self, goes: impl Fn(&Taken) -> bool) -> (Self, Self) {
+        let kept = self.0.extract_if(.., |taken| !goes(taken)).collect();
+        (self, Self(kept))
+    }
+
     /// Both receipts as one, what was taken of one client together.
     pub fn and(mut self, more: Self) -> Self {
         for taken in more.0 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Accepted, Charge, Fingerprint, Receipt};
+use super::{Accepted, Charge, Fingerprint, Receipt, Taken};
 use crate::response::{Asked, Response};
 
 /// The acceptance of a credential by the application: whose, and how long it counts.
@@ -154,13 +154,31 @@ pub struct Settlement {
     pub proof: Option<Proof>,
     /// What is given back; but if the proof is new, what stays [`IfNew`](super::Stays::IfNew) is not.
     pub given_back: Receipt,
+    /// What stays taken, if there is a proof: those it was taken of make no room for the proof.
+    pub kept: Receipt,
 }
 
 impl Settlement {
+    /// Notes the proof, and gives back of what was taken that which `goes`.
+    #[must_use]
+    pub fn new(proof: Option<Proof>, taken: Receipt, goes: impl Fn(&Taken) -> bool) -> Self {
+        if proof.is_none() {
+            return Self::undo(taken.only(goes));
+        }
+        let (given_back, kept) = taken.split(goes);
+        Self { proof, given_back, kept }
+    }
+
     /// A settlement that gives everything back.
     #[must_use]
     pub fn undo(receipt: Receipt) -> Self {
-        Self { proof: None, given_back: receipt }
+        Self { given_back: receipt, ..Self::default() }
+    }
+
+    /// Whether this is one of the clients of the request.
+    pub(super) fn concerns(&self, client: Fingerprint) -> bool {
+        let taken = self.given_back.iter().chain(self.kept.iter()).map(|taken| taken.client);
+        self.proof.iter().map(|proof| proof.client).chain(taken).any(|other| other == client)
     }
 
     /// Whether there is nothing to do.

@@ -7,7 +7,7 @@ use super::capacity::Capacity;
 use super::cell::{self, Place};
 use super::counters::Counters;
 use super::record::Record;
-use super::rules::{self, Records, is_denied, is_taken};
+use super::rules::{self, Records, Step, is_denied, is_taken};
 use super::{Cells, Charge, Events, Fingerprint, Outcome, Receipt, Seen, Settlement, StoreError, Watched};
 use crate::limit::Verdict;
 use crate::time::Time;
@@ -59,25 +59,23 @@ impl<C: Cells> Table<C> {
         mut loaded: Loaded<C::Version>,
         verdicts: &mut [Verdict],
         receipt: &mut Receipt,
-        now: Time,
-        events: &mut Events,
+        step: &mut Step,
     ) -> Result<bool, StoreError> {
         let before = receipt.0.len();
         for _ in 0..ATTEMPTS {
             for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
-                let mark = loaded.record.take(charge, now);
+                let mark = loaded.record.take(charge, step.now);
                 receipt.add(charge, mark);
             }
-            let is_stored =
-                if receipt.0.len() == before { Ok(true) } else { self.store(&loaded, now, events) };
+            let is_stored = if receipt.0.len() == before { Ok(true) } else { self.store(&loaded, step) };
             if is_stored == Ok(true) {
                 return Ok(true);
             }
             receipt.0.truncate(before);
             is_stored?;
-            loaded = self.load(charges[0].client, events)?;
+            loaded = self.load(charges[0].client, step.events)?;
             for (charge, verdict) in charges.iter().zip(&mut *verdicts) {
-                *verdict = loaded.record.check(charge, now);
+                *verdict = loaded.record.check(charge, step.now);
             }
             if is_denied(charges, verdicts) {
                 return Ok(false);
@@ -92,12 +90,13 @@ impl<C: Cells> Table<C> {
     }
 
     /// Writes a client's counters back; false if another worker was faster.
-    fn store(&self, loaded: &Loaded<C::Version>, now: Time, events: &mut Events) -> Result<bool, StoreError> {
+    fn store(&self, loaded: &Loaded<C::Version>, step: &mut Step) -> Result<bool, StoreError> {
         let mut made = Events::default();
+        let tried = &mut Step { now: step.now, spared: step.spared, events: &mut made };
         let Loaded { client, cell, bytes, place, version, record, .. } = loaded;
-        let bytes = cell::replace(bytes, place.as_ref(), *client, record, now, &mut made);
+        let bytes = cell::replace(bytes, place.as_ref(), *client, record, tried);
         let won = self.cells.write(*cell, &bytes, version)?;
-        *events += if won { made } else { Events { lost_races: 1, ..Events::default() } };
+        *step.events += if won { made } else { Events { lost_races: 1, ..Events::default() } };
         Ok(won)
     }
 
@@ -112,13 +111,12 @@ impl<C: Cells> Records for Table<C> {
     fn update(
         &self,
         client: Fingerprint,
-        now: Time,
-        events: &mut Events,
+        step: &mut Step,
         mut change: impl FnMut(&mut Record) -> bool,
     ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
-            let mut loaded = self.load(client, events)?;
-            if !change(&mut loaded.record) || self.store(&loaded, now, events)? {
+            let mut loaded = self.load(client, step.events)?;
+            if !change(&mut loaded.record) || self.store(&loaded, step)? {
                 return Ok(());
             }
         }
@@ -153,6 +151,8 @@ impl<C: Cells> Counters for Table<C> {
         let mut events = Events::default();
         let mut verdicts = Vec::with_capacity(charges.len());
         let mut clients = Vec::with_capacity(2);
+        let known = loaded.as_ref().map(|loaded| loaded.client);
+        let spared = |client| known == Some(client) || charges.iter().any(|charge| charge.client == client);
         for charges in charges.chunk_by(|one, next| one.client == next.client) {
             let client = charges[0].client;
             let loaded = match loaded.take_if(|loaded| loaded.client == client) {
@@ -169,7 +169,8 @@ impl<C: Cells> Counters for Table<C> {
         let mut start = 0;
         for (charges, loaded) in clients {
             let end = start + charges.len();
-            let taken = self.take(charges, loaded, &mut verdicts[start..end], &mut receipt, now, &mut events);
+            let step = &mut Step { now, spared: &spared, events: &mut events };
+            let taken = self.take(charges, loaded, &mut verdicts[start..end], &mut receipt, step);
             match taken {
                 Ok(true) => {}
                 Ok(false) => {

@@ -67,7 +67,8 @@ impl Counters for Both {
     }
 
     fn settle(&self, settlement: Settlement, now: Time) -> Result<Events, StoreError> {
-        let again = Settlement { proof: settlement.proof, given_back: settlement.given_back.again() };
+        let Settlement { proof, given_back, kept } = &settlement;
+        let again = Settlement { proof: *proof, given_back: given_back.again(), kept: kept.again() };
         let (one, other) = (self.in_cells.settle(settlement, now)?, self.in_memory.settle(again, now)?);
         alike(one, other);
         Ok(one)

@@ -155,10 +155,7 @@ fn plan(random: &mut Random, variant: usize) -> Plan {
 fn settlements(random: &mut Random, plan: &Plan, ours: Receipt, theirs: Receipt) -> [Settlement; 2] {
     let proof = plan.proof().filter(|_| random.is_one_in(2));
     let goes = random.index(6);
-    [ours, theirs].map(|receipt| {
-        let given_back = receipt.only(|taken| taken.scope <= goes);
-        Settlement { proof, given_back }
-    })
+    [ours, theirs].map(|receipt| Settlement::new(proof, receipt, |taken| taken.scope <= goes))
 }
 
 /// In the script no span is longer than 142 years.

@@ -112,13 +112,14 @@ fn walk(both: &Both, steps: Vec<Step>) {
                 waiting.push(both.charge(&charges, None, now).expect("memory").receipt);
             }
             Step::Settle { which, goes, proves } => {
-                let given_back = if waiting.is_empty() {
+                let taken = if waiting.is_empty() {
                     Receipt::default()
                 } else {
-                    waiting.swap_remove(which.index(waiting.len())).only(|taken| taken.scope < goes)
+                    waiting.swap_remove(which.index(waiting.len()))
                 };
                 let proof = proves.map(|name| Proof { client: client(name), lasts: Duration::from_secs(2) });
-                both.settle(Settlement { proof, given_back }, now).expect("memory");
+                let settlement = Settlement::new(proof, taken, |taken| taken.scope < goes);
+                both.settle(settlement, now).expect("memory");
             }
             Step::Pardon(name) => drop(both.pardon(client(name), now)),
             Step::Look(name) => {

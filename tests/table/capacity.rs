@@ -1,8 +1,11 @@
 //! Memory is bounded, and a flood of new clients does not wash out those that matter.
 
-use tollgate::store::{Capacity, Charge, Counters, Fingerprint};
+use std::time::Duration;
 
-use super::{admitted, bucket, charge, limit, room, seconds, table};
+use tollgate::store::{Capacity, Charge, Counters, Events, Fingerprint, Proof, Settlement};
+
+use super::both::Both;
+use super::{admitted, bucket, charge, client, limit, room, seconds, table};
 
 #[test]
 fn memory_stops_growing_at_capacity() {
@@ -47,6 +50,48 @@ fn of_those_that_have_used_the_same_the_newest_gives_way() {
     let known = abusers.iter().filter(|name| !admitted(&table, &[limited(**name)], seconds(2))).count();
     // Of each full cell the flood has taken one place, and it keeps to that.
     assert!(known >= 64 - 2 * 8, "{known} of 64 are still known");
+}
+
+/// A table that is full of clients who have called once.
+fn flooded() -> Both {
+    let table = table(64);
+    for name in 1_000..1_300 {
+        admitted(&table, &[charge(name, 0, limit("30/h"))], seconds(0));
+    }
+    table
+}
+
+/// A credential and an address, say, which share a cell in one of eight pairs.
+#[test]
+fn clients_of_one_request_do_not_take_each_others_places() {
+    for name in 0..60 {
+        let table = flooded();
+        let of_both = [charge(2 * name, 0, limit("30/h")), charge(2 * name + 1, 1, limit("20/h"))];
+        let passed = (0..40).filter(|_| admitted(&table, &of_both, seconds(1))).count();
+        assert_eq!(passed, 20, "{name}");
+        assert_eq!(room(&table, of_both[0], seconds(1)), 10, "{name}");
+    }
+}
+
+#[test]
+fn a_proof_and_what_its_request_was_charged_do_not_take_each_others_places() {
+    for name in 0..60 {
+        let table = flooded();
+        let (proof, address) = (
+            Proof { client: client(2 * name), lasts: Duration::from_mins(5) },
+            charge(2 * name + 1, 1, limit("30/h")),
+        );
+        let mut passed = 0;
+        for turn in 0..40 {
+            let loaded = table.load(proof.client, &mut Events::default()).expect("memory");
+            assert_eq!(Both::proved_for(&loaded, seconds(1)).is_some(), turn > 0, "{name} {turn}");
+            let outcome = table.charge(&[address], Some(loaded), seconds(1)).expect("memory");
+            passed += u32::from(outcome.verdicts[0].is_admitted());
+            let settlement = Settlement::new(Some(proof), outcome.receipt, |_| false);
+            table.settle(settlement, seconds(1)).expect("memory");
+        }
+        assert_eq!(passed, 30, "{name}");
+    }
 }
 
 #[test]

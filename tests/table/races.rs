@@ -240,7 +240,7 @@ fn a_lost_race_settles_all_the_same() {
             });
             let all: Vec<Charge> = charged.into_iter().collect();
             let receipt = table.charge(&all, None, seconds(0)).expect("there is room").receipt;
-            let settlement = Settlement { proof: Some(proof), given_back: receipt };
+            let settlement = Settlement { proof: Some(proof), ..Settlement::undo(receipt) };
             let events = table.settle(settlement, seconds(10)).expect("settled");
             assert_eq!(events.lost_races as usize, lost, "{name:?}");
             let after = Table::new(&table.cells().cells, Capacity::new(64).expect("a capacity"));

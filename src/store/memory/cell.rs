@@ -3,9 +3,8 @@
 use crate::limit::Verdict;
 use crate::store::cell::WAYS;
 use crate::store::record::Record;
-use crate::store::rules::is_taken;
-use crate::store::{Charge, Events, Fingerprint, Receipt};
-use crate::time::Time;
+use crate::store::rules::{Step, is_taken};
+use crate::store::{Charge, Fingerprint, Receipt};
 
 const ROOM: usize = WAYS as usize;
 
@@ -44,11 +43,11 @@ impl Cell {
         charges: &[Charge],
         verdicts: &[Verdict],
         receipt: &mut Receipt,
-        now: Time,
-        events: &mut Events,
+        step: &mut Step,
     ) {
         let before = receipt.0.len();
-        self.change(charges[0].client, now, events, |record| {
+        let now = step.now;
+        self.change(charges[0].client, step, |record| {
             record.make_room(charges.len());
             for charge in charges.iter().filter(|charge| is_taken(charge, charges, verdicts)) {
                 receipt.add(charge, record.take(charge, now));
@@ -58,13 +57,12 @@ impl Cell {
     }
 
     /// Changes what is known of a client. The change says whether it has changed anything. A client that is new here then
-    /// drives out those in whom nothing matters any more, and if the cell is full even then, the one that has used the least of
-    /// its limits, of several the one that came last.
+    /// drives out those in whom nothing matters any more, and if the cell is full even then, of those who are not spared the one that
+    /// has used the least of its limits, of several the one that came last.
     pub(super) fn change(
         &mut self,
         client: Fingerprint,
-        now: Time,
-        events: &mut Events,
+        step: &mut Step,
         change: impl FnOnce(&mut Record) -> bool,
     ) {
         let place = if let Some(place) = self.place(client) {
@@ -77,13 +75,13 @@ impl Cell {
             if !change(&mut record) {
                 return;
             }
-            self.make_room(now, events);
+            self.make_room(step);
             self.clients[self.count] = Stored { client, record };
             self.count += 1;
             self.count - 1
         };
         let record = &mut self.clients[place].record;
-        record.prune(now);
+        record.prune(step.now);
         if record.is_empty() {
             self.remove(place);
         }
@@ -93,21 +91,25 @@ impl Cell {
         self.clients[..self.count].iter().position(|stored| stored.client == client)
     }
 
-    fn make_room(&mut self, now: Time, events: &mut Events) {
+    fn make_room(&mut self, step: &mut Step) {
         let mut kept = 0;
         for place in 0..self.count {
-            if self.clients[place].record.matters(now) {
+            if self.clients[place].record.matters(step.now) {
                 self.clients.swap(kept, place);
                 kept += 1;
             }
         }
         self.clients[kept..self.count].fill_with(Stored::default);
         self.count = kept;
+        let order = |place: &usize| {
+            let Stored { client, record } = &self.clients[*place];
+            ((step.spared)(*client), record.fill(step.now))
+        };
         if kept == ROOM
-            && let Some(least) = (0..ROOM).rev().min_by_key(|place| self.clients[*place].record.fill(now))
+            && let Some(least) = (0..ROOM).rev().min_by_key(order)
         {
             self.remove(least);
-            events.evicted += 1;
+            step.events.evicted += 1;
         }
     }
 

@@ -8,7 +8,7 @@ use super::cell::Cell;
 use crate::limit::Verdict;
 use crate::store::capacity::Capacity;
 use crate::store::record::Record;
-use crate::store::rules::{self, Records, is_denied};
+use crate::store::rules::{self, Records, Step, is_denied};
 use crate::store::{
     Acts, Charge, Counters, Events, Fingerprint, Outcome, Receipt, Seen, Settlement, StoreError, Watched,
 };
@@ -39,6 +39,7 @@ struct Locked(Mutex<Cell>);
 /// What was read of one client.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
+    client: Fingerprint,
     proved_until: Option<Time>,
 }
 
@@ -86,19 +87,17 @@ impl MemoryTable {
         (number, self.lock(number))
     }
 
-    fn charge_many(&self, charges: &[Charge], now: Time) -> Outcome {
+    fn charge_many(&self, charges: &[Charge], known: Option<Known>, now: Time) -> Outcome {
         let mut numbers: Vec<u32> =
             of_clients(charges).map(|of_client| self.number(of_client[0].client)).collect();
         numbers.sort_unstable();
-        let clients = numbers.len();
         numbers.dedup();
         let mut held: Vec<Held> = numbers.into_iter().map(|number| self.hold(number)).collect();
-        let is_shared = held.len() < clients;
-        self.charge_in(&mut held, is_shared, charges, now)
+        self.charge_in(&mut held, charges, known, now)
     }
 
-    /// Takes all charges of clients whose cells these are, or none. `is_shared` says whether any two of the clients share a cell.
-    fn charge_in(&self, held: &mut [Held], is_shared: bool, charges: &[Charge], now: Time) -> Outcome {
+    /// Takes all charges of clients whose cells these are, or none.
+    fn charge_in(&self, held: &mut [Held], charges: &[Charge], known: Option<Known>, now: Time) -> Outcome {
         let mut events = Events::default();
         let mut verdicts = Vec::with_capacity(charges.len());
         for of_client in of_clients(charges) {
@@ -110,18 +109,16 @@ impl MemoryTable {
             return Outcome { verdicts, receipt, events };
         }
         receipt.0.reserve_exact(charges.len());
+        let spared = |client| {
+            known.is_some_and(|known| known.client == client)
+                || charges.iter().any(|charge| charge.client == client)
+        };
+        let step = &mut Step { now, spared: &spared, events: &mut events };
         let mut start = 0;
         for of_client in of_clients(charges) {
             let cell = self.cell_of(held, of_client[0].client);
-            let verdicts = &mut verdicts[start..start + of_client.len()];
-            if is_shared {
-                // This client may have given way to the one before.
-                let mut anew = verdicts.iter_mut();
-                check(cell, of_client, now, |verdict| {
-                    anew.next().into_iter().for_each(|known| *known = verdict);
-                });
-            }
-            cell.take(of_client, verdicts, &mut receipt, now, &mut events);
+            let verdicts = &verdicts[start..start + of_client.len()];
+            cell.take(of_client, verdicts, &mut receipt, step);
             start += of_client.len();
         }
         Outcome { verdicts, receipt, events }
@@ -155,11 +152,10 @@ impl Records for MemoryTable {
     fn update(
         &self,
         client: Fingerprint,
-        now: Time,
-        events: &mut Events,
+        step: &mut Step,
         change: impl FnMut(&mut Record) -> bool,
     ) -> Result<(), StoreError> {
-        self.lock(self.number(client)).change(client, now, events, change);
+        self.lock(self.number(client)).change(client, step, change);
         Ok(())
     }
 }
@@ -170,27 +166,27 @@ impl Counters for MemoryTable {
     fn load(&self, client: Fingerprint, _: &mut Events) -> Result<Known, StoreError> {
         let cell = self.look_into(self.number(client));
         let record = cell.as_ref().and_then(|cell| cell.record(client));
-        Ok(Known { proved_until: record.and_then(Record::proved_until) })
+        Ok(Known { client, proved_until: record.and_then(Record::proved_until) })
     }
 
     fn proved_for(known: &Known, now: Time) -> Option<Duration> {
         known.proved_until.filter(|until| now < *until).map(|until| until.since(now))
     }
 
-    fn charge(&self, charges: &[Charge], _: Option<Known>, now: Time) -> Result<Outcome, StoreError> {
+    fn charge(&self, charges: &[Charge], known: Option<Known>, now: Time) -> Result<Outcome, StoreError> {
         let mut cells = of_clients(charges).map(|of_client| self.number(of_client[0].client));
         let outcome = match (cells.next(), cells.next(), cells.next()) {
             (None, ..) => Outcome::default(),
-            (Some(only), None, _) => self.charge_in(&mut [self.hold(only)], false, charges, now),
+            (Some(only), None, _) => self.charge_in(&mut [self.hold(only)], charges, known, now),
             // A credential and an address, say: still without a list.
             (Some(one), Some(other), None) if one == other => {
-                self.charge_in(&mut [self.hold(one)], true, charges, now)
+                self.charge_in(&mut [self.hold(one)], charges, known, now)
             }
             (Some(one), Some(other), None) => {
                 let mut held = [self.hold(one.min(other)), self.hold(one.max(other))];
-                self.charge_in(&mut held, false, charges, now)
+                self.charge_in(&mut held, charges, known, now)
             }
-            _ => self.charge_many(charges, now),
+            _ => self.charge_many(charges, known, now),
         };
         Ok(outcome)
     }
