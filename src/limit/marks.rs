@@ -60,7 +60,7 @@ impl Marks {
     /// Adds units to the newest mark if it has this time, else as a newer one. The time must lie on a step, and
     /// not before the newest mark.
     pub(crate) fn push(&mut self, at: u64, units: u32) {
-        let at = at / self.step.max(1);
+        let at = if self.step > 1 { at / self.step } else { at };
         self.units += u64::from(units);
         match &mut self.newest {
             Some(newest) if newest.at >= at => newest.units = newest.units.saturating_add(units),
@@ -101,7 +101,9 @@ impl Marks {
             kept = reader.0.len();
         }
         (self.base, self.units) = (base, units);
-        self.packed.drain(..self.packed.len() - kept);
+        if kept < self.packed.len() {
+            self.packed.drain(..self.packed.len() - kept);
+        }
     }
 
     /// Counts times in steps of so many microseconds from now on, if all marks lie on such steps; else in

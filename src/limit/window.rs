@@ -139,7 +139,11 @@ impl Window {
     /// counter, so `now` may lie a little behind the newest mark: such units join it, and come back late
     /// rather than early.
     fn next_mark(&self, rate: Rate, now: Time) -> u64 {
-        let rounded = now.micros().next_multiple_of(Self::step(rate));
+        // Most quotas are small, and a division is not cheap.
+        let rounded = match Self::step(rate) {
+            1 => now.micros(),
+            step => now.micros().next_multiple_of(step),
+        };
         let newest = self.marks.newest().filter(|newest| !is_ahead(newest.at, rate, now));
         newest.map_or(rounded, |newest| rounded.max(newest.at))
     }
