@@ -16,6 +16,9 @@ use crate::{Trouble, stream};
 /// So long the others may take longer than the first one.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// The longest name that a host can have, in bytes.
+const MOST: usize = 253;
+
 /// Asks sentinels for the master.
 pub(crate) async fn master(
     target: &Target,
@@ -51,7 +54,7 @@ pub(crate) async fn owner(target: &Target, nodes: &[Node], until: Instant) -> Re
 fn read_master(reply: &Reply) -> Option<Node> {
     let Reply::List(Some(parts)) = reply else { return None };
     let [Reply::Bytes(Some(host)), Reply::Bytes(Some(port))] = &parts[..] else { return None };
-    Some(Node { host: text(host)?, port: text(port)?.parse().ok()? })
+    Some(Node { host: name(host)?, port: std::str::from_utf8(port).ok()?.parse().ok()? })
 }
 
 /// Lists of `[first slot, last slot, [host, port, …], replicas…]`. A node that does not know its own host is the one that was asked.
@@ -66,15 +69,17 @@ fn read_owner(reply: &Reply, slot: u16, asked: &Node) -> Option<Node> {
         let host = match host {
             _ if !(*first..=*last).contains(&i64::from(slot)) => return None,
             Reply::Bytes(None | Some(b"")) => asked.host.clone(),
-            Reply::Bytes(Some(host)) => text(host)?,
+            Reply::Bytes(Some(host)) => name(host)?,
             _ => return None,
         };
         Some(Node { host, port: u16::try_from(*port).ok()? })
     })
 }
 
-fn text(bytes: &[u8]) -> Option<String> {
-    String::from_utf8(bytes.to_vec()).ok()
+/// A host's name or address. It comes into the log, so nothing else is taken for one: no line break, nothing endless.
+fn name(bytes: &[u8]) -> Option<String> {
+    let is_one = (1..=MOST).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+    is_one.then(|| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// Puts the question to all, and takes what most of those say who answer.
@@ -203,6 +208,7 @@ mod tests {
             b"*1\r\n*3\r\n:0\r\n:9\r\n*0\r\n",
             b"*1\r\n*3\r\n:0\r\n:9\r\n*2\r\n$1\r\nh\r\n:65536\r\n",
             b"*1\r\n*3\r\n:0\r\n:9\r\n*2\r\n$1\r\n\xff\r\n:1\r\n",
+            b"*1\r\n*3\r\n:0\r\n:9\r\n*2\r\n$3\r\nh\nh\r\n:1\r\n",
         ] {
             assert_eq!(owner_of(5, slots), None, "{}", String::from_utf8_lossy(slots));
         }
@@ -214,6 +220,8 @@ mod tests {
             (&b"*2\r\n$1\r\nh\r\n$4\r\n6379\r\n"[..], Some("h:6379")),
             (b"*-1\r\n", None),
             (b"*2\r\n$1\r\nh\r\n$1\r\nx\r\n", None),
+            (b"*2\r\n$5\r\nh\x1b[2J\r\n$4\r\n6379\r\n", None),
+            (b"*2\r\n$0\r\n\r\n$4\r\n6379\r\n", None),
             (b"*1\r\n$1\r\nh\r\n", None),
             (b"$1\r\nh\r\n", None),
         ] {
