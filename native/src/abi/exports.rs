@@ -39,6 +39,15 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     unsafe { hooks::config_scheduled::<Module>(config, event) }
 }
 
+/// What a route says of the filter. Without this function Envoy would refuse it, too, but for want of a symbol.
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(
+    _name: EnvoyBytes,
+    _document: EnvoyBytes,
+) -> *const c_void {
+    hooks::per_route_config_new()
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     config: *const c_void,
@@ -142,6 +151,7 @@ macro_rules! unused {
 }
 
 unused! {
+    envoy_dynamic_module_on_http_filter_per_route_config_destroy(*const c_void);
     envoy_dynamic_module_on_http_filter_http_callout_done(
         EnvoyStream, *const c_void, u64, u32, *const c_void, usize, *const c_void, usize);
     envoy_dynamic_module_on_http_filter_http_stream_headers(

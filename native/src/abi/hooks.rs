@@ -93,6 +93,16 @@ pub(super) unsafe fn config_new<P: Plugin>(
     null()
 }
 
+/// A route wants a configuration of its own: that is refused.
+pub(super) fn per_route_config_new() -> *const c_void {
+    log(
+        Level::Error,
+        "the configuration of a route (DynamicModuleFilterPerRoute) is refused: one policy is for all routes. Say by `match` in a scope \
+         which requests it is for; to leave a route out, give it `FilterConfig` with `disabled: true`",
+    );
+    null()
+}
+
 /// The plugin itself.
 ///
 /// # Safety
