@@ -1,4 +1,4 @@
-//! The rooms of the command `tollgate` that read logs.
+//! The rooms of the command `tollgate` that read logs, and policies wherever they are kept.
 //!
 //! ```text
 //! access logs ─► log ─► replay: what a policy would have done to them
@@ -6,6 +6,7 @@
 //!                   └─► report: either as a page
 //! ```
 
+pub mod embedded;
 pub mod import;
 pub mod log;
 mod output;
@@ -17,4 +18,4 @@ pub mod style;
 pub mod suggest;
 
 pub use output::{Output, count, number};
-pub use parse::{parse, parse_console};
+pub use parse::parse;

@@ -1,4 +1,4 @@
-//! A policy from a file, from stdin, or the default one.
+//! A policy from wherever it stands in a file, from stdin, or the default one.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tollgate::config::{Config, ConfigError, DEFAULT};
+use tollgate_cli::embedded::{self, Around, Embedded};
 
 use crate::tell;
 
@@ -19,6 +20,8 @@ pub(crate) struct Policy {
     default: Value,
     /// As requests are judged by it.
     pub(crate) config: Config,
+    /// What stands around it.
+    pub(crate) around: Around,
 }
 
 /// Why there is no policy. The texts are for people.
@@ -87,19 +90,33 @@ pub(crate) fn read(file: &str) -> Result<Vec<u8>, String> {
 }
 
 impl Policy {
-    /// The policies that a word of the command line stands for: a JSON document by its path, or `-` for stdin; `default`;
-    /// or all that are in an Envoy configuration, by a path that ends with `.yaml` or `.yml`.
+    /// The policies that a word of the command line stands for: `default`; or all that are in a file, by its path, or in stdin, `-`.
     pub(crate) fn all(word: &str) -> Vec<Result<Self, Refusal>> {
         let name = &*if word == "-" { "stdin".to_owned() } else { tell::clean(word) };
         if word == "default" && !Path::new(word).exists() {
             return vec![Self::parse(name, b"{}")];
         }
-        let bytes = match read(word) {
-            Ok(bytes) => bytes,
+        let found = match read(word).and_then(|bytes| embedded::find(word, bytes)) {
+            Ok(found) => found,
             Err(reason) => return vec![Err(Refusal::unreadable(name, reason))],
         };
-        let is_yaml = Path::new(word).extension().is_some_and(|end| end == "yaml" || end == "yml");
-        if is_yaml { Self::of_envoy(name, &bytes) } else { vec![Self::parse(name, &bytes)] }
+        let named = |found: &Embedded| match found.place.as_str() {
+            "" => name.to_owned(),
+            number if number.starts_with('#') => format!("{name}{number}"),
+            place => format!("{name} ({place})"),
+        };
+        let policies = found.policies.into_iter();
+        let policies = policies.map(|found| Self::read(&named(&found), &found.document, found.around));
+        let refused = found.consoles.iter().filter_map(|found| {
+            let checked = found.around.parse_console(&found.document)?;
+            checked.err().map(|error| Err(Refusal::of(&named(found), &error)))
+        });
+        let all: Vec<_> = policies.chain(refused).collect();
+        if all.is_empty() {
+            vec![Err(Refusal::unreadable(name, "has a console of Tollgate, and no policy"))]
+        } else {
+            all
+        }
     }
 
     /// The one policy that a word of the command line stands for.
@@ -123,48 +140,16 @@ impl Policy {
     /// # Errors
     /// If Envoy would refuse it.
     pub(crate) fn parse(name: &str, document: &[u8]) -> Result<Self, Refusal> {
-        let config = tollgate_cli::parse(document).map_err(|error| Refusal::of(name, &error))?;
+        Self::read(name, document, Around::default())
+    }
+
+    fn read(name: &str, document: &[u8], around: Around) -> Result<Self, Refusal> {
+        let config = around.parse(document).map_err(|error| Refusal::of(name, &error))?;
         let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
         let document = serde_json::from_slice(document)
             .map_err(|error| Refusal::unreadable(name, format!("not valid JSON: {error}")))?;
         let default = serde_json::from_str(DEFAULT).unwrap_or_default();
-        Ok(Self { name: name.to_owned(), document, default, config })
-    }
-
-    /// The filter's configurations in one of Envoy.
-    fn of_envoy(name: &str, bytes: &[u8]) -> Vec<Result<Self, Refusal>> {
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return vec![Err(Refusal::unreadable(name, "is not UTF-8"))];
-        };
-        let yaml: Value = match serde_saphyr::from_str(text) {
-            Ok(yaml) => yaml,
-            Err(error) => return vec![Err(Refusal::unreadable(name, format!("is not valid YAML: {error}")))],
-        };
-        let mut found = Vec::new();
-        collect(&yaml, &mut found);
-        // Beside ours there may be filters of others.
-        if found.iter().any(|found| found.is_named) {
-            found.retain(|found| found.is_named);
-        }
-        // A console is asked about others' policies, and has none.
-        let mut refused = Vec::new();
-        found.retain(|found| match tollgate_cli::parse_console(&found.document) {
-            None => true,
-            Some(checked) => {
-                refused.extend(checked.err().map(|error| Err(Refusal::of(name, &error))));
-                false
-            }
-        });
-        let number =
-            |index: usize| if found.len() > 1 { format!("{name}#{}", index + 1) } else { name.to_owned() };
-        if found.is_empty() && refused.is_empty() {
-            let reason = "has no filter of Tollgate: a `vm_config` with a `configuration` beside it that is a \
-                          google.protobuf.StringValue; a policy alone is JSON, in a file that ends with `.json`";
-            return vec![Err(Refusal::unreadable(name, reason))];
-        }
-        let policies = found.iter().enumerate();
-        let policies = policies.map(|(index, found)| Self::parse(&number(index), &found.document));
-        policies.chain(refused).collect()
+        Ok(Self { name: name.to_owned(), document, default, config, around })
     }
 
     /// A section of the document, or else that of the default policy.
@@ -175,41 +160,5 @@ impl Policy {
     /// The document of a scope.
     pub(crate) fn scope(&self, name: &str) -> &Value {
         self.section("scopes").get(name).unwrap_or(&Value::Null)
-    }
-}
-
-/// A configuration of a filter.
-struct Found {
-    document: Vec<u8>,
-    /// Whether the name of its file, or of its virtual machine, says that the filter is ours.
-    is_named: bool,
-}
-
-/// What Envoy hands over for this `configuration`.
-fn handed_over(configuration: &Value) -> Option<Vec<u8>> {
-    let kind = configuration.get("@type").and_then(Value::as_str).unwrap_or_default();
-    match configuration.get("value") {
-        Some(Value::String(text)) => Some(text.clone().into_bytes()),
-        // Of a `Struct`, a message that is no text.
-        _ if kind.ends_with("google.protobuf.Struct") => Some(vec![1]),
-        _ => None,
-    }
-}
-
-/// Every `configuration` beside a `vm_config`.
-fn collect(yaml: &Value, found: &mut Vec<Found>) {
-    match yaml {
-        Value::Object(fields) => {
-            if let (Some(machine), Some(configuration)) =
-                (fields.get("vm_config"), fields.get("configuration"))
-                && let Some(document) = handed_over(configuration)
-            {
-                let is_named = machine.to_string().to_ascii_lowercase().contains("tollgate");
-                found.push(Found { document, is_named });
-            }
-            fields.values().for_each(|value| collect(value, found));
-        }
-        Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
-        _ => {}
     }
 }

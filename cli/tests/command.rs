@@ -77,12 +77,13 @@ fn policies_come_from_stdin_and_from_envoys_configuration() {
         ("authz.yaml", 1, "breaks-poller"),
         ("redis.yaml", 0, "no traps"),
         ("authz-redis.yaml", 1, "breaks-poller"),
+        ("native.yaml", 0, "no traps"),
         ("ext_authz.yaml", 2, "has no filter of Tollgate"),
     ] {
         let ran = run(&["check", &format!("{}/../envoy/{name}", env!("CARGO_MANIFEST_DIR"))]);
         assert!(ran.code == code && ran.out.contains(expected), "{name}: {}", ran.out);
     }
-    let console = "[ { vm_config: { vm_id: tollgate }, configuration: { value: '{}' } }, { vm_config: { vm_id: tollgate }, configuration: { value: '{ \"console\": { \"tokens\": {} } }' } } ]";
+    let console = "[ { vm_config: { vm_id: tollgate }, failure_policy: FAIL_RELOAD, configuration: { value: '{}' } }, { vm_config: { vm_id: tollgate }, configuration: { value: '{ \"console\": { \"tokens\": {} } }' } } ]";
     let ran = run(&["check", &file("console.yaml", console)]);
     assert!(ran.code == 2 && ran.out.contains("no traps") && ran.out.contains("console.tokens"), "{ran:?}");
     let structure = "a: { vm_config: {}, configuration: { \"@type\": type.googleapis.com/google.protobuf.Struct, value: { scopes: {} } } }";
@@ -91,7 +92,7 @@ fn policies_come_from_stdin_and_from_envoys_configuration() {
         ran.code == 2 && ran.out.contains("by `\"@type\": type.googleapis.com/google.protobuf.StringValue`"),
         "{ran:?}"
     );
-    let two = "[ { vm_config: { vm_id: other }, configuration: { value: x } }, { vm_config: { vm_id: tollgate }, configuration: { value: '{}' } } ]";
+    let two = "[ { vm_config: { vm_id: other }, configuration: { value: x } }, { vm_config: { vm_id: tollgate }, failure_policy: FAIL_RELOAD, configuration: { value: '{}' } } ]";
     assert_eq!(
         run(&["check", &file("two.yaml", two)]).code,
         0,

@@ -18,7 +18,7 @@ import yaml
 from harness import ports
 from harness.client import Client
 from harness.envoy import Gate
-from harness.places import repo_path, wasm_path
+from harness.places import cli_path, repo_path, wasm_path
 from harness.redis import Redis
 from harness.waiting import until
 
@@ -90,6 +90,14 @@ def test_kustomize_makes_them_one(folder):
     assert made["ConfigMap"]["data"] == {file: (folder / file).read_text() for file in ("envoy.yaml", "listeners.yaml")}
     if folder == _BASE:
         assert made["Deployment"]["spec"] == load("deployment.yaml")["spec"]
+
+
+@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+def test_what_kustomize_makes_can_be_checked(folder):
+    command = [cli_path(), "check", "--quiet", "--allow", "breaks-poller", "-"]
+    done = subprocess.run(command, input=kubectl("kustomize", str(folder)), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.strip() == 'stdin (ConfigMap tollgate/tollgate, data["listeners.yaml"]): no traps'
 
 
 def test_with_redis_the_rest_is_the_same():

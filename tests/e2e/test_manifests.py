@@ -1,4 +1,4 @@
-"""The resources in `istio/` and `envoy-gateway/`: each as its schema wants it, with a policy that Tollgate takes and warns of nothing.
+"""The resources in `istio/` and `envoy-gateway/`: each as its schema wants it, with a policy that `tollgate check` finds and warns of nothing.
 
 The schemas are those of npm's packages `@kubernetes-models/*`. They let unknown fields pass, as Kubernetes does, which drops them: so a
 list here says which fields may stand in a resource. Of a `TrafficExtension` there is no schema to be had there; what Istio makes of a
@@ -112,15 +112,31 @@ def test_a_fault_would_be_seen():
     assert unknown(policy["spec"] | {"wasm": [{"failOpen": "no"}]}, _FIELDS["EnvoyExtensionPolicy"]) == ["spec.wasm[0].failOpen"]
 
 
+def check(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([cli_path(), "check", "--quiet", *arguments], capture_output=True, text=True, timeout=60)
+
+
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_its_policies_are_good(file):
-    """`tollgate check` says that Envoy would take them, and of traps none."""
+    """`tollgate check` finds them in the file, says that Envoy would take them there, and of traps none."""
     embedded = [policy for resource in resources(file) for policy in policies(resource)]
-    assert embedded or file.name == "client-address.yaml"
-    for policy in embedded:
-        done = subprocess.run([cli_path(), "check", "-"], input=json.dumps(policy), capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "stdin: no traps" in done.stdout, done.stdout
+    done = check(str(file))
+    if not embedded:
+        assert file.name == "client-address.yaml"
+        assert (done.returncode, "has no filter of Tollgate" in done.stdout) == (2, True), done.stdout
+        return
+    [told] = done.stdout.splitlines()
+    resource = resources(file)[0]
+    name = f"{resource['kind']} {resource['metadata']['namespace']}/{resource['metadata']['name']}"
+    assert done.returncode == 0 and told.startswith(f"{file} ({name}, spec.") and told.endswith("): no traps"), told
+
+
+@pytest.mark.parametrize("folder", ["base", "redis"])
+def test_the_authz_services_policy_is_good(folder):
+    """But for what is said beside it."""
+    file = str(repo_path("kubernetes", folder, "listeners.yaml"))
+    done = check("--allow", "breaks-poller", file)
+    assert (done.returncode, done.stdout) == (0, f"{file}: no traps\n"), done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 //! `tollgate check`: what Envoy would say, the policy in plain words, and the traps in it.
 
 mod poller;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod traps;
@@ -22,9 +23,10 @@ use crate::words::{self, PolicyWords};
 #[command(after_help = "Examples:
   tollgate check policy.json
   tollgate check --allow shadow-left --quiet policies/*.json
-  tollgate check /etc/envoy/envoy.yaml")]
+  tollgate check /etc/envoy/envoy.yaml
+  kubectl get wasmplugin,envoyextensionpolicy -A -o yaml | tollgate check -")]
 pub(crate) struct Args {
-    /// The policies: JSON files, Envoy's configurations (.yaml), - for stdin, or `default`
+    /// The policies: JSON files, Envoy's configurations or resources of Kubernetes (.yaml), - for stdin, or `default`
     #[arg(required = true, value_name = "POLICY")]
     policies: Vec<String>,
     /// A trap that is known and meant; may be given several times
@@ -60,29 +62,30 @@ struct Refused {
 pub(crate) fn run(args: &Args, format: Format) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     let mut out = String::new();
-    for policy in args.policies.iter().flat_map(|word| Policy::all(word)) {
-        if !out.is_empty() {
-            out.push('\n');
-        }
-        match policy {
-            Ok(policy) => {
-                let traps = traps::find(&policy);
-                let traps: Vec<Trap> =
-                    traps.into_iter().filter(|trap| !args.allow.contains(&trap.name)).collect();
-                show(&policy, &traps, args.quiet, &mut out);
-                let words = (!args.quiet).then(|| PolicyWords::of(&policy));
-                all.push(Checked { policy: policy.name, refused: None, words, traps });
+    for word in &args.policies {
+        let read = Policy::all(word);
+        let together =
+            surroundings::find(&read.iter().map(|policy| policy.as_ref().ok()).collect::<Vec<_>>());
+        for (policy, mut around) in read.into_iter().zip(together) {
+            if !out.is_empty() {
+                out.push('\n');
             }
-            Err(refusal) => {
-                tell::line(&mut out, 0, tell::styled(tell::BAD, &refusal));
-                let Refusal { name, path, reason, .. } = refusal;
-                all.push(Checked {
-                    policy: name,
-                    refused: Some(Refused { path, reason }),
-                    words: None,
-                    traps: Vec::new(),
-                });
-            }
+            all.push(match policy {
+                Ok(policy) => {
+                    let mut traps = traps::find(&policy);
+                    traps.append(&mut around);
+                    traps.retain(|trap| !args.allow.contains(&trap.name));
+                    show(&policy, &traps, args.quiet, &mut out);
+                    let words = (!args.quiet).then(|| PolicyWords::of(&policy));
+                    Checked { policy: policy.name, refused: None, words, traps }
+                }
+                Err(refusal) => {
+                    tell::line(&mut out, 0, tell::styled(tell::BAD, &refusal));
+                    let Refusal { name, path, reason, .. } = refusal;
+                    let refused = Some(Refused { path, reason });
+                    Checked { policy: name, refused, words: None, traps: Vec::new() }
+                }
+            });
         }
     }
     match format {

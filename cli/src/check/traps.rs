@@ -37,6 +37,16 @@ pub(crate) enum Name {
     BreaksPoller,
     /// A private address, which all clients have behind a proxy that Envoy does not know
     PrivateAddress,
+    /// Requests that pass once the filter has failed
+    FailOpen,
+    /// A filter that is not started afresh once it has failed
+    NoReload,
+    /// Claims of tokens, asked for before they are verified
+    BeforeAuthentication,
+    /// One table with several capacities
+    UnlikeCapacity,
+    /// Two policies that charge the same counter for one request
+    ChargedTwice,
 }
 
 impl Name {
@@ -59,7 +69,12 @@ pub(crate) struct Trap {
 }
 
 impl Trap {
-    fn new(name: Name, place: impl Into<String>, why: impl Into<String>, instead: impl Into<String>) -> Self {
+    pub(super) fn new(
+        name: Name,
+        place: impl Into<String>,
+        why: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Self {
         Self { name, place: place.into(), why: why.into(), instead: instead.into() }
     }
 }
@@ -79,7 +94,7 @@ pub(crate) fn find(policy: &Policy) -> Vec<Trap> {
     traps
 }
 
-fn scopes(policy: &Policy) -> impl Iterator<Item = &Scope> {
+pub(super) fn scopes(policy: &Policy) -> impl Iterator<Item = &Scope> {
     policy.config.policy.scopes.iter()
 }
 

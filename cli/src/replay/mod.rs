@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use tollgate::config::Config;
 
+use crate::embedded;
 use crate::log::{FileReport, Input, Logs, follow, names as formats};
 use crate::output::{Output, Progress};
 use crate::report::Target;
@@ -34,7 +35,7 @@ use tally::Tally;
 #[derive(Debug, clap::Args)]
 #[command(after_help = format_help())]
 pub struct Args {
-    /// The policy, a JSON document; `default` is the default policy
+    /// The policy: a JSON file, Envoy's configuration or a resource of Kubernetes (.yaml), or `default`
     policy: PathBuf,
     #[command(flatten)]
     logs: Logs,
@@ -118,13 +119,14 @@ pub fn run(args: Args, format: Output) -> anyhow::Result<ExitCode> {
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// A policy from its file.
+/// A policy from its file, as it is loaded there.
 fn read_policy(path: &std::path::Path) -> anyhow::Result<Config> {
     let shown = path.display();
-    let document = if path.as_os_str() == "default" && !path.exists() {
-        Vec::new()
-    } else {
-        std::fs::read(path).with_context(|| format!("the policy {shown} cannot be read"))?
-    };
-    crate::parse(&document).map_err(|error| anyhow!("the policy {shown} is refused: {error}"))
+    if path.as_os_str() == "default" && !path.exists() {
+        return Ok(crate::parse(b"")?);
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("the policy {shown} cannot be read"))?;
+    let found =
+        embedded::find_one(&path.to_string_lossy(), bytes).map_err(|reason| anyhow!("{shown} {reason}"))?;
+    found.around.parse(&found.document).map_err(|error| anyhow!("the policy {shown} is refused: {error}"))
 }
