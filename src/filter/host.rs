@@ -9,7 +9,7 @@ use std::ptr::null_mut;
 use std::ptr::slice_from_raw_parts_mut;
 use std::time::Duration;
 
-use proxy_wasm::types::MapType;
+use proxy_wasm::types::{MapType, Status};
 
 #[cfg(feature = "nginx")]
 use super::{nginx, slack};
@@ -117,11 +117,16 @@ pub(super) fn unix_time() -> u64 {
     now.and_then(|now| now.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs())
 }
 
-/// A claim of the token that Envoy's `jwt_authn` filter has verified, if it is told to keep its payload as
-/// `jwt_payload` (`payload_in_metadata`).
+/// A claim of the token that Envoy's `jwt_authn` filter has verified, from the payload that it is told to keep
+/// (`payload_in_metadata`): as `jwt_payload`, or else as `payload`, which is Istio's name. Of two payloads only the first counts,
+/// so that no client fills up what one token does not say with another.
 pub(super) fn jwt_claim(name: &str) -> Option<Vec<u8>> {
-    let path = format!("metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0jwt_payload\0{name}");
-    property(path.as_bytes())
+    const VERIFIED: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
+    let claim = |payload| property(format!("{VERIFIED}\0{payload}\0{name}").as_bytes());
+    // Of some payloads the proxy can show claims only, and not the whole. It says so, other than of what is not there.
+    let is_missing =
+        || look_up(format!("{VERIFIED}\0jwt_payload").as_bytes()) == Err(Status::NotFound as u32);
+    claim("jwt_payload").or_else(|| is_missing().then(|| claim("payload"))?)
 }
 
 /// How often the proxy has redirected this request already.
@@ -170,11 +175,15 @@ pub(super) fn origin() -> Origin {
 
 /// What the proxy knows by this path, whose parts end with NUL.
 fn property(path: &[u8]) -> Option<Vec<u8>> {
+    look_up(path).ok()
+}
+
+/// The same, or the status with which it failed.
+fn look_up(path: &[u8]) -> Result<Vec<u8>, u32> {
     returned(|data, size| {
         // SAFETY: the pointers are valid for the call.
         unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }
     })
-    .ok()
 }
 
 /// Sets a header of the response, in place of any that has its name.

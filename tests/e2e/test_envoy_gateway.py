@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.client import Client, fresh_address
+from harness.client import Client, fresh_address, fresh_token
 from harness.files import Files
+from harness.jwt import ISSUER, JWKS, bearer
 from harness.kubernetes import EnvoyGateway, another_build, manifests, renamed, with_policy
 from harness.places import wasm_path
 from harness.waiting import until
@@ -156,3 +157,15 @@ def test_what_is_refused_from_the_first(gateway, open_gate, extension):
     for said in ("scopes.all.rate", "Failed to configure base Wasm plugin", "failed to load"):
         gate.expect_error(said)
     assert statuses(gate, 2) == {503: 2}
+
+
+def test_claims_are_counted_under_a_providers_name(gateway, open_gate, extension):
+    """Envoy Gateway keeps a token's payload under the name of its provider. Under another than `jwt_payload`, there is no claim."""
+    by_claim = with_policy(extension, {"scopes": {"user": {"rate": "3/h", "key": {"jwt_claim": "sub"}}}})
+    for name, expected in (("jwt_payload", {200: 3, 429: 1}), ("somebody", {200: 4})):
+        provider = {"name": name, "issuer": ISSUER, "localJWKS": {"type": "Inline", "inline": JWKS}}
+        security = {"kind": "SecurityPolicy", "spec": {"jwt": {"optional": True, "providers": [provider]}}}
+        gate = open_gate(config=gateway.config([by_claim], security=security))
+        assert statuses(gate, 4, bearer(sub=fresh_token())) == expected
+        assert statuses(gate, 4) == {200: 4}
+        assert statuses(gate, 4, bearer(sub=fresh_token(), key=b"another key")) == {401: 4}

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from harness.client import Client, fresh_address, fresh_token, token
+from harness.jwt import ISSUER, JWKS, bearer
 from harness.kubernetes import Istio, another_build, manifests, policies, renamed, with_policy
 from harness.places import repo_path
 from harness.waiting import until
@@ -241,3 +242,77 @@ def relabelled(name: str, rules: list[dict]) -> tuple:
         if found := re.fullmatch(rule["regex"], labels["__name__"]):
             labels[rule["target_label"]] = found[1]
     return labels.pop("__name__"), *labels.items()
+
+
+# -- claims of tokens ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown() -> list[dict]:
+    """What docs/istio.md shows: the RequestAuthentication, with the key of these tests where istiod puts what it has fetched, and the
+    policy."""
+    blocks = [block.partition("```")[0] for block in repo_path("docs", "istio.md").read_text().split("```yaml\n")[1:]]
+    [authentication] = [yaml.safe_load(block) for block in blocks if "RequestAuthentication" in block]
+    [plugin] = [yaml.safe_load(block)["pluginConfig"] for block in blocks if "jwt_claim: sub" in block]
+    for rule in authentication["spec"]["jwtRules"]:
+        del rule["jwksUri"]
+        rule |= {"issuer": ISSUER, "jwks": JWKS}
+    return [authentication, plugin]
+
+
+@pytest.mark.parametrize("place", [Istio.GATEWAY, Istio.SIDECAR], ids=["gateway", "sidecar or waypoint"])
+def test_claims_of_verified_tokens_are_counted(place, open_proxy, extension, shown):
+    """As the page shows it, with 3 in the place of 300."""
+    authentication, plugin = shown
+    plugin["scopes"]["user"]["rate"] = "3/min"
+    gate = open_proxy(ingress=(place, [with_policy(extension, plugin), authentication]))
+    one, other = fresh_token(), fresh_token()
+    # All tokens of a user, from wherever they come, and nobody else's.
+    assert [statuses(gate, "ingress", 1, bearer(sub=one)) for _ in range(4)] == [{200: 1}] * 3 + [{429: 1}]
+    assert statuses(gate, "ingress", 4, bearer(sub=other)) == {200: 3, 429: 1}
+    # Without a token, or with one that says nothing: the address. Istio itself answers a bad one.
+    caller = fresh_address()
+    assert statuses(gate, "ingress", 2, address=caller) == {200: 2}
+    assert statuses(gate, "ingress", 2, bearer(), address=caller) == {200: 1, 429: 1}
+    assert statuses(gate, "ingress", 4, bearer(sub=one, key=b"another key")) == {401: 4}
+    assert statuses(gate, "ingress", 1, ("payload", one), ("x-jwt-payload", one), address=caller) == {429: 1}
+
+
+def test_istio_takes_the_token_out(open_proxy, extension, shown, application):
+    """So that no credential is there, unless `forwardOriginalToken` is set: to a policy by credential, everybody is anonymous."""
+    by_credential = {
+        "client": {"credential": {"from": [{"header": "authorization", "schemes": ["Bearer"]}], "proof": {"path": "/**"}}},
+        "scopes": {"anon": {"rate": "2/h", "match": {"client": "anonymous"}, "key": "address"}},
+    }
+    authentication, _ = shown
+    kept = yaml.safe_load(yaml.safe_dump(authentication))
+    kept["spec"]["jwtRules"][0]["forwardOriginalToken"] = True
+    gate = open_proxy(
+        taken=(Istio.GATEWAY, [with_policy(extension, by_credential), authentication]),
+        kept=(Istio.GATEWAY, [with_policy(renamed(extension, "kept"), by_credential), kept]),
+    )
+    one = bearer(sub=fresh_token())
+    assert statuses(gate, "taken", 4, one) == {200: 2, 429: 2}
+    assert statuses(gate, "kept", 4, one) == {200: 4}
+
+
+def test_before_authentication_there_is_no_claim(open_proxy, extension, shown):
+    authentication, plugin = shown
+    plugin["scopes"]["user"] = {"rate": "3/min", "key": {"jwt_claim": "sub"}}
+    early = with_policy(extension, plugin)
+    early["spec"]["phase"] = "AUTHN"
+    gate = open_proxy(ingress=(Istio.GATEWAY, [authentication, early]))
+    assert statuses(gate, "ingress", 5, bearer(sub=fresh_token())) == {200: 5}
+
+
+def test_one_name_at_two_issuers(open_proxy, extension, shown):
+    """Both payloads have one name, and a `sub` is unique for its issuer only: count both, as the page says."""
+    authentication, _ = shown
+    [rule] = authentication["spec"]["jwtRules"]
+    authentication["spec"]["jwtRules"] = [rule, rule | {"issuer": "https://other.test"}]
+    both = {"all": [{"jwt_claim": "iss"}, {"jwt_claim": "sub"}]}
+    plugin = with_policy(extension, {"scopes": {"user": {"rate": "3/h", "key": both}}})
+    gate = open_proxy(ingress=(Istio.GATEWAY, [authentication, plugin]))
+    sub = fresh_token()
+    assert statuses(gate, "ingress", 4, bearer(sub=sub)) == {200: 3, 429: 1}
+    assert statuses(gate, "ingress", 4, bearer(sub=sub, iss="https://other.test")) == {200: 3, 429: 1}

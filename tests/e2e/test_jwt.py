@@ -2,70 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import itertools
 import json
-import time
 
 import pytest
 import yaml
 
 from harness.adapter import ADAPTER, FILTER
 from harness.client import Client, Header, fresh_token
-from harness.layouts import layout, typed
+from harness.jwt import authentication, bearer, jwt_authn, provider
+from harness.layouts import layout
 from harness.places import repo_path
 
-KEY = b"a key that was made for these tests only"
-ISSUER = "https://issuer.test"
 QUOTA = 3
 
 _serial = itertools.count(1)
 
 
-def base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def bearer(*, key: bytes = KEY, algorithm: str = "HS256", expires_in: int = 3600, **claims) -> Header:
-    """A token with these claims; each is another token, by its `jti`."""
-    now = int(time.time())
-    claims = {"iss": ISSUER, "iat": now - 60, "exp": now + expires_in, "jti": str(next(_serial))} | claims
-    parts = [base64url(json.dumps(part).encode()) for part in ({"alg": algorithm, "typ": "JWT"}, claims)]
-    signed = ".".join(parts)
-    signature = base64url(hmac.digest(key, signed.encode(), hashlib.sha256)) if algorithm == "HS256" else ""
-    return ("authorization", f"Bearer {signed}.{signature}")
-
-
-def jwt_authn(*, required: bool) -> dict:
-    """The filter that verifies tokens; unless `required`, requests without a good one go on without claims."""
-    jwks = {"keys": [{"kty": "oct", "alg": "HS256", "k": base64url(KEY)}]}
-    provider = {
-        "issuer": ISSUER,
-        "local_jwks": {"inline_string": json.dumps(jwks)},
-        "payload_in_metadata": "jwt_payload",
-        "forward": True,
-    }
-    needs = {"provider_name": "local"}
-    if not required:
-        needs = {"requires_any": {"requirements": [needs, {"allow_missing_or_failed": {}}]}}
-    config = typed(
-        "filters.http.jwt_authn.v3.JwtAuthentication",
-        providers={"local": provider},
-        rules=[{"match": {"prefix": "/"}, "requires": needs}],
-    )
-    return {"name": "envoy.filters.http.jwt_authn", "typed_config": config}
-
-
-def verifying(*, required: bool) -> list[dict]:
-    """What stands in front of Tollgate: for the module the filter besides that docs/native.md shows."""
+def verifying(*, required: bool, payload: str = "jwt_payload") -> list[dict]:
+    """What stands in front of Tollgate: for the module the filter besides that docs/native.md shows. `payload`: the name under which a
+    token's payload is kept."""
+    first = jwt_authn(required=required, payload=payload)
     if ADAPTER is FILTER:
-        return [jwt_authn(required=required)]
+        return [first]
     blocks = repo_path("docs", "native.md").read_text().split("```yaml\n")[1:]
     [shown] = [yaml.safe_load(text) for text in (block.partition("```")[0] for block in blocks) if "jwt_authn" in text]
     _, handing_over, _ = shown
-    return [jwt_authn(required=required), handing_over]
+    # The page says `jwt_payload`, and that another name goes there.
+    return [first, json.loads(json.dumps(handing_over).replace("jwt_authn:jwt_payload", f"jwt_authn:{payload}"))]
 
 
 def on(path: str, key) -> dict:
@@ -216,3 +180,64 @@ def test_a_claim_may_be_a_list(strict, wrap):
 def test_a_claim_of_nothing_is_none(strict, nothing):
     tokens = [bearer(realm_access={"client": nothing}) for _ in range(QUOTA + 1)]
     assert statuses(strict, "/nested", *tokens) == [200] * (QUOTA + 1)
+
+
+# -- under Istio's name ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def of_istio(open_shared_gate, application):
+    before = verifying(required=False, payload="payload")
+    return open_shared_gate(config=layout(POLICY, upstream_port=application.port, before=before))
+
+
+def test_a_payload_has_istios_name(of_istio):
+    one, other = fresh_token(), fresh_token()
+    assert statuses(of_istio, "/sub", *(bearer(sub=one) for _ in range(QUOTA + 2))) == [200] * QUOTA + [429] * 2
+    assert statuses(of_istio, "/sub", bearer(sub=other)) == [200]
+    nested = [bearer(realm_access={"client": one}) for _ in range(QUOTA + 1)]
+    assert statuses(of_istio, "/nested", *nested) == [200] * QUOTA + [429]
+    account = next(_serial) + 2_000_000
+    assert statuses(of_istio, "/number", *(bearer(account=account) for _ in range(QUOTA + 1))) == [200] * QUOTA + [429]
+
+
+@pytest.mark.parametrize("forgery", FORGED.values(), ids=FORGED.keys())
+def test_under_istios_name_what_is_not_verified_has_no_claim(of_istio, forgery):
+    victim = fresh_token()
+    with Client(of_istio.port) as caller:
+        assert caller.statuses(QUOTA + 1, "/sub", bearer(sub=victim, **forgery)) == {200: QUOTA + 1}
+        assert caller.statuses(QUOTA + 1, "/else", bearer(sub=victim, **forgery)) == DENIED_LAST
+        assert caller.statuses(QUOTA + 1, "/else", ("payload", victim), ("jwt_payload", victim)) == {429: QUOTA + 1}
+        assert caller.statuses(QUOTA + 1, "/sub", bearer(sub=victim)) == DENIED_LAST
+
+
+@pytest.mark.only("filter", because="a module is handed over one payload")
+def test_of_two_payloads_the_first_counts_alone(open_gate, application):
+    """Two tokens, each verified. What the first does not say, the second cannot add; alone it counts."""
+    locations = [{"name": "x-other", "value_prefix": "Bearer "}]
+    first, second = provider("jwt_payload"), provider("payload", issuer="https://other.test", from_headers=locations)
+    either = {"requires_any": {"requirements": [{"provider_name": "second"}, {"allow_missing_or_failed": {}}]}}
+    both = {"requires_all": {"requirements": [{"provider_name": "first"}, {"provider_name": "second"}]}}
+    before = authentication({"first": first, "second": second}, {"requires_any": {"requirements": [both, either]}})
+    gate = open_gate(config=layout(POLICY, upstream_port=application.port, before=[before]))
+    empty = {"none": None, "list": [[], {}], "within": {"deep": [1]}}
+    with Client(gate.port) as caller:
+
+        def send(target: str, *tokens: Header) -> int:
+            return caller.send(target, *tokens).status
+
+        def other(**claims) -> Header:
+            return bearer(iss="https://other.test", header="x-other", **claims)
+
+        one = fresh_token()
+        # Both: the first says who it is, whatever the second says.
+        told = [send("/sub", bearer(sub=one), other(sub=fresh_token())) for _ in range(QUOTA + 1)]
+        assert told == [200] * QUOTA + [429]
+        # The first says nothing of it: there is no claim, and the second is not asked.
+        for claims in ({}, empty, {"account": None}, empty | {"account": None}):
+            for target, name in (("/sub", "sub"), ("/number", "account")):
+                told = [send(target, bearer(**claims), other(**{name: "somebody"})) for _ in range(QUOTA + 1)]
+                assert told == [200] * (QUOTA + 1), (claims, name)
+        # The second alone.
+        told = [send("/sub", other(sub="somebody")) for _ in range(QUOTA + 1)]
+        assert told == [200] * QUOTA + [429]

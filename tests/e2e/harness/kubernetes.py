@@ -1,6 +1,6 @@
 """What Istio and Envoy Gateway make of the resources in `istio/` and `envoy-gateway/`: the parts of Envoy's configuration that Tollgate
 has to do with, written down after their sources of August 2026 (Istio after 1.31: `pilot/pkg/model/extensions.go`,
-`pkg/wasm/convert.go`; Envoy Gateway 1.9: `internal/xds/translator/wasm.go`, `listener.go`).
+`pkg/wasm/convert.go`, `pilot/pkg/security/authn/policy_applier.go`; Envoy Gateway 1.9: `internal/xds/translator/wasm.go`, `listener.go`).
 
 Their control planes do not run here. So the filter comes from files that Envoy watches, where they would send it, and from the file of
 this build.
@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from harness import bootstrap
+from harness import bootstrap, jwt
 from harness.layouts import typed
 from harness.places import repo_path, wasm_path
 
@@ -104,9 +104,10 @@ class Istio:
         """A bootstrap with, of each listener, its settings and its resources."""
         for _, resources in listeners.values():
             for manifest in resources:
-                self.put(manifest)
+                if manifest["kind"] != "RequestAuthentication":
+                    self.put(manifest)
         made = [
-            listener(name, [self._filter(manifest) for manifest in resources], self._BOTH | settings)
+            listener(name, [self._filter(manifest) for manifest in sorted(resources, key=_place)], self._BOTH | settings)
             for name, (settings, resources) in listeners.items()
         ]
         config = bootstrap.bootstrap(listeners=made, lds=None, upstream_port=upstream_port, http2=False)
@@ -127,9 +128,40 @@ class Istio:
         return self._directory / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
     def _filter(self, manifest: dict) -> dict:
+        if manifest["kind"] == "RequestAuthentication":
+            return _istio_authentication(manifest["spec"]["jwtRules"])
         name, _ = _istio_plugin(manifest)
         source = {"resource_api_version": "V3", "path_config_source": {"path": str(self._file(name))}}
         return {"name": name, "config_discovery": {"config_source": source, "type_urls": [_WASM]}}
+
+
+def _place(manifest: dict) -> int:
+    """In which order they stand in a proxy."""
+    if manifest["kind"] == "RequestAuthentication":
+        return 1
+    return ["AUTHN", "", "AUTHZ", "STATS", None].index(manifest["spec"].get("phase"))
+
+
+def _istio_authentication(rules: list[dict]) -> dict:
+    """A token that is there has to be good; each rule keeps the payload under the same name."""
+    providers = {
+        f"origins-{number}": {
+            "issuer": rule["issuer"],
+            "audiences": rule.get("audiences", []),
+            "local_jwks": {"inline_string": rule["jwks"]},  # istiod fetches what stands at `jwksUri`
+            "forward": rule.get("forwardOriginalToken", False),
+            "payload_in_metadata": "payload",
+            "normalize_payload_in_metadata": {"space_delimited_claims": ["permission", "scope"]},
+        }
+        for number, rule in enumerate(rules)
+    }
+    names = [{"provider_name": name} for name in providers]
+    each = [{"requires_any": {"requirements": [name, {"allow_missing": {}}]}} for name in names]
+    if len(each) == 1:
+        [requires] = each
+    else:
+        requires = {"requires_any": {"requirements": [*names, {"requires_all": {"requirements": each}}]}}
+    return jwt.authentication(providers, requires, bypass_cors_preflight=True)
 
 
 def _istio_plugin(manifest: dict, code: Path | None = None) -> tuple[str, dict]:
@@ -168,9 +200,9 @@ class EnvoyGateway:
         # Where it is served, and what is served there.
         self.code = "/tollgate.wasm", wasm_path().read_bytes()
 
-    def config(self, policies: list[dict], traffic: dict | None = None) -> dict:
-        """A bootstrap with these EnvoyExtensionPolicies in force for each route, and this ClientTrafficPolicy."""
-        self.put(policies, traffic)
+    def config(self, policies: list[dict], traffic: dict | None = None, security: dict | None = None) -> dict:
+        """A bootstrap with these EnvoyExtensionPolicies in force for each route, this ClientTrafficPolicy and this SecurityPolicy."""
+        self.put(policies, traffic, security)
         upstream, code = self._ports
         config = bootstrap.bootstrap(listeners=None, lds=self._lds, upstream_port=upstream, http2=False)
         cluster = json.loads(json.dumps(config["static_resources"]["clusters"][0]).replace(f": {upstream}", f": {code}"))
@@ -178,7 +210,7 @@ class EnvoyGateway:
         config["static_resources"]["clusters"].append(cluster)
         return config
 
-    def put(self, policies: list[dict], traffic: dict | None = None) -> None:
+    def put(self, policies: list[dict], traffic: dict | None = None, security: dict | None = None) -> None:
         """The resources are applied, or applied anew."""
         self._versions += 1
         filters = [
@@ -191,6 +223,8 @@ class EnvoyGateway:
             for name, config in _gateway_plugins(policy, *self.code)
         ]
         enabled = {one["name"]: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}} for one in filters}
+        if security:
+            filters.insert(0, _gateway_authentication(security["spec"]["jwt"]))
         made = listener("eg", filters, _gateway_manager(traffic), {"typed_per_filter_config": enabled})
         kind = {"@type": "type.googleapis.com/envoy.config.listener.v3.Listener"}
         _write(self._lds, [kind | made], self._versions)
@@ -218,6 +252,24 @@ def _gateway_plugins(policy: dict, path: str, wasm_file: bytes) -> list[tuple[st
             config["vm_config"]["environment_variables"] = {"host_env_keys": keys}
         made.append((name, config))
     return made
+
+
+def _gateway_authentication(section: dict) -> dict:
+    """Any of the providers, each of which keeps the payload under its own name."""
+    providers = {
+        provider["name"]: {
+            "issuer": provider["issuer"],
+            "local_jwks": {"inline_string": provider["localJWKS"]["inline"]},
+            "forward": True,
+            "payload_in_metadata": provider["name"],
+            "normalize_payload_in_metadata": {"space_delimited_claims": ["scope", "scp"]},
+        }
+        for provider in section["providers"]
+    }
+    requirements: list[dict] = [{"provider_name": name} for name in providers]
+    if section.get("optional"):
+        requirements.append({"allow_missing": {}})
+    return jwt.authentication(providers, {"requires_any": {"requirements": requirements}} if requirements[1:] else requirements[0])
 
 
 def _gateway_manager(traffic: dict | None) -> dict[str, Any]:
