@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from harness.client import Client, fresh_address, fresh_token
 from harness.files import Files
 from harness.jwt import ISSUER, JWKS, bearer
 from harness.kubernetes import EnvoyGateway, another_build, manifests, renamed, with_policy
-from harness.places import wasm_path
+from harness.places import repo_path, wasm_path
+from harness.redis import Redis
 from harness.waiting import until
 
 pytestmark = pytest.mark.only("filter", because="envoy-gateway/ ships the filter")
@@ -169,3 +173,66 @@ def test_claims_are_counted_under_a_providers_name(gateway, open_gate, extension
         assert statuses(gate, 4, bearer(sub=fresh_token())) == expected
         assert statuses(gate, 4) == {200: 4}
         assert statuses(gate, 4, bearer(sub=fresh_token(), key=b"another key")) == {401: 4}
+
+
+# -- with Redis ------------------------------------------------------------------------------------------------------------
+
+
+_PASSWORD = "of this test"
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory) -> Iterator[Redis]:
+    with Redis(tmp_path_factory.mktemp("redis"), password=_PASSWORD) as server:
+        yield server
+
+
+def of_redis(server: Redis) -> tuple[dict, dict, dict]:
+    """The resources of redis.yaml, filled in as its own first lines say, with this Redis."""
+    text = repo_path("envoy-gateway", "redis.yaml").read_text()
+    [placeholder] = re.findall(r'^#   sed "s\|(\w+)\|\$\(base64 -w0 target/tollgate-frames.wasm\)\|"', text, re.MULTILINE)
+    frames = wasm_path().with_name("tollgate-frames.wasm").read_bytes()
+    filled = text.replace(placeholder, base64.b64encode(frames).decode())
+    extension, patch, proxy = yaml.safe_load_all(filled)
+    [one] = patch["spec"]["jsonPatches"]
+    [place] = one["operation"]["value"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    place["endpoint"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": server.port}
+    return extension, patch, proxy
+
+
+def test_with_redis_envoys_share_one_limit(tmp_path, application, code, redis, open_gate):
+    """As shipped: the cluster is added, the secrets come from the environment, and a new pod forgets nothing."""
+    extension, patch, proxy = of_redis(redis)
+    variables = proxy["spec"]["provider"]["kubernetes"]["envoyDeployment"]["container"]["env"]
+    secrets = {"secret": "a secret of this test, and long enough", "password": _PASSWORD}
+    environment = {variable["name"]: secrets[variable["valueFrom"]["secretKeyRef"]["key"]] for variable in variables}
+
+    def pod(name: str, *, patched: bool = True):
+        (tmp_path / name).mkdir()
+        gateway = EnvoyGateway(tmp_path / name, application.port, code.port)
+        config = gateway.config([extension])
+        if patched:
+            gateway.patch(config, patch)
+        return open_gate(config=config, environment=environment)
+
+    caller = fresh_address()
+    one, other = pod("one"), pod("other")
+    assert statuses(one, 40, address=caller) == {200: 40}
+    assert statuses(other, 25, address=caller) == {200: 20, 429: 5}
+    assert statuses(pod("new"), 1, address=caller) == {429: 1}
+    assert one.stat("cluster.redis.upstream_cx_total") > 0
+    # Without the patch, each counts for itself, and says that it is without Redis.
+    alone = pod("alone", patched=False)
+    assert statuses(alone, 61, address=caller) == {200: 60, 429: 1}
+    until(lambda: alone.metric("redis_workers_without") > 0)
+
+
+def test_its_cluster_is_that_of_an_envoy_of_ones_own():
+    """But for where the second filter's code comes from, and for Redis' address."""
+    _, patch, _ = manifests("envoy-gateway", "redis.yaml", with_comments=True)
+    [one] = patch["spec"]["jsonPatches"]
+    text = repo_path("envoy", "redis.yaml").read_text()
+    shipped = yaml.safe_load(re.sub(r"(?m)^( *)#~ ", r"\1", text))
+    [expected] = [cluster for cluster in shipped["static_resources"]["clusters"] if cluster["name"] == "redis"]
+    ours = yaml.safe_dump(one["operation"]["value"]).replace("inline_bytes: TOLLGATE_FRAMES", "filename: /etc/envoy/tollgate-frames.wasm")
+    assert yaml.safe_load(ours.replace("redis.redis.svc.cluster.local", "redis.internal")) == expected

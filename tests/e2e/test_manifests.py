@@ -23,6 +23,7 @@ _FILES = sorted(path for folder in ("istio", "envoy-gateway") for path in repo_p
 
 # Everything but policies. (A dictionary has these fields and no others, a list any number of its one form.)
 _TARGETS = [{"group": str, "kind": str, "name": str}]
+_VARIABLES = [{"name": str, "valueFrom": {"secretKeyRef": {"name": str, "key": str}}}]
 _WASM = {"url": str, "sha256": str, "imagePullSecret": str, "failStrategy": str, "pluginConfig": object}
 _ISTIO = {
     "targetRefs": _TARGETS,
@@ -44,10 +45,17 @@ _FIELDS = {
                     "http": {"url": str, "sha256": str},
                 },
                 "failOpen": bool,
+                "env": {"hostKeys": [str]},
                 "config": object,
             }
         ],
     },
+    "EnvoyPatchPolicy": {
+        "targetRef": _TARGETS[0],
+        "type": str,
+        "jsonPatches": [{"type": str, "name": str, "operation": {"op": str, "path": str, "value": object}}],
+    },
+    "EnvoyProxy": {"provider": {"type": str, "kubernetes": {"envoyDeployment": {"container": {"env": _VARIABLES}}}}},
     "ClientTrafficPolicy": {
         "targetRefs": _TARGETS,
         "clientIPDetection": {"xForwardedFor": {"numTrustedHops": int}},
@@ -101,11 +109,14 @@ def test_a_fault_would_be_seen():
     [extension] = manifests("istio", "trafficextension.yaml")
     [policy] = manifests("envoy-gateway", "image.yaml")
     [traffic] = manifests("envoy-gateway", "client-address.yaml")
+    _, patch, proxy = manifests("envoy-gateway", "redis.yaml")
     for resource, spec in [
         (plugin, plugin["spec"] | {"phase": "BEFORE"}),
         (extension, extension["spec"] | {"wasm": extension["spec"]["wasm"] | {"failStrategy": "RELOAD"}}),
         (policy, policy["spec"] | {"wasm": [{"code": {"type": "Image", "image": {}}}]}),
         (traffic, traffic["spec"] | {"path": {"escapedSlashesAction": "Unescape"}}),
+        (patch, patch["spec"] | {"jsonPatches": [{"type": "Cluster", "name": "redis", "operation": {"op": "add"}}]}),
+        (proxy, {"provider": {"type": "Docker"}}),
     ]:
         assert faults(resource | {"spec": spec}) != []
     assert unknown(plugin["spec"] | {"vmId": "x"}, _FIELDS["WasmPlugin"]) == ["spec.vmId"]

@@ -1,6 +1,7 @@
 """What Istio and Envoy Gateway make of the resources in `istio/` and `envoy-gateway/`: the parts of Envoy's configuration that Tollgate
 has to do with, written down after their sources of August 2026 (Istio after 1.31: `pilot/pkg/model/extensions.go`,
-`pkg/wasm/convert.go`, `pilot/pkg/security/authn/policy_applier.go`; Envoy Gateway 1.9: `internal/xds/translator/wasm.go`, `listener.go`).
+`pkg/wasm/convert.go`, `pilot/pkg/security/authn/policy_applier.go`; Envoy Gateway 1.9, in `internal/xds/translator/`: `wasm.go`,
+`dynamicmodule.go`, `jwt.go`, `jsonpatch.go`, `listener.go`).
 
 Their control planes do not run here. So the filter comes from files that Envoy watches, where they would send it, and from the file of
 this build.
@@ -22,6 +23,7 @@ from harness.places import repo_path, wasm_path
 
 _STRING = "type.googleapis.com/google.protobuf.StringValue"
 _WASM = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+_CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _RUNTIME = "envoy.wasm.runtime.v8"
 
 
@@ -194,11 +196,13 @@ class EnvoyGateway:
 
     def __init__(self, directory: Path, upstream_port: int, code_port: int) -> None:
         """`code_port`: where code is served."""
-        self._lds = directory / "listeners.json"
+        self._lds, self._cds = directory / "listeners.json", directory / "clusters.json"
         self._ports = upstream_port, code_port
         self._versions = 0
         # Where it is served, and what is served there.
         self.code = "/tollgate.wasm", wasm_path().read_bytes()
+        # The modules that the EnvoyProxy allows: of each where it comes from, as Envoy has it.
+        self.modules: dict[str, dict] = {}
 
     def config(self, policies: list[dict], traffic: dict | None = None, security: dict | None = None) -> dict:
         """A bootstrap with these EnvoyExtensionPolicies in force for each route, this ClientTrafficPolicy and this SecurityPolicy."""
@@ -209,6 +213,18 @@ class EnvoyGateway:
         cluster["name"] = cluster["load_assignment"]["cluster_name"] = "wasm_cluster"
         config["static_resources"]["clusters"].append(cluster)
         return config
+
+    def patch(self, config: dict, patch: dict) -> None:
+        """This EnvoyPatchPolicy is in force, too. (`internal/xds/translator/jsonpatch.go`: with an empty path, which has to be there, `add`
+        takes the value for a whole resource. No other operation is known here.)"""
+        added = []
+        for one in patch["spec"]["jsonPatches"]:
+            operation = one["operation"]
+            assert (one["type"], operation["op"], operation["path"]) == (_CLUSTER, "add", ""), one
+            added.append({"@type": _CLUSTER} | operation["value"])
+        _write(self._cds, added, 1)
+        source = {"resource_api_version": "V3", "path_config_source": {"path": str(self._cds)}}
+        config["dynamic_resources"]["cds_config"] = source
 
     def put(self, policies: list[dict], traffic: dict | None = None, security: dict | None = None) -> None:
         """The resources are applied, or applied anew."""
@@ -222,6 +238,7 @@ class EnvoyGateway:
             for policy in policies
             for name, config in _gateway_plugins(policy, *self.code)
         ]
+        filters += [filter for policy in policies for filter in _gateway_modules(policy, self.modules)]
         enabled = {one["name"]: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}} for one in filters}
         if security:
             filters.insert(0, _gateway_authentication(security["spec"]["jwt"]))
@@ -233,7 +250,7 @@ class EnvoyGateway:
 def _gateway_plugins(policy: dict, path: str, wasm_file: bytes) -> list[tuple[str, dict]]:
     """→ of each filter its `vm_id`, which its name ends with, and its configuration."""
     made = []
-    for index, wasm in enumerate(policy["spec"]["wasm"]):
+    for index, wasm in enumerate(policy["spec"].get("wasm", [])):
         name = f"envoyextensionpolicy/{policy['metadata']['namespace']}/{policy['metadata']['name']}/wasm/{index}"
         code = {
             # Under another name than in the resource: Envoy Gateway has it in store.
@@ -251,6 +268,21 @@ def _gateway_plugins(policy: dict, path: str, wasm_file: bytes) -> list[tuple[st
         if keys := wasm.get("env", {}).get("hostKeys"):
             config["vm_config"]["environment_variables"] = {"host_env_keys": keys}
         made.append((name, config))
+    return made
+
+
+def _gateway_modules(policy: dict, modules: dict[str, dict]) -> list[dict]:
+    made = []
+    for index, module in enumerate(policy["spec"].get("dynamicModule", [])):
+        owner = f"envoyextensionpolicy/{policy['metadata']['namespace']}/{policy['metadata']['name']}"
+        config = typed(
+            "filters.http.dynamic_modules.v3.DynamicModuleFilter",
+            dynamic_module_config=modules[module["name"]],
+            filter_name=module.get("filterName", ""),
+            filter_config={"@type": _STRING, "value": json.dumps(module["config"], separators=(",", ":"))},
+        )
+        name = f"envoy.filters.http.dynamic_modules/{owner}/dynamic-module/{index}"
+        made.append({"name": name, "disabled": True, "typed_config": config})
     return made
 
 
