@@ -47,6 +47,8 @@ fn request(random: &mut Random) -> Sent {
         "X-HTTP-Method-Override: DELETE",
         "a: a",
         "X-Original-URI: /forged",
+        "X-Original-URL: http://a.test/forged",
+        "X-Sent-From: nginx-ingress-controller",
     ];
     for _ in 0..random.below(4) {
         sent.put_line(random.pick(&headers).as_bytes()).expect("a header");

@@ -11,8 +11,8 @@ pub enum RequestFrom {
     #[default]
     Direct,
     /// In headers that another proxy sets, which asks whether it may let the request through: those of nginx
-    /// (`X-Original-URI`, `X-Original-Method`; the host is `Host`) or those of Traefik and Caddy
-    /// (`X-Forwarded-Uri`, `-Method`, `-Host`).
+    /// (`X-Original-URI`, `X-Original-Method`; the host is `Host`), those of ingress-nginx (`X-Original-URL`, `X-Original-Method`, and
+    /// `X-Sent-From: nginx-ingress-controller`) or those of Traefik and Caddy (`X-Forwarded-Uri`, `-Method`, `-Host`).
     Forwarded,
     /// It is the request itself, which Envoy's `ext_authz` has made like the original one to ask about it.
     ExtAuthz,
@@ -45,10 +45,16 @@ pub enum Unclear {
     Missing(&'static str),
     /// This header stands there more than once.
     Repeated(&'static str),
-    /// Headers of both kinds: one of them may be the client's own.
+    /// Headers of two kinds, `X-Original-…` and `X-Forwarded-…`: one of them may be the client's own.
     BothKinds,
+    /// Both `X-Original-URI` and `X-Original-URL`, which are nginx' and ingress-nginx': one of them may be the client's own.
+    BothOriginals,
+    /// `X-Original-URL` alone, and `X-Sent-From` does not say that it is ingress-nginx which asks.
+    NotOfIngress,
     /// This header is not a target, which starts with `/` or, where the path is left out, with `?`.
     NoTarget(&'static str),
+    /// `X-Original-URL` is not `http://` or `https://`, a host, and a path that starts with `/`.
+    NoUrl,
     /// This header is not a method.
     NoMethod(&'static str),
 }
@@ -59,7 +65,7 @@ impl fmt::Display for Unclear {
         match self {
             Self::Untold => f.write_str(
                 "X-Original-URI and X-Original-Method are missing, and so are X-Forwarded-Uri, X-Forwarded-Method and \
-                 X-Forwarded-Host; the asking proxy must set either",
+                 X-Forwarded-Host, and X-Original-URL, X-Original-Method and X-Sent-From; the asking proxy must set one kind",
             ),
             Self::Missing(name) => write!(f, "{name} is missing; the asking proxy must set it"),
             Self::Repeated(name) => {
@@ -68,6 +74,19 @@ impl fmt::Display for Unclear {
             Self::BothKinds => f.write_str(
                 "there are headers of both kinds, X-Original-… and X-Forwarded-…; the asking proxy must remove those \
                  that it does not set",
+            ),
+            Self::BothOriginals => f.write_str(
+                "there are both X-Original-URI and X-Original-URL; ingress-nginx sets the second (and the first only with \
+                 auth-method, which must be left out), any other nginx the first; the asking proxy must remove the one that it \
+                 does not set",
+            ),
+            Self::NotOfIngress => f.write_str(
+                "X-Original-URL is read only where X-Sent-From says nginx-ingress-controller; any other proxy must set \
+                 X-Original-URI",
+            ),
+            Self::NoUrl => f.write_str(
+                "X-Original-URL is not as ingress-nginx writes it: http:// or https://, a host with no other characters than \
+                 a host has, and a path that starts with `/`",
             ),
             Self::NoTarget(name) => write!(f, "{name} starts neither with `/` nor with `?`"),
             Self::NoMethod(name) => write!(f, "{name} is not a method"),
@@ -80,7 +99,7 @@ impl std::error::Error for Unclear {}
 /// Reads what the asking proxy says.
 ///
 /// Every header that is believed must be there, so that a proxy which does not set one, and so would let a client
-/// set it, is noticed by its first request. Headers of both kinds are refused for the same reason: a proxy sets
+/// set it, is noticed by its first request. Headers of two kinds are refused for the same reason: a proxy sets
 /// one kind, and what a client has added is the other.
 pub(super) fn read<'a>(headers: &Headers<'a>) -> Result<Line<'a>, Unclear> {
     const ORIGINAL: [&str; 2] = ["X-Original-URI", "X-Original-Method"];
@@ -90,19 +109,79 @@ pub(super) fn read<'a>(headers: &Headers<'a>) -> Result<Line<'a>, Unclear> {
     let forwarded =
         [only(headers, "x-forwarded-uri", FORWARDED[0])?, only(headers, "x-forwarded-method", FORWARDED[1])?];
     // X-Forwarded-Host alone says nothing: proxies on the way to nginx set it.
-    match (original, forwarded) {
-        ([None, None], [None, None]) => Err(Unclear::Untold),
-        ([uri, method], [None, None]) => {
+    match (original, forwarded, url(headers)?) {
+        ([Some(_), _], _, Some(_)) => Err(Unclear::BothOriginals),
+        ([None, method], [None, None], Some(url)) => {
+            let (authority, target) = parts(url)?;
+            line(Some(target), method, Some(authority).filter(|host| !host.is_empty()), ORIGINAL)
+        }
+        ([None, _], [None, None], None) if headers.first("x-original-url").is_some() => {
+            Err(Unclear::NotOfIngress)
+        }
+        ([None, None], [None, None], None) => Err(Unclear::Untold),
+        ([uri, method], [None, None], None) => {
             let authority = headers.first("host").or_else(|| headers.first(":authority"));
             line(uri, method, authority, ORIGINAL)
         }
-        ([None, None], [uri, method]) => {
+        ([None, None], [uri, method], None) => {
             let authority = only(headers, "x-forwarded-host", FORWARDED[2])?;
             authority.ok_or(Unclear::Missing(FORWARDED[2]))?;
             line(uri, method, authority, [FORWARDED[0], FORWARDED[1]])
         }
         _ => Err(Unclear::BothKinds),
     }
+}
+
+/// `X-Original-URL`, where ingress-nginx asks. It always says so in `X-Sent-From`, over what a client says there. Of whoever else asks,
+/// `X-Original-URL` may be a client's: then it says nothing, as any header that no proxy sets.
+fn url<'a>(headers: &Headers<'a>) -> Result<Option<&'a [u8]>, Unclear> {
+    if !headers.all("x-sent-from").any(|from| from == b"nginx-ingress-controller") {
+        return Ok(None);
+    }
+    let url = only(headers, "x-original-url", "X-Original-URL")?;
+    if url.is_some() {
+        only(headers, "x-sent-from", "X-Sent-From")?;
+    }
+    Ok(url)
+}
+
+/// The authority and the target in `http://authority/target`.
+///
+/// ingress-nginx makes it of `$scheme://$http_host$request_uri`, and the host is what the client says it is. nginx takes almost
+/// anything there, such as `a.test?b=` or `a.test#`, but no `/`. So the first `/` is where the target starts, whatever a URL's
+/// grammar says, and no host can move it. What stands before it must be a host. That leaves one target out: `?b=1`, as nginx has it
+/// of `GET http://a.test?b=1`. It cannot be told from a host with a `?` in it, and is refused.
+fn parts(url: &[u8]) -> Result<(&[u8], &[u8]), Unclear> {
+    let rest =
+        url.strip_prefix(b"http://").or_else(|| url.strip_prefix(b"https://")).ok_or(Unclear::NoUrl)?;
+    let (authority, target) = rest.split_at(memchr::memchr(b'/', rest).ok_or(Unclear::NoUrl)?);
+    if authority.iter().all(|byte| is_of_host(*byte)) { Ok((authority, target)) } else { Err(Unclear::NoUrl) }
+}
+
+/// Whether this stands in a host with a port, as RFC 3986 has it. (No `@`: a request's host has no user before it.)
+const fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'['
+                | b']'
+        )
 }
 
 /// The value of the header `name`, shown as `shown`, if it is there.
@@ -132,102 +211,4 @@ fn line<'a>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NGINX: [(&str, &str); 3] =
-        [("host", "a.test"), ("x-original-uri", "/a?b=1"), ("x-original-method", "PUT")];
-    const CADDY: [(&str, &str); 4] = [
-        (":authority", "gate.internal"),
-        ("x-forwarded-uri", "/a?b=1"),
-        ("x-forwarded-method", "PUT"),
-        ("x-forwarded-host", "a.test"),
-    ];
-
-    fn told(pairs: &[(&str, &str)]) -> Result<[String; 3], Unclear> {
-        let block = Headers::encode(pairs);
-        let line = read(&Headers::new(&block))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok([text(line.method), text(line.target), text(line.authority.unwrap_or_default())])
-    }
-
-    /// These headers, with one more, in place of one of its name.
-    fn with<'a>(pairs: &[(&'a str, &'a str)], name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
-        let others = pairs.iter().copied().filter(|(known, _)| *known != name);
-        others.chain([(name, value)]).collect()
-    }
-
-    #[test]
-    fn both_kinds_of_headers_are_understood() {
-        let expected = ["PUT", "/a?b=1", "a.test"].map(str::to_owned);
-        assert_eq!(told(&NGINX), Ok(expected.clone()));
-        assert_eq!(told(&CADDY), Ok(expected));
-        let both = [NGINX.as_slice(), &CADDY[3..]].concat();
-        assert_eq!(
-            told(&with(&both, "x-forwarded-host", "b.test")).map(|line| line[2].clone()),
-            Ok("a.test".into())
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_said() {
-        let said = |unclear: Unclear| unclear.to_string();
-        assert!(said(Unclear::Untold).contains("X-Original-URI and X-Original-Method are missing"));
-        for (unclear, expected) in [
-            (Unclear::Missing("X-Original-URI"), "X-Original-URI is missing; the asking proxy must set it"),
-            (Unclear::NoTarget("X-Original-URI"), "X-Original-URI starts neither with `/` nor with `?`"),
-            (Unclear::NoMethod("X-Original-Method"), "X-Original-Method is not a method"),
-        ] {
-            assert_eq!(said(unclear), format!("the original request is not known: {expected}"));
-        }
-    }
-
-    #[test]
-    fn every_header_that_is_believed_must_be_there() {
-        assert_eq!(told(&[("host", "a.test"), ("x-forwarded-host", "a.test")]), Err(Unclear::Untold));
-        for missing in ["X-Original-URI", "X-Original-Method"] {
-            let rest = NGINX.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case(missing));
-            assert_eq!(told(&rest.collect::<Vec<_>>()), Err(Unclear::Missing(missing)));
-        }
-        for missing in ["X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host"] {
-            let rest = CADDY.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case(missing));
-            assert_eq!(told(&rest.collect::<Vec<_>>()), Err(Unclear::Missing(missing)));
-        }
-    }
-
-    #[test]
-    fn what_a_client_may_have_added_is_refused() {
-        for added in ["x-forwarded-uri", "x-forwarded-method"] {
-            assert_eq!(told(&with(&NGINX, added, "/a?b=1")), Err(Unclear::BothKinds), "{added}");
-        }
-        for added in ["x-original-uri", "x-original-method"] {
-            assert_eq!(told(&with(&CADDY, added, "/a?b=1")), Err(Unclear::BothKinds), "{added}");
-        }
-        for (pairs, shown) in [
-            (NGINX.as_slice(), "X-Original-URI"),
-            (&NGINX, "X-Original-Method"),
-            (&CADDY, "X-Forwarded-Uri"),
-            (&CADDY, "X-Forwarded-Method"),
-            (&CADDY, "X-Forwarded-Host"),
-        ] {
-            let name = shown.to_ascii_lowercase();
-            let again = pairs.iter().copied().filter(|(known, _)| *known == name);
-            let twice: Vec<_> = pairs.iter().copied().chain(again).collect();
-            assert_eq!(told(&twice), Err(Unclear::Repeated(shown)));
-        }
-    }
-
-    #[test]
-    fn what_is_no_request_is_refused() {
-        let rootless = told(&with(&NGINX, "x-original-uri", "?b=1"));
-        assert_eq!(rootless.map(|line| line[1].clone()), Ok("?b=1".into()));
-        for target in ["", "*", "a", "#", "http://a.test/", "\u{1}/", " /", " ?b=1"] {
-            let refused = Err(Unclear::NoTarget("X-Original-URI"));
-            assert_eq!(told(&with(&NGINX, "x-original-uri", target)), refused, "{target:?}");
-        }
-        for method in ["", "G T", "\u{e9}", "\u{7f}"] {
-            let refused = Err(Unclear::NoMethod("X-Forwarded-Method"));
-            assert_eq!(told(&with(&CADDY, "x-forwarded-method", method)), refused, "{method:?}");
-        }
-    }
-}
+mod tests;

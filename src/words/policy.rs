@@ -23,7 +23,7 @@ pub fn frame(config: &Config) -> Vec<(&'static str, String)> {
     let from = match config.request_from {
         RequestFrom::Direct => "that passes by itself",
         RequestFrom::Forwarded => {
-            "that another proxy asks about, in X-Original-URI or X-Forwarded-Uri; no answer of the application comes by"
+            "that another proxy asks about, in X-Original-URI, X-Original-URL or X-Forwarded-Uri; no answer of the application comes by"
         }
         RequestFrom::ExtAuthz => "that Envoy's ext_authz asks about; no answer of the application comes by",
     };

@@ -19,8 +19,14 @@ use tollgate::request::{Properties, RequestFrom};
 use crate::tell;
 
 /// By these another proxy asks, and so no client says them.
-const ASKING: [&[u8]; 5] =
-    [b"x-original-uri", b"x-original-method", b"x-forwarded-uri", b"x-forwarded-method", b"x-forwarded-host"];
+const ASKING: [&[u8]; 6] = [
+    b"x-original-uri",
+    b"x-original-url",
+    b"x-original-method",
+    b"x-forwarded-uri",
+    b"x-forwarded-method",
+    b"x-forwarded-host",
+];
 
 /// Where a request comes from if nobody says it: an address of documentation (RFC 5737).
 pub(crate) const SOMEWHERE: &str = "192.0.2.1";
