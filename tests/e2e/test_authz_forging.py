@@ -24,6 +24,16 @@ FORGED_REQUESTS: dict[str, list[tuple[str, str]]] = {
     "nginx's URI": [("X-Original-URI", "/harmless")],
     "nginx's method": [("X-Original-Method", "DELETE")],
     "nginx's URI, true": [("X-Original-URI", POLL), ("X-Original-Method", "GET"), ("X-Forwarded-Host", "other.test")],
+    "ingress-nginx's headers": [
+        ("X-Original-URL", "http://limited.test/harmless"),
+        ("X-Original-Method", "DELETE"),
+        ("X-Sent-From", "nginx-ingress-controller"),
+    ],
+    "ingress-nginx's URL": [("X-Original-URL", "http://limited.test/harmless"), ("X-Sent-From", "nginx-ingress-controller")],
+    "ingress-nginx's URL alone": [("X-Original-URL", "http://limited.test/harmless")],
+    "ingress-nginx's URL, twice": [("X-Original-URL", "http://a.test/"), ("x-original-url", "http://a.test/")],
+    "not of ingress-nginx": [("X-Sent-From", "somebody"), ("X-Auth-Request-Redirect", "/harmless")],
+    "another name dropped": [("Connection", "X-Sent-From, X-Original-URL, X-Original-Method")],
     "the others' headers": [
         ("X-Forwarded-Uri", "/harmless"),
         ("X-Forwarded-Method", "DELETE"),
@@ -80,7 +90,7 @@ SPELLINGS = [
 
 
 # What Envoy itself does not take from a client.
-NOT_FOR_ENVOY = {"another dropped", "the address dropped", "an upgrade", "dropped"}
+NOT_FOR_ENVOY = {"another dropped", "another name dropped", "the address dropped", "an upgrade", "dropped"}
 
 
 def was_refused(reply: Reply) -> bool:

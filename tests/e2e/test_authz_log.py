@@ -41,8 +41,10 @@ def _told_by_traefik(line: dict) -> Line | None:
 
 
 # In which file of the proxy's directory the access log is, and what a line of it tells.
+_NGINX = ("access.log", lambda line: (int(line["status"]), line["path"], line["tollgate"] or None))
 LOGS = {
-    "nginx": ("access.log", lambda line: (int(line["status"]), line["path"], line["tollgate"] or None)),
+    "nginx": _NGINX,
+    "ingress-nginx": _NGINX,
     "caddy": ("caddy.log", _told_by_caddy),
     "traefik": ("traefik.log", _told_by_traefik),
     "envoy": ("envoy.log", lambda line: (line["status"], line["path"], line["tollgate"])),
@@ -127,7 +129,7 @@ def test_it_says_what_the_service_has_decided(places, application, name, which):
     for place in places:
         assert secret not in _logged(place), place
         assert "forged" not in _logged(place), place
-    if name in ("nginx", "envoy"):
+    if name in ("nginx", "ingress-nginx", "envoy"):
         assert not any("x-tollgate" in map(str.lower, reply.headers) for reply in replies), "clients do not get it"
 
 

@@ -80,6 +80,9 @@ def test_a_client_that_names_no_host_is_served(front, application):
     mark = len(application.seen)
     credential = b"authorization: Token " + fresh_token().encode()
     statuses = [send(port, f"GET http://{LIMITED}/ HTTP/1.0".encode(), credential).status for _ in range(QUOTA + 1)]
+    if name == "ingress-nginx":  # the application would be told no host
+        assert statuses == [400] * (QUOTA + 1) and application.seen[mark:] == []
+        return
     assert statuses == [200] * QUOTA + [429]
     assert {tuple(seen.values("host")) for seen in application.seen[mark:]} == {(LIMITED,)}
 
@@ -92,6 +95,9 @@ def test_a_target_without_a_path_is_asked_about(front, application):
     statuses = [send(port, *lines).status for _ in range(QUOTA + 1)]
     if name == "envoy":  # it has no route for a target that does not start with a slash
         assert statuses == [404] * (QUOTA + 1)
+        return
+    if name == "ingress-nginx":  # its question cannot be told from one about a host with a `?` in it
+        assert statuses == [503] * (QUOTA + 1) and application.seen[mark:] == []
         return
     assert statuses == [200] * QUOTA + [429]
     assert {seen.target.lstrip("/") for seen in application.seen[mark:]} == {"?x=1"}
@@ -110,7 +116,7 @@ def test_what_cannot_be_asked_about_is_refused(front, application, name):
     proxy, port = front
     mark = len(application.seen)
     reply = send(port, *UNASKABLE[name])
-    assert reply.status == (503 if proxy == "nginx" else 400)
+    assert reply.status == (503 if "nginx" in proxy else 400)
     assert application.seen[mark:] == []
     with Client(port) as caller:
         assert caller.send().status == 200

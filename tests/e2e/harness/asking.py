@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from harness import ports, processes, shipped
+from harness import ingress_nginx, ports, processes, shipped
 from harness.client import Client
 from harness.envoy import Gate
 from harness.places import repo_path
@@ -120,6 +120,28 @@ def nginx(
     return nginx_server(directory, port, shipped_conf)
 
 
+def in_kubernetes(directory: Path, service: int, application: int, *, stays_open: bool = False, behind: bool = False) -> Server:
+    """kubernetes/ingress-nginx, as ingress-nginx would have it, with its log and its short timeouts, which are comments there.
+    `stays_open`: the question of its ConfigMap, likewise a comment. `behind`: ingress-nginx is told of a proxy of our own."""
+    ingress, question, data = ingress_nginx.shipped()
+    del ingress["spec"]["rules"][0]["host"]  # any host is served
+    more = ingress_nginx.optional()
+    if stays_open:
+        del ingress["metadata"]["annotations"]
+    else:
+        more = {name: value for name, value in more.items() if not name.startswith("global-auth-")}
+    if behind:
+        more |= {"use-forwarded-headers": "true", "proxy-real-ip-cidr": "127.0.0.0/8"}
+    return ingress_server(directory, ingress, question, data | more, service, application)
+
+
+def ingress_server(directory: Path, ingress: dict, question: dict, data: dict, service: int, application: int) -> Server:
+    """ingress-nginx with these resources."""
+    port, log = ports.reserve(), directory / "access.log"
+    made = ingress_nginx.conf(ingress, question, data, port=port, service=service, application=application, log=log)
+    return nginx_server(directory, port, made)
+
+
 def nginx_server(directory: Path, port: int, conf: str) -> Server:
     """nginx with `conf` in its `http` block, which listens on this port."""
     (directory / "default.conf").write_text(conf)
@@ -205,6 +227,7 @@ def envoy(
 # What asks, what its service's policy says about that, and the file that is shipped for it.
 ASKING: dict[str, tuple[Callable, dict, int]] = {
     "nginx": (nginx, {"from": "forwarded"}, 403),
+    "ingress-nginx": (in_kubernetes, {"from": "forwarded"}, 403),
     "caddy": (caddy, {"from": "forwarded"}, 429),
     "traefik": (traefik, {"from": "forwarded"}, 429),
     "envoy": (envoy, {"from": "ext_authz"}, 429),
