@@ -1,5 +1,5 @@
-"""`kubernetes/`: the authz service. Each resource as its schema wants it, all of them fitting together, and Envoy with these settings,
-its files in directories that are replaced as Kubernetes replaces those of a ConfigMap."""
+"""`kubernetes/`: the authz service, and Envoy between an ingress and the application. Each resource as its schema wants it, all of them
+fitting together, and Envoy with these settings, its files in directories that are replaced as Kubernetes replaces those of a ConfigMap."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from harness import ports
 from harness.client import Client
 from harness.envoy import Gate
 from harness.places import cli_path, repo_path, wasm_path
+from harness.pod import BASE, BETWEEN, REDIS, Volume, config, listeners, sockets
 from harness.redis import Redis
 from harness.waiting import until
 
 pytestmark = pytest.mark.only("filter", because="kubernetes/ ships the filter")
 
-_BASE, _REDIS = repo_path("kubernetes", "base"), repo_path("kubernetes", "redis")
 _VERSIONS = ["1.35", "1.37"]
+_FOLDERS = [BASE, REDIS, BETWEEN]
 _NAME = {"app.kubernetes.io/name": "tollgate"}
 
 
-def load(file: str, folder: Path = _BASE) -> dict:
+def load(file: str, folder: Path = BASE) -> dict:
     return yaml.safe_load((folder / file).read_text())
 
 
@@ -55,7 +55,7 @@ def pod() -> dict:
 
 
 @pytest.mark.parametrize("version", _VERSIONS)
-@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+@pytest.mark.parametrize("folder", _FOLDERS, ids=lambda folder: folder.name)
 def test_each_is_as_its_schema_wants_it(folder, version):
     for resource in built(folder).values():
         kubernetes_validate.validate(resource, version, strict=True)
@@ -68,7 +68,7 @@ def test_the_monitor_is_as_its_schema_wants_it():
     assert json.loads(done.stdout) == [[]], done.stderr
 
 
-@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+@pytest.mark.parametrize("folder", _FOLDERS, ids=lambda folder: folder.name)
 def test_all_files_are_in_force(folder):
     """But for the one that wants an operator, whose line is there as a comment."""
     text = (folder / "kustomization.yaml").read_text()
@@ -76,11 +76,11 @@ def test_all_files_are_in_force(folder):
     [generated] = kustomization["configMapGenerator"]
     patches = [patch["path"] for patch in kustomization.get("patches", [])]
     listed = {*kustomization["resources"], *generated["files"], *patches, "kustomization.yaml"} - {"../base"}
-    assert ("# - monitor.yaml" in text) == (folder == _BASE)
-    assert listed | ({"monitor.yaml"} if folder == _BASE else set()) == {path.name for path in folder.iterdir()}
+    assert ("# - monitor.yaml" in text) == (folder == BASE)
+    assert listed | ({"monitor.yaml"} if folder == BASE else set()) == {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+@pytest.mark.parametrize("folder", _FOLDERS, ids=lambda folder: folder.name)
 def test_kustomize_makes_them_one(folder):
     """All in the namespace, and the ConfigMap under a name that stays."""
     made = built(folder)
@@ -88,11 +88,11 @@ def test_kustomize_makes_them_one(folder):
     assert {resource["metadata"]["name"] for resource in made.values()} == {"tollgate"}
     assert {resource["metadata"].get("namespace", "tollgate") for resource in made.values()} == {"tollgate"}
     assert made["ConfigMap"]["data"] == {file: (folder / file).read_text() for file in ("envoy.yaml", "listeners.yaml")}
-    if folder == _BASE:
+    if folder == BASE:
         assert made["Deployment"]["spec"] == load("deployment.yaml")["spec"]
 
 
-@pytest.mark.parametrize("folder", [_BASE, _REDIS], ids=["base", "redis"])
+@pytest.mark.parametrize("folder", [BASE, REDIS], ids=["base", "redis"])
 def test_what_kustomize_makes_can_be_checked(folder):
     command = [cli_path(), "check", "--quiet", "--allow", "breaks-poller", "-"]
     done = subprocess.run(command, input=kubectl("kustomize", str(folder)), capture_output=True, text=True, timeout=60)
@@ -102,16 +102,38 @@ def test_what_kustomize_makes_can_be_checked(folder):
 
 def test_with_redis_the_rest_is_the_same():
     """But for the number of pods, the secrets in their environment, and whom they may call."""
-    base, redis = built(_BASE), built(_REDIS)
+    base, redis = built(BASE), built(REDIS)
     del base["ConfigMap"], redis["ConfigMap"]
     assert redis["Deployment"]["spec"].pop("replicas") > base["Deployment"]["spec"].pop("replicas") == 1
     [container] = redis["Deployment"]["spec"]["template"]["spec"]["containers"]
     variables = {variable["name"] for variable in container.pop("env")}
-    [there] = load("listeners.yaml", _REDIS)["resources"]
+    [there] = load("listeners.yaml", REDIS)["resources"]
     assert f'"host_env_keys": {json.dumps(sorted(variables, reverse=True))}' in json.dumps(there)
     assert base["NetworkPolicy"]["spec"].pop("egress", []) == []
     assert {port["port"] for rule in redis["NetworkPolicy"]["spec"].pop("egress") for port in rule["ports"]} == {53, 6379}
     assert redis == base
+
+
+def test_between_the_rest_is_the_same():
+    """But for where it listens, and whom it may call."""
+    base, between = built(BASE), built(BETWEEN)
+    del base["ConfigMap"], between["ConfigMap"]
+    [here], [there] = ([one for one in load("listeners.yaml", folder)["resources"]] for folder in (BETWEEN, BASE))
+    [gate], [authz] = sockets(here, "0.0.0.0"), sockets(there, "0.0.0.0")
+    ports = [{"port": "gate", "protocol": "TCP"}, {"port": "authz", "protocol": "TCP"}]
+    for made, name, port in ((between, "gate", gate["port_value"]), (base, "authz", authz["port_value"])):
+        [container] = made["Deployment"]["spec"]["template"]["spec"]["containers"]
+        assert container.pop("readinessProbe") == {"tcpSocket": {"port": name}, "periodSeconds": 5}
+        assert {one["name"]: one["containerPort"] for one in container.pop("ports")} == {name: port, "metrics": 9903}
+        service = {one["port"]: one["targetPort"] for one in made["Service"]["spec"].pop("ports")}
+        assert service == {port: name, 9903: "metrics"}
+        rules = made["NetworkPolicy"]["spec"].pop("ingress")
+        assert [rule["ports"] for rule in rules][0] in [[one] for one in ports if one["port"] == name]
+    assert base["NetworkPolicy"]["spec"].pop("egress", []) == []
+    called = {port["port"] for rule in between["NetworkPolicy"]["spec"].pop("egress") for port in rule["ports"]}
+    [upstream] = sockets(load("envoy.yaml", BETWEEN), "application.application.svc.cluster.local")
+    assert called == {53, upstream["port_value"]}
+    assert between == base
 
 
 def test_they_speak_of_the_same_pods_and_ports():
@@ -135,7 +157,7 @@ def test_what_envoy_opens_is_mounted():
     mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
     assert mounts == {"/etc/tollgate": "tollgate", "/etc/tollgate-filter": "tollgate-filter"}
     assert all("subPath" not in mount for mount in container["volumeMounts"])
-    settings = [(_BASE / file).read_text() for file in ("envoy.yaml", "listeners.yaml")]
+    settings = [(BASE / file).read_text() for file in ("envoy.yaml", "listeners.yaml")]
     text = " ".join([*settings, *container["args"]])
     opened = set(re.findall(r"/etc/tollgate[a-z/.-]*", text))
     files = {"/etc/tollgate/envoy.yaml", "/etc/tollgate/listeners.yaml", "/etc/tollgate-filter/tollgate.wasm"}
@@ -152,7 +174,7 @@ def test_the_filter_fits_into_a_config_map():
     assert len(made) < 1.5 * 1024 * 1024
 
 
-@pytest.mark.parametrize(("folder", "file"), [(_BASE, "authz.yaml"), (_REDIS, "authz-redis.yaml")], ids=["base", "redis"])
+@pytest.mark.parametrize(("folder", "file"), [(BASE, "authz.yaml"), (REDIS, "authz-redis.yaml")], ids=["base", "redis"])
 def test_the_listener_is_that_of_the_authz_service(folder, file):
     """Of `envoy/`, but for where it listens and where the filter is; and so is the cluster of Redis, but for its address."""
     [here] = load("listeners.yaml", folder)["resources"]
@@ -170,70 +192,27 @@ def test_the_listener_is_that_of_the_authz_service(folder, file):
     assert json.loads(clusters) == there["static_resources"].get("clusters", [])
 
 
-def sockets(node, address: str) -> list[dict]:
-    """Those of this address, wherever they stand in the configuration."""
-    if isinstance(node, list):
-        return [found for inner in node for found in sockets(inner, address)]
-    if not isinstance(node, dict):
-        return []
-    found = [node["socket_address"]] if node.get("socket_address", {}).get("address") == address else []
-    return found + [more for inner in node.values() for more in sockets(inner, address)]
+def test_the_listener_between_is_that_of_inline():
+    """But for where it listens, where the filter is, and the one proxy that is trusted; and so is the cluster of the application."""
+    [here] = load("listeners.yaml", BETWEEN)["resources"]
+    there = yaml.safe_load(repo_path("envoy", "inline.yaml").read_text())
+    del here["@type"]
+    text = json.dumps(here).replace("/etc/tollgate-filter/", "/etc/envoy/").replace('trusted_hops": 1', 'trusted_hops": 0')
+    assert json.loads(text) == there["static_resources"]["listeners"][0]
+    settings, base = load("envoy.yaml", BETWEEN), load("envoy.yaml")
+    [cluster] = settings["static_resources"]["clusters"][1:]
+    text = json.dumps(cluster).replace("application.application.svc.cluster.local", "app.internal")
+    assert [json.loads(text)] == there["static_resources"]["clusters"]
+    settings["static_resources"]["clusters"].pop()
+    assert settings == base
 
 
 # -- in a real Envoy -------------------------------------------------------------------------------------------------------
 
 
-class Volume:
-    """A ConfigMap's directory: `file` → `..data/file`, `..data` → a directory with a time for a name. An update is a new such directory,
-    and a new `..data` that is moved over the old one."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._versions = 0
-        directory.mkdir()
-
-    def put(self, **files: str) -> None:
-        self._versions += 1
-        version = self.directory / f"..{self._versions}"
-        version.mkdir()
-        for name, text in files.items():
-            (version / f"{name}.yaml").write_text(text)
-        data = self.directory / "..data_tmp"
-        data.symlink_to(version.name)
-        data.replace(self.directory / "..data")
-        for name in files:
-            link = self.directory / f"{name}.yaml"
-            if not link.is_symlink():
-                link.symlink_to(f"..data/{name}.yaml")
-
-
-def here(text: str, directory: Path) -> str:
-    """A file as shipped, with this machine's paths and ports of loopback."""
-    text = text.replace("/etc/tollgate-filter", str(wasm_path().parent)).replace("/etc/tollgate", str(directory))
-    return re.sub(r"address: 0\.0\.0\.0, port_value: \d+", "address: 127.0.0.1, port_value: 0", text)
-
-
-def listeners(directory: Path, *changes: tuple[str, str], folder: Path = _BASE) -> str:
-    text = (folder / "listeners.yaml").read_text()
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    return here(text, directory)
-
-
 @pytest.fixture
 def volume(tmp_path) -> Volume:
     return Volume(tmp_path / "configuration")
-
-
-def config(volume: Volume, folder: Path = _BASE) -> dict:
-    """Envoy's own settings, its admin interface where the listener for operations looks for it."""
-    made = yaml.safe_load(here((folder / "envoy.yaml").read_text(), volume.directory))
-    port = ports.reserve()
-    for socket in sockets(made, "127.0.0.1"):
-        if socket["port_value"] == 9901:
-            socket["port_value"] = port
-    return made
 
 
 @pytest.fixture
@@ -328,8 +307,8 @@ def test_with_redis_pods_share_one_limit(tmp_path, open_gate):
 
         def pod(name: str) -> Gate:
             volume = Volume(tmp_path / name)
-            volume.put(listeners=listeners(volume.directory, folder=_REDIS))
-            made = config(volume, _REDIS)
+            volume.put(listeners=listeners(volume.directory, folder=REDIS))
+            made = config(volume, REDIS)
             for socket in sockets(made, "redis.redis.svc.cluster.local"):
                 socket |= {"address": "127.0.0.1", "port_value": redis.port}
             return open_gate(config=made, environment=environment)

@@ -16,6 +16,7 @@ import pytest
 
 from harness.kubernetes import manifests, policies
 from harness.places import cli_path, repo_path
+from harness.resources import unknown
 
 pytestmark = pytest.mark.neither
 
@@ -80,19 +81,6 @@ def faults(resource: dict) -> list:
     assert done.returncode == 0, done.stderr
     [found] = json.loads(done.stdout)
     return found
-
-
-def unknown(value, form, path: str = "spec") -> list[str]:
-    """The fields that no list here knows, or that are of another kind."""
-    if isinstance(form, dict) and isinstance(value, dict):
-        return [
-            fault
-            for name, inner in value.items()
-            for fault in (unknown(inner, form[name], f"{path}.{name}") if name in form else [f"{path}.{name}"])
-        ]
-    if isinstance(form, list) and isinstance(value, list):
-        return [fault for number, inner in enumerate(value) for fault in unknown(inner, form[0], f"{path}[{number}]")]
-    return [] if isinstance(form, type) and isinstance(value, form) else [path]
 
 
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
