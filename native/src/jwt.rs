@@ -5,7 +5,7 @@ use serde_json::Value;
 /// The claim at the end of a path in a token's payload, whose names have NUL between them. `None` if there is none.
 ///
 /// The bytes are those that Envoy shows to a wasm filter: of a text the text, of a number its eight bytes as a double, of `true` and
-/// `false` one byte, and of a list what is said at [`pairs`]. So a client is the same to both. What has names of its own comes as Envoy
+/// `false` one byte, and of a list what is said at `pairs`. So a client is the same to both. What has names of its own comes as Envoy
 /// shows it, too, but by name; there the order is Envoy's own.
 #[must_use]
 pub fn claim(payload: &[u8], path: &str) -> Option<Vec<u8>> {
