@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from harness.client import Client, fresh_address, fresh_token
 from harness.files import Files
 from harness.jwt import ISSUER, JWKS, bearer
 from harness.kubernetes import EnvoyGateway, another_build, manifests, renamed, with_policy
-from harness.places import repo_path, wasm_path
+from harness.patched import as_in_envoy, filled_in, lead_to, redis_cluster
+from harness.places import wasm_path
 from harness.redis import Redis
 from harness.waiting import until
 
@@ -188,15 +186,10 @@ def redis(tmp_path_factory) -> Iterator[Redis]:
 
 
 def of_redis(server: Redis) -> tuple[dict, dict, dict]:
-    """The resources of redis.yaml, filled in as its own first lines say, with this Redis."""
-    text = repo_path("envoy-gateway", "redis.yaml").read_text()
-    [placeholder] = re.findall(r'^#   sed "s\|(\w+)\|\$\(base64 -w0 target/tollgate-frames.wasm\)\|"', text, re.MULTILINE)
-    frames = wasm_path().with_name("tollgate-frames.wasm").read_bytes()
-    filled = text.replace(placeholder, base64.b64encode(frames).decode())
-    extension, patch, proxy = yaml.safe_load_all(filled)
+    """The resources of redis.yaml, filled in, with this Redis."""
+    extension, patch, proxy = filled_in("envoy-gateway", "redis.yaml")
     [one] = patch["spec"]["jsonPatches"]
-    [place] = one["operation"]["value"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
-    place["endpoint"]["address"]["socket_address"] |= {"address": "127.0.0.1", "port_value": server.port}
+    lead_to(one["operation"]["value"], server.port)
     return extension, patch, proxy
 
 
@@ -231,8 +224,4 @@ def test_its_cluster_is_that_of_an_envoy_of_ones_own():
     """But for where the second filter's code comes from, and for Redis' address."""
     _, patch, _ = manifests("envoy-gateway", "redis.yaml", with_comments=True)
     [one] = patch["spec"]["jsonPatches"]
-    text = repo_path("envoy", "redis.yaml").read_text()
-    shipped = yaml.safe_load(re.sub(r"(?m)^( *)#~ ", r"\1", text))
-    [expected] = [cluster for cluster in shipped["static_resources"]["clusters"] if cluster["name"] == "redis"]
-    ours = yaml.safe_dump(one["operation"]["value"]).replace("inline_bytes: TOLLGATE_FRAMES", "filename: /etc/envoy/tollgate-frames.wasm")
-    assert yaml.safe_load(ours.replace("redis.redis.svc.cluster.local", "redis.internal")) == expected
+    assert as_in_envoy(one["operation"]["value"]) == redis_cluster()

@@ -10,7 +10,9 @@ import yaml
 from harness.client import Client, fresh_address, fresh_token, token
 from harness.jwt import ISSUER, JWKS, bearer
 from harness.kubernetes import Istio, another_build, manifests, policies, renamed, with_policy
+from harness.patched import as_in_envoy, filled_in, lead_to, redis_cluster
 from harness.places import repo_path
+from harness.redis import Redis
 from harness.waiting import until
 
 pytestmark = pytest.mark.only("filter", because="istio/ ships the filter")
@@ -316,3 +318,45 @@ def test_one_name_at_two_issuers(open_proxy, extension, shown):
     sub = fresh_token()
     assert statuses(gate, "ingress", 4, bearer(sub=sub)) == {200: 3, 429: 1}
     assert statuses(gate, "ingress", 4, bearer(sub=sub, iss="https://other.test")) == {200: 3, 429: 1}
+
+
+# -- with Redis ------------------------------------------------------------------------------------------------------------
+
+
+def test_with_redis_pods_share_one_limit(tmp_path, application, open_gate):
+    """As shipped: the cluster is added, the secrets come from the environment, and a new pod forgets nothing."""
+    extension, envoy_filter, config_map = filled_in("istio", "redis.yaml")
+    [patch] = envoy_filter["spec"]["configPatches"]
+    overlay = yaml.safe_load(config_map["data"]["deployment"])
+    [container] = overlay["spec"]["template"]["spec"]["containers"]
+    secrets = {"secret": "a secret of this test, and long enough", "password": "of this test"}
+    environment = {variable["name"]: secrets[variable["valueFrom"]["secretKeyRef"]["key"]] for variable in container["env"]}
+    (tmp_path / "redis").mkdir()
+    with Redis(tmp_path / "redis", password=secrets["password"]) as redis:
+        lead_to(patch["patch"]["value"], redis.port)
+
+        def pod(name: str, *, patched: bool = True):
+            (tmp_path / name).mkdir()
+            istio = Istio(tmp_path / name)
+            config = istio.config({"ingress": (Istio.GATEWAY, [extension])}, application.port)
+            if patched:
+                istio.patch(config, envoy_filter)
+            return open_gate(config=config, environment=environment)
+
+        caller = fresh_address()
+        one, other = pod("one"), pod("other")
+        assert statuses(one, "ingress", 40, address=caller) == {200: 40}
+        assert statuses(other, "ingress", 25, address=caller) == {200: 20, 429: 5}
+        assert statuses(pod("new"), "ingress", 1, address=caller) == {429: 1}
+        assert one.stat("cluster.tollgate-redis.upstream_cx_total") > 0
+        # Without the patch, each counts for itself, and says that it is without Redis.
+        alone = pod("alone", patched=False)
+        assert statuses(alone, "ingress", 61, address=caller) == {200: 60, 429: 1}
+        until(lambda: alone.stat("wasmcustom.tollgate.redis_workers_without") > 0)
+
+
+def test_its_cluster_is_that_of_an_envoy_of_ones_own():
+    """But for where the second filter's code comes from, and for its name and Redis' address."""
+    _, envoy_filter, _ = manifests("istio", "redis.yaml", with_comments=True)
+    [one] = envoy_filter["spec"]["configPatches"]
+    assert as_in_envoy(one["patch"]["value"]) == redis_cluster()

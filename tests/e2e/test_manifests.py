@@ -12,6 +12,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 
 from harness.kubernetes import manifests, policies
@@ -25,7 +26,14 @@ _FILES = sorted(path for folder in ("istio", "envoy-gateway") for path in repo_p
 # Everything but policies. (A dictionary has these fields and no others, a list any number of its one form.)
 _TARGETS = [{"group": str, "kind": str, "name": str}]
 _VARIABLES = [{"name": str, "valueFrom": {"secretKeyRef": {"name": str, "key": str}}}]
-_WASM = {"url": str, "sha256": str, "imagePullSecret": str, "failStrategy": str, "pluginConfig": object}
+_WASM = {
+    "url": str,
+    "sha256": str,
+    "imagePullSecret": str,
+    "failStrategy": str,
+    "vmConfig": {"env": [{"name": str, "valueFrom": str}]},
+    "pluginConfig": object,
+}
 _ISTIO = {
     "targetRefs": _TARGETS,
     "selector": {"matchLabels": object},
@@ -35,6 +43,11 @@ _ISTIO = {
 _FIELDS = {
     "TrafficExtension": _ISTIO | {"wasm": _WASM},
     "WasmPlugin": _ISTIO | _WASM,
+    "EnvoyFilter": {
+        "targetRefs": _TARGETS,
+        "configPatches": [{"applyTo": str, "match": {"context": str}, "patch": {"operation": str, "value": object}}],
+    },
+    "ConfigMap": {},
     "EnvoyExtensionPolicy": {
         "targetRefs": _TARGETS,
         "wasm": [
@@ -73,6 +86,9 @@ def resources(file: Path) -> list[dict]:
 
 def faults(resource: dict) -> list:
     """What the schema has against it."""
+    if resource["apiVersion"] == "v1":
+        kubernetes_validate.validate(resource, "1.37", strict=True)
+        return []
     if resource["kind"] == "TrafficExtension":
         spec = dict(resource["spec"])
         resource = resource | {"kind": "WasmPlugin", "spec": spec.pop("wasm") | spec}
@@ -87,7 +103,7 @@ def faults(resource: dict) -> list:
 def test_it_is_as_its_schema_wants_it(file):
     for resource in resources(file):
         assert faults(resource) == []
-        assert unknown(resource["spec"], _FIELDS[resource["kind"]]) == []
+        assert unknown(resource.get("spec", {}), _FIELDS[resource["kind"]]) == []
         assert resource["metadata"]["namespace"] and re.fullmatch(r"[a-z0-9-]+", resource["metadata"]["name"])
 
 
@@ -98,6 +114,7 @@ def test_a_fault_would_be_seen():
     [policy] = manifests("envoy-gateway", "image.yaml")
     [traffic] = manifests("envoy-gateway", "client-address.yaml")
     _, patch, proxy = manifests("envoy-gateway", "redis.yaml")
+    _, envoy_filter, _ = manifests("istio", "redis.yaml")
     for resource, spec in [
         (plugin, plugin["spec"] | {"phase": "BEFORE"}),
         (extension, extension["spec"] | {"wasm": extension["spec"]["wasm"] | {"failStrategy": "RELOAD"}}),
@@ -105,6 +122,7 @@ def test_a_fault_would_be_seen():
         (traffic, traffic["spec"] | {"path": {"escapedSlashesAction": "Unescape"}}),
         (patch, patch["spec"] | {"jsonPatches": [{"type": "Cluster", "name": "redis", "operation": {"op": "add"}}]}),
         (proxy, {"provider": {"type": "Docker"}}),
+        (envoy_filter, {"configPatches": [{"applyTo": "CLUSTERS"}]}),
     ]:
         assert faults(resource | {"spec": spec}) != []
     assert unknown(plugin["spec"] | {"vmId": "x"}, _FIELDS["WasmPlugin"]) == ["spec.vmId"]

@@ -37,7 +37,7 @@ def manifests(*parts: str, with_comments: bool = False) -> list[dict]:
 
 def policies(manifest: dict) -> list[dict]:
     """Those that are embedded in a resource."""
-    spec = manifest["spec"]
+    spec = manifest.get("spec", {})
     if manifest["kind"] == "TrafficExtension":
         return [spec["wasm"]["pluginConfig"]]
     if manifest["kind"] == "WasmPlugin":
@@ -89,6 +89,16 @@ def _write(file: Path, resources: list[dict], version: int) -> None:
     temporary.replace(file)  # Envoy watches for a move
 
 
+def _add_clusters(config: dict, directory: Path, clusters: list[dict]) -> None:
+    """From a file, as from the control plane."""
+    file = directory / "clusters.json"
+    _write(file, [{"@type": _CLUSTER} | cluster for cluster in clusters], 1)
+    config.setdefault("dynamic_resources", {})["cds_config"] = {
+        "resource_api_version": "V3",
+        "path_config_source": {"path": str(file)},
+    }
+
+
 class Istio:
     """Istio's part. Each resource is a filter whose configuration Envoy discovers by its name."""
 
@@ -121,6 +131,13 @@ class Istio:
         name, config = _istio_plugin(manifest, self.code)
         kind = {"@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"}
         _write(self._file(name), [kind | {"name": name, "typed_config": {"@type": _WASM, "config": config}}], self._versions)
+
+    def patch(self, config: dict, envoy_filter: dict) -> None:
+        """This EnvoyFilter is in force, too. (`pilot/pkg/networking/core/envoyfilter/cluster_patch.go`: a cluster is added as it stands.
+        Nothing else is known here.)"""
+        patches = envoy_filter["spec"]["configPatches"]
+        assert all((one["applyTo"], one["patch"]["operation"]) == ("CLUSTER", "ADD") for one in patches)
+        _add_clusters(config, self._directory, [one["patch"]["value"] for one in patches])
 
     @staticmethod
     def name(manifest: dict) -> str:
@@ -196,7 +213,7 @@ class EnvoyGateway:
 
     def __init__(self, directory: Path, upstream_port: int, code_port: int) -> None:
         """`code_port`: where code is served."""
-        self._lds, self._cds = directory / "listeners.json", directory / "clusters.json"
+        self._directory, self._lds = directory, directory / "listeners.json"
         self._ports = upstream_port, code_port
         self._versions = 0
         # Where it is served, and what is served there.
@@ -217,14 +234,9 @@ class EnvoyGateway:
     def patch(self, config: dict, patch: dict) -> None:
         """This EnvoyPatchPolicy is in force, too. (`internal/xds/translator/jsonpatch.go`: with an empty path, which has to be there, `add`
         takes the value for a whole resource. No other operation is known here.)"""
-        added = []
         for one in patch["spec"]["jsonPatches"]:
-            operation = one["operation"]
-            assert (one["type"], operation["op"], operation["path"]) == (_CLUSTER, "add", ""), one
-            added.append({"@type": _CLUSTER} | operation["value"])
-        _write(self._cds, added, 1)
-        source = {"resource_api_version": "V3", "path_config_source": {"path": str(self._cds)}}
-        config["dynamic_resources"]["cds_config"] = source
+            assert (one["type"], one["operation"]["op"], one["operation"]["path"]) == (_CLUSTER, "add", ""), one
+        _add_clusters(config, self._directory, [one["operation"]["value"] for one in patch["spec"]["jsonPatches"]])
 
     def put(self, policies: list[dict], traffic: dict | None = None, security: dict | None = None) -> None:
         """The resources are applied, or applied anew."""

@@ -8,7 +8,7 @@ const modules = pathToFileURL(`${process.argv[2]}/`);
 const load = (path) => import(new URL(`@kubernetes-models/${path}`, modules));
 
 async function istio(resource) {
-  const models = await load(`istio/extensions.istio.io/v1alpha1/${resource.kind}.js`);
+  const models = await load(`istio/${resource.apiVersion}/${resource.kind}.js`);
   const Model = models[resource.kind] ?? models.default[resource.kind];
   try {
     new Model(resource).validate();
@@ -31,6 +31,7 @@ async function prometheus(resource) {
 
 const groups = {
   "extensions.istio.io/v1alpha1": istio,
+  "networking.istio.io/v1alpha3": istio,
   "gateway.envoyproxy.io/v1alpha1": envoyGateway,
   "monitoring.coreos.com/v1": prometheus,
 };
