@@ -36,14 +36,19 @@ impl Properties for Peer<'_> {
     }
 }
 
-fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool, bool)| {
-    let (target, address, mut headers, raw, forwarded) = input;
+fuzz_target!(|input: (&[u8], &[u8], Vec<(&[u8], &[u8])>, bool, bool, bool)| {
+    let (target, address, mut headers, raw, forwarded, ingress) = input;
     let peer = Peer(address);
     // As the proxy writes headers, or as a proxy gone mad might.
-    if forwarded {
-        headers.extend([(&b"x-original-uri"[..], target), (b"x-original-method", b"GET")]);
-    } else {
-        headers.push((b":path", target));
+    let url = [b"http://", target].concat();
+    match (forwarded, ingress) {
+        (false, _) => headers.push((b":path", target)),
+        (true, false) => headers.extend([(&b"x-original-uri"[..], target), (b"x-original-method", b"GET")]),
+        (true, true) => headers.extend([
+            (&b"x-original-url"[..], &*url),
+            (b"x-original-method", b"GET"),
+            (b"x-sent-from", b"nginx-ingress-controller"),
+        ]),
     }
     let from = if forwarded { RequestFrom::Forwarded } else { RequestFrom::Direct };
     let block = if raw { target.to_vec() } else { Headers::encode(&headers) };

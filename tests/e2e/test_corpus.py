@@ -32,6 +32,7 @@ WHOLE = {
     "inline, only %2F unescaped": ["php"],
     "inline, nothing normalised": list(COMMANDS),
     "nginx": ["django"],
+    "ingress-nginx": ["django"],
     "Caddy": ["flask"],
     "Traefik": ["django"],
     "ext_authz": ["express", "fastapi"],

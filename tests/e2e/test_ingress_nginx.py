@@ -13,10 +13,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from harness import ingress_nginx, shipped
+from harness import ingress_nginx, ports, shipped
 from harness.asking import Server, ingress_server, policy_for
 from harness.client import Client, Connection, Reply, fresh_token, token
 from harness.envoy import Gate
+from harness.http2 import Http2Connection
 from harness.kubernetes import manifests
 from harness.places import repo_path
 
@@ -88,6 +89,7 @@ def test_the_log_is_that_of_nginx():
 
 class Front(NamedTuple):
     port: int
+    http2_port: int
     service: Gate
 
 
@@ -122,10 +124,9 @@ def start(tmp_path_factory, application) -> Iterator[Start]:
                 shipped.set_trusted_hops(config, hops)
             service = stack.enter_context(Gate(tmp_path_factory.mktemp("service"), config=config))
             made = (controller if data is None else data) | (more or {})
-            proxy: Server = ingress_server(
-                tmp_path_factory.mktemp("ingress-nginx"), ingress, headers, made, service.port, application.port
-            )
-            return Front(stack.enter_context(proxy).port, service)
+            directory, http2_port = tmp_path_factory.mktemp("ingress-nginx"), ports.reserve()
+            proxy: Server = ingress_server(directory, ingress, headers, made, service.port, application.port, http2_port)
+            return Front(stack.enter_context(proxy).port, http2_port, service)
 
         yield start
 
@@ -268,6 +269,29 @@ def test_no_host_moves_the_target(request, application, which, host):
         for version in (b"1.1", b"1.0"):
             reply = send(port, b"GET " + target.encode() + b" HTTP/" + version, line, credential)
             assert reply.status in (400, 403, 404, 429, 500, 503), (target, version)
+    assert [(seen.target, seen.values("host")) for seen in application.seen[mark:]] == []
+
+
+@pytest.mark.parametrize("which", ["front", "plain"])
+def test_nor_does_one_in_http2(request, application, which):
+    """There the host is `:authority`, and a `Host` beside it is another one."""
+    port = request.getfixturevalue(which).http2_port
+    credential = token(fresh_token())
+
+    def send(target: str, host: str, *headers: tuple[str, str]) -> int:
+        pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", host), (":path", target)]
+        with Http2Connection(port, source="127.0.0.1") as caller:
+            caller.queue([[*pseudo, credential, *headers]])
+            caller.flush()
+            return caller.replies()[0].status
+
+    assert [send("/a?b", "a.test") for _ in range(6)] == [200] * 5 + [429 if which == "front" else 403]
+    mark = len(application.seen)
+    for target in [*TARGETS, "a", "*", "?x", "http://exempt.test/exempt/a"]:
+        for host in HOSTS:
+            assert send(target, host) in (0, 400, 403, 404, 429, 500, 503), (target, host)
+        for host in ("exempt.test", "exempt.test?", "a.test"):
+            assert send(target, "a.test", ("host", host)) in (0, 400, 403, 429), (target, host)
     assert [(seen.target, seen.values("host")) for seen in application.seen[mark:]] == []
 
 

@@ -26,7 +26,7 @@ _INLINE: dict[str, dict] = {
     },
 }
 
-_ASKING = {"nginx": "nginx", "Caddy": "caddy", "Traefik": "traefik", "ext_authz": "envoy"}
+_ASKING = {"nginx": "nginx", "ingress-nginx": "ingress-nginx", "Caddy": "caddy", "Traefik": "traefik", "ext_authz": "envoy"}
 
 FRONTS = [*_INLINE, *_ASKING]
 Ports = Callable[[str], int]

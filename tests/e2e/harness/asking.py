@@ -135,11 +135,13 @@ def in_kubernetes(directory: Path, service: int, application: int, *, stays_open
     return ingress_server(directory, ingress, question, data | more, service, application)
 
 
-def ingress_server(directory: Path, ingress: dict, question: dict, data: dict, service: int, application: int) -> Server:
+def ingress_server(
+    directory: Path, ingress: dict, question: dict, data: dict, service: int, application: int, http2_port: int | None = None
+) -> Server:
     """ingress-nginx with these resources."""
     port, log = ports.reserve(), directory / "access.log"
-    made = ingress_nginx.conf(ingress, question, data, port=port, service=service, application=application, log=log)
-    return nginx_server(directory, port, made)
+    places = {"port": port, "service": service, "application": application, "log": log, "http2_port": http2_port}
+    return nginx_server(directory, port, ingress_nginx.conf(ingress, question, data, **places))
 
 
 def nginx_server(directory: Path, port: int, conf: str) -> Server:

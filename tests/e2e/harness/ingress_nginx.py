@@ -18,7 +18,7 @@ _PREFIX = "nginx.ingress.kubernetes.io/"
 
 def shipped() -> tuple[dict, dict, dict]:
     """→ the Ingress, its ConfigMap for the question, and the data of the controller's ConfigMap."""
-    ingress, question = manifests("kubernetes", "ingress-nginx", "ingress.yaml")
+    question, ingress = manifests("kubernetes", "ingress-nginx", "ingress.yaml")
     [controller] = manifests("kubernetes", "ingress-nginx", "controller.yaml")
     return ingress, question, controller["data"]
 
@@ -29,14 +29,26 @@ def optional() -> dict[str, str]:
     return {name: value for name, value in controller["data"].items() if name not in shipped()[2]}
 
 
-def conf(ingress: dict, question: dict, data: dict[str, str], *, port: int, service: int, application: int, log: Path) -> str:
-    """The inside of its `http` block. `service` and `application` are the ports where those two really are."""
+def conf(
+    ingress: dict,
+    question: dict,
+    data: dict[str, str],
+    *,
+    port: int,
+    service: int,
+    application: int,
+    log: Path,
+    http2_port: int | None = None,
+) -> str:
+    """The inside of its `http` block. `service` and `application` are the ports where those two really are. HTTP/2, which ingress-nginx has
+    by default for TLS, has a port of its own here, in the clear."""
+    listens = [f"127.0.0.1:{port}", *([f"127.0.0.1:{http2_port} http2"] if http2_port else [])]
     [rule] = ingress["spec"]["rules"]
     backend = f"    upstream upstream_balancer {{ server 127.0.0.1:{application}; keepalive 320; }}"
     servers = [
         # Of a rule without a host it is the server for all that have none.
-        _server(rule.get("host", "_"), rule["http"]["paths"], ingress, question, data, port, service, log),
-        *([f'    server {{ server_name "_"; listen 127.0.0.1:{port} default_server; return 404; }}'] if "host" in rule else []),
+        _server(rule.get("host", "_"), rule["http"]["paths"], ingress, question, data, listens, service, log),
+        *([_nobodys(listens)] if "host" in rule else []),
     ]
     return "\n".join([_http(data), backend, *servers])
 
@@ -76,14 +88,22 @@ def _asks_for_the_whole_list(data: dict[str, str]) -> bool:
     return data.get("use-forwarded-headers") == data.get("compute-full-forwarded-for") == "true"
 
 
+def _listen(listens: list[str], *, is_default: bool) -> str:
+    return " ".join(f"listen {listen}{' default_server' if is_default else ''};" for listen in listens)
+
+
+def _nobodys(listens: list[str]) -> str:
+    return f'    server {{ server_name "_"; {_listen(listens, is_default=True)} return 404; }}'
+
+
 def _server(
-    host: str, paths: list[dict], ingress: dict, question: dict, data: dict[str, str], port: int, service: int, log: Path
+    host: str, paths: list[dict], ingress: dict, question: dict, data: dict[str, str], listens: list[str], service: int, log: Path
 ) -> str:
     locations = "\n".join(_location(path, ingress, question, data, service) for path in paths)
     return f"""
     server {{
         server_name "{host}";
-        listen 127.0.0.1:{port}{" default_server" if host == "_" else ""};
+        {_listen(listens, is_default=host == "_")}
         access_log {log} upstreaminfo;
         set $proxy_upstream_name "-";
 {locations}
@@ -150,7 +170,8 @@ def _auth_location(
     assert parts.hostname
     more = ""
     if "auth-proxy-set-headers" in said and not globally:
-        assert said["auth-proxy-set-headers"] == question["metadata"]["name"]
+        # It looks for this very key, and takes no other namespace than the Ingress' own.
+        assert said["auth-proxy-set-headers"] == f"{question['metadata']['namespace']}/{question['metadata']['name']}"
         assert ingress["metadata"]["namespace"] == question["metadata"]["namespace"]
         more = "\n".join(sorted(f"proxy_set_header {json.dumps(name)} {json.dumps(to)};" for name, to in question["data"].items()))
     snippet = data.get("global-auth-snippet", "") if globally else said.get("auth-snippet", "")
