@@ -292,4 +292,12 @@ fn policies_that_meet() {
     assert!(traps("two-ports.yaml", &text).is_empty(), "listeners of one Envoy share their counters");
     let text = [gateway("", GOOD), gateway("", &small)].join("\n---\n");
     assert!(traps("gateways.yaml", &text).is_empty(), "each has a vm_id of its own");
+    let module = |policy: &str| gateway("", policy).replace("  wasm:", "  dynamicModule:");
+    let text = [module(GOOD), module(&small)].join("\n---\n");
+    assert_eq!(traps("modules.yaml", &text), ["unlike-capacity store.capacity"], "an Envoy is one process");
+    let twice =
+        module(GOOD).replace("name: other, config: { a: 1 }", &format!("name: tollgate, config: {GOOD}"));
+    assert_eq!(traps("two-modules.yaml", &twice), ["charged-twice scopes.all"]);
+    let other = module(&small).replace("spec:", "spec:\n  targetRefs: [ { kind: Gateway, name: other } ]");
+    assert!(traps("two-gateways.yaml", &[module(GOOD), other].join("\n---\n")).is_empty());
 }

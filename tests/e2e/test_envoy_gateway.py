@@ -220,6 +220,14 @@ def test_with_redis_envoys_share_one_limit(tmp_path, application, code, redis, o
     until(lambda: alone.metric("redis_workers_without") > 0)
 
 
+def test_without_its_variables_a_pod_refuses_the_policy(gateway, open_gate):
+    extension, _, _ = filled_in("envoy-gateway", "redis.yaml")
+    gate = open_gate(config=gateway.config([extension]))
+    for said in ("is not set: set it where Envoy is started", "Failed to configure base Wasm plugin", "failed to load"):
+        gate.expect_error(said)
+    assert statuses(gate, 2) == {503: 2}
+
+
 def test_its_cluster_is_that_of_an_envoy_of_ones_own():
     """But for where the second filter's code comes from, and for Redis' address."""
     _, patch, _ = manifests("envoy-gateway", "redis.yaml", with_comments=True)

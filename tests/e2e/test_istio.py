@@ -355,6 +355,15 @@ def test_with_redis_pods_share_one_limit(tmp_path, application, open_gate):
         until(lambda: alone.stat("wasmcustom.tollgate.redis_workers_without") > 0)
 
 
+def test_without_its_variables_a_pod_refuses_the_policy(istio, application, open_gate):
+    """And answers 500, since there is none that could serve on."""
+    extension, _, _ = filled_in("istio", "redis.yaml")
+    gate = open_gate(config=istio.config({"ingress": (Istio.GATEWAY, [extension])}, application.port))
+    for said in ("is not set: set it where Envoy is started", "Failed to configure base Wasm plugin", "failed to load"):
+        gate.expect_error(said)
+    assert statuses(gate, "ingress", 2) == {500: 2}
+
+
 def test_its_cluster_is_that_of_an_envoy_of_ones_own():
     """But for where the second filter's code comes from, and for its name and Redis' address."""
     _, envoy_filter, _ = manifests("istio", "redis.yaml", with_comments=True)

@@ -69,6 +69,13 @@ fn document(policy: Option<&Value>, is_named: bool) -> Option<Vec<u8>> {
     }
 }
 
+/// A name of the proxies that a resource is for. (In Istio, without any of these it is for a whole namespace, or for the mesh.)
+fn proxies(resource: &Value) -> String {
+    let of = |path: &str| resource.pointer(path).map(Value::to_string).unwrap_or_default();
+    [of("/metadata/namespace"), of("/spec/selector"), of("/spec/targetRefs"), of("/spec/targetRef")]
+        .join("\0")
+}
+
 /// Of a `WasmPlugin`, or of a `TrafficExtension`, whose filter is one step further inside.
 fn istio(resource: &Value, name: &str, section: &str) -> Option<Embedded> {
     let wasm = resource.pointer(&format!("/{}", section.replace('.', "/")))?;
@@ -79,11 +86,7 @@ fn istio(resource: &Value, name: &str, section: &str) -> Option<Embedded> {
         Some("FAIL_RELOAD") => OnTrap::Reload,
         _ => OnTrap::Closed,
     };
-    let of = |path: &str| resource.pointer(path).map(Value::to_string).unwrap_or_default();
-    // Without both it is for a whole namespace, or for the mesh.
-    let proxies =
-        [of("/metadata/namespace"), of("/spec/selector"), of("/spec/targetRefs"), of("/spec/targetRef")]
-            .join("\0");
+    let proxies = proxies(resource);
     let is_first = resource.pointer("/spec/phase").is_some_and(|phase| phase == "AUTHN");
     let around = Around {
         adapter: Adapter::Filter,
@@ -94,7 +97,7 @@ fn istio(resource: &Value, name: &str, section: &str) -> Option<Embedded> {
             reload: Some("failStrategy: FAIL_RELOAD"),
         }),
         before_authentication: is_first.then(|| "spec.phase".to_owned()),
-        requests: Some(format!("{proxies}\0{}", of("/spec/match"))),
+        requests: Some(format!("{proxies}\0{}", resource.pointer("/spec/match").unwrap_or(&Value::Null))),
         memory: Some(proxies),
     };
     Some(Embedded { place: format!("{name}, {section}.pluginConfig"), document, around, is_named })
@@ -120,7 +123,14 @@ fn gateway(resource: &Value, name: &str, list: &str) -> Vec<Embedded> {
         let document = document(entry.get("config"), is_named)?;
         let section = format!("spec.{list}[{index}]");
         let around = if is_module {
-            Around { adapter: Adapter::Module, ..Around::default() }
+            // All modules of an Envoy are in its one process.
+            let proxies = Some(proxies(resource));
+            Around {
+                adapter: Adapter::Module,
+                memory: proxies.clone(),
+                requests: proxies,
+                ..Around::default()
+            }
         } else {
             let keys = entry.pointer("/env/hostKeys").and_then(Value::as_array).into_iter().flatten();
             let is_open = entry.get("failOpen").and_then(Value::as_bool).unwrap_or_default();
