@@ -111,6 +111,7 @@ def test_exactly_the_quota_passes_and_then_429(ask, application):
     assert [seen.target for seen in application.seen[mark:]] == ["/a?b=1"] * 5
     assert 1 <= denied.retry_after <= 3600
     assert denied.headers["ratelimit"].startswith('"all";r=0;')
+    assert denied.headers["x-tollgate"].startswith('denied;scope="all"'), "the client sees the note, as docs/kubernetes.md says"
     assert json.loads(denied.body)["detail"].startswith("Request was throttled.")
     with Client(front.port) as other:
         assert other.send("/").status == 200, "each address is a client of its own"
