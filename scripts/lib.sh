@@ -151,6 +151,17 @@ ensure_wasm_target() {
     WASM_FLAGS+=('-Zbuild-std=std,panic_abort')
 }
 
+# ensure_profdata : $PROFDATA is the tool that puts a compiler's profiles together, of the compiler's own version.
+ensure_profdata() {
+    local host
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    PROFDATA=$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata
+    if [[ -x $PROFDATA ]]; then return; fi
+    need rustup "a profile needs llvm-profdata, which comes with rustup's component llvm-tools"
+    say "Adding rustup's component llvm-tools"
+    locked rustup rustup component add llvm-tools >&2 || die "rustup could not add the component llvm-tools: see its message above"
+}
+
 _ensure_debian_toolchain() {
     local packages=(rustc-web cargo-web rust-web-src rust-web-clippy lld) missing=() package
     for package in "${packages[@]}"; do
