@@ -8,6 +8,7 @@ mod known;
 mod parameters;
 mod path;
 pub(crate) mod percent;
+mod target;
 mod utf8;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use crate::response::Asked;
 use forwarded::Line;
 use known::{Known, Name};
 use path::Paths;
+use target::Target;
 
 /// What the proxy knows about a request besides its headers. Asked for only when a decision needs it,
 /// since each answer costs a call to the proxy.
@@ -67,39 +69,6 @@ pub struct Request<'a> {
     overrides: OnceCell<Vec<&'a [u8]>>,
     /// Whether the proxy that asks has written `!` for bytes that are not UTF-8.
     is_rewritten: bool,
-}
-
-/// A target's path and query, as they were sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Target<'a> {
-    path: &'a [u8],
-    query: &'a [u8],
-}
-
-impl<'a> Target<'a> {
-    fn of(target: &'a [u8]) -> Self {
-        let (path, query) = split_at_byte(target, b'?');
-        Self { path, query }
-    }
-
-    /// The reading of a target that has no others, as most have none. If there is none, [`Self::readings`] has them all.
-    fn only_reading(sent: &'a [u8]) -> Option<Self> {
-        let target = Self::of(sent);
-        (!target.query.starts_with(b"?") && memchr::memchr(b'#', sent).is_none()).then_some(target)
-    }
-
-    /// The readings of a target as it was sent. The first is that of most servers.
-    fn readings(sent: &'a [u8]) -> impl Iterator<Item = Self> {
-        // A fragment is not the server's business, but some servers do not know that.
-        let (cut, _fragment) = split_at_byte(sent, b'#');
-        let uncut = (cut.len() < sent.len()).then(|| Self::of(sent));
-        [Some(Self::of(cut)), uncut].into_iter().flatten().flat_map(|target| {
-            // PHP's own server takes several `?` for one.
-            let further = without_marks(target.query);
-            let further = (further.len() < target.query.len()).then_some(Self { query: further, ..target });
-            [Some(target), further].into_iter().flatten()
-        })
-    }
 }
 
 impl<'a> Request<'a> {
@@ -286,14 +255,6 @@ fn second_target<'a>(headers: &Headers<'a>) -> Option<&'a [u8]> {
     targets.nth(1).filter(|(name, _)| *name == b":path").map(|(_, target)| target)
 }
 
-/// Without the `?`s in front.
-fn without_marks(mut query: &[u8]) -> &[u8] {
-    while let Some(rest) = query.strip_prefix(b"?") {
-        query = rest;
-    }
-    query
-}
-
 /// The host in `host:port`, without a dot at its end. What is no number is no port.
 fn host(authority: &[u8]) -> &[u8] {
     let end_of_v6 = authority.iter().rposition(|byte| *byte == b']').unwrap_or(0);
@@ -305,221 +266,5 @@ fn host(authority: &[u8]) -> &[u8] {
     host.strip_suffix(b".").unwrap_or(host)
 }
 
-/// What stands before the first `byte` and after it; all and nothing if there is none.
-fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
-    match memchr::memchr(byte, text) {
-        Some(index) => (&text[..index], &text[index + 1..]),
-        None => (text, b""),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    proptest::proptest! {
-        #[test]
-        fn the_only_reading_is_the_first_and_the_last(target in "[ab/?#&=]{0,8}") {
-            let sent = target.as_bytes();
-            let readings: Vec<_> = Target::readings(sent).collect();
-            match Target::only_reading(sent) {
-                Some(only) => assert!(readings == [only]),
-                None => assert!(readings.len() > 1),
-            }
-        }
-    }
-
-    fn with<T>(pairs: &[(&str, &str)], look: impl FnOnce(&Request) -> T) -> T {
-        look(&Request::new(Headers::new(&Headers::encode(pairs)), &NoProperties))
-    }
-
-    fn texts<'a, T: AsRef<[u8]>>(values: impl Iterator<Item = T> + 'a) -> Vec<String> {
-        values.map(|value| String::from_utf8_lossy(value.as_ref()).into_owned()).collect()
-    }
-
-    fn paths(request: &Request) -> Vec<String> {
-        texts(request.paths().expect("few readings"))
-    }
-
-    #[test]
-    fn the_target_is_path_and_query() {
-        for (target, path, value) in [
-            ("/a?b=1", "/a", vec!["1"]),
-            ("/a/?b=1&c=2&b=x+y%2Bz&B=3", "/a", vec!["1", "x y+z"]),
-            ("/a?%62=1&b&b=", "/a", vec!["1", "", ""]),
-            ("/a?b=1=2?3", "/a", vec!["1=2?3"]),
-            ("/a%3Fb=1", "/a?b=1", vec![]),
-            ("?b=1", "", vec!["1"]),
-            ("", "", vec![]),
-            ("*", "*", vec![]),
-        ] {
-            with(&[(":path", target)], |request| {
-                assert_eq!(paths(request), [path], "{target}");
-                assert_eq!(texts(request.query(b"b")), value, "{target}");
-            });
-        }
-        with(&[(":path", "/a%2Fb")], |request| assert_eq!(paths(request), ["/a%2Fb", "/a/b"]));
-    }
-
-    #[test]
-    fn what_stands_behind_a_hash_is_read_with_and_without() {
-        let values = |request: &Request| -> Vec<Vec<String>> {
-            let parameters = request.parameters().expect("not too many");
-            let values = |list: &mut dyn Iterator<Item = (Option<Values>, bool)>| {
-                list.flat_map(|(values, _)| texts(values.expect("not too much").iter())).collect()
-            };
-            parameters.named(b"b").map(|mut list| values(&mut list)).collect()
-        };
-        for (target, path, expected) in [
-            ("/a#?b=1", vec!["/a", "/a#"], vec![vec![], vec!["1"]]),
-            ("/a?b=1#&b=2", vec!["/a"], vec![vec!["1"], vec!["1#", "2"]]),
-            ("/a#", vec!["/a", "/a#"], vec![vec![]]),
-        ] {
-            with(&[(":path", target)], |request| {
-                assert_eq!(paths(request), path, "{target}");
-                assert_eq!(values(request), expected, "{target}");
-                assert_eq!(texts(request.query(b"b")), expected[0], "{target}");
-            });
-        }
-    }
-
-    #[test]
-    fn a_charset_makes_parameters_uncertain() {
-        let known = |target: &str, types: &[&str]| {
-            let headers: Vec<_> =
-                types.iter().map(|value| ("content-type", *value)).chain([(":path", target)]).collect();
-            with(&headers, |request| request.parameters().is_some())
-        };
-        assert!(known("/?a=1", &["text/plain; charset=utf-8", "text/plain"]));
-        assert!(!known("/?a=1", &["text/plain; charset=utf-7"]));
-        assert!(!known("/?a=1", &["text/plain", "text/plain; charset=utf-7"]));
-        assert!(!known("/#?a=1", &["text/plain; charset=utf-7"]));
-        assert!(known("/", &["text/plain; charset=utf-7"]), "there are none");
-    }
-
-    #[test]
-    fn a_method_can_be_overridden() {
-        for (headers, expected) in [
-            (vec![], vec![]),
-            (vec![("x-http-method-override", " put "), ("x-method-override", "PATCH")], vec!["put", "PATCH"]),
-            (
-                vec![("x-http-method", "DELETE"), (":path", "/?_method=put&_Method=x")],
-                vec!["DELETE", "put", "x"],
-            ),
-        ] {
-            with(&headers, |request| {
-                let overrides = request.method_overrides().expect("not too many");
-                let overrides: Vec<String> =
-                    overrides.flatten().flat_map(|values| texts(values.iter())).collect();
-                assert_eq!(overrides, expected);
-            });
-        }
-    }
-
-    #[test]
-    fn a_second_target_is_another_reading() {
-        let has = |request: &Request, name: &[u8], value: &[u8]| {
-            let parameters = request.parameters().expect("not too many");
-            parameters.named(name).any(|mut list| {
-                list.any(|(values, _)| values.is_some_and(|values| values.iter().any(|found| found == value)))
-            })
-        };
-        with(&[(":path", "/a%3Fb?b=1"), (":path", "/a?b?b=1"), (":method", "GET")], |request| {
-            assert!(paths(request).contains(&"/a?b".into()) && paths(request).contains(&"/a".into()));
-            assert_eq!(texts(request.query(b"b")), ["1"]);
-        });
-        with(&[(":path", "/a?b=1"), (":path", "/x?b=1&c=2")], |request| {
-            assert_eq!(paths(request), ["/a", "/x"]);
-            assert!(has(request, b"c", b"2") && has(request, b"b", b"1"));
-        });
-        with(&[(":path", "/a"), (":method", "GET"), (":path", "/x")], |request| {
-            assert_eq!(paths(request), ["/a"], "it does not follow");
-        });
-        with(&[(":path", "/a??b=1")], |request| {
-            assert!(has(request, b"b", b"1") && has(request, b"?b", b"1"));
-        });
-    }
-
-    #[test]
-    fn the_host_has_no_port() {
-        for (authority, host) in [
-            ("example.com", "example.com"),
-            ("example.com:8080", "example.com"),
-            ("example.com.:80", "example.com"),
-            ("[2001:db8::1]:80", "[2001:db8::1]"),
-            ("[2001:db8::1]", "[2001:db8::1]"),
-            ("example.com:", "example.com"),
-            ("example.com:x", "example.com:x"),
-            ("", ""),
-        ] {
-            with(&[(":authority", authority)], |request| assert_eq!(texts(request.hosts()), [host]));
-        }
-    }
-
-    #[test]
-    fn the_host_is_what_the_client_asked_for() {
-        let nginx = [(":authority", "server.internal"), ("host", "example.com:80")];
-        with(&nginx, |request| {
-            assert_eq!(texts(request.hosts()), ["example.com"]);
-            assert_eq!(texts(request.header(":authority")), ["example.com:80"]);
-        });
-        with(&[(":authority", "a.test")], |request| {
-            assert_eq!(texts(request.header(":authority")), ["a.test"]);
-        });
-        with(&[("a", "b")], |request| assert_eq!(texts(request.header(":authority")), [""; 0]));
-    }
-
-    #[test]
-    fn a_forwarded_request_is_the_original_one() {
-        let block = Headers::encode(&[
-            (":method", "GET"),
-            (":path", "/ask?b=9"),
-            (":authority", "gate.internal"),
-            ("x-forwarded-method", "PUT"),
-            ("x-forwarded-uri", "/a%2e/../c?b=1#?b=2"),
-            ("x-forwarded-host", "a.test:80"),
-        ]);
-        let read = |from| Request::read(from, Headers::new(&block), &NoProperties);
-        let request = read(RequestFrom::Forwarded).expect("all is told");
-        assert_eq!(request.method(), b"PUT");
-        assert_eq!(paths(&request), ["/c", "/a./../c"]);
-        assert_eq!(texts(request.query(b"b")), ["1"]);
-        assert_eq!(texts(request.hosts()), ["a.test"]);
-        assert_eq!(texts(request.header(":authority")), ["a.test:80"]);
-        for from in [RequestFrom::Direct, RequestFrom::ExtAuthz] {
-            let request = read(from).expect("nothing to be told");
-            assert_eq!(
-                (request.method(), texts(request.hosts())),
-                (&b"GET"[..], vec!["gate.internal".into()])
-            );
-            assert_eq!(texts(request.query(b"b")), ["9"]);
-        }
-    }
-
-    #[test]
-    fn cookies_are_found_in_all_cookie_headers() {
-        let pairs = [("cookie", "a=1; sessionid=x; b"), ("cookie", "sessionid = \"%79\" ;SESSIONID=z")];
-        with(&pairs, |request| {
-            assert_eq!(texts(request.cookie(b"sessionid")), ["x", "y"]);
-            assert_eq!(texts(request.cookie(b"b")), [""]);
-            assert_eq!(texts(request.cookie(b"none")), [""; 0]);
-        });
-        with(&[("cookie", &"a=1;".repeat(17))], |request| {
-            let clear: Vec<_> = request.cookies(b"a").map(|place| place.is_clear).collect();
-            assert_eq!(clear, [vec![true; 16], vec![false]].concat());
-        });
-    }
-
-    #[test]
-    fn grpc_is_known_by_its_content_type() {
-        for (kind, grpc) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc; charset=x", true),
-            ("application/grpc-web", false),
-            ("application/json", false),
-        ] {
-            with(&[("content-type", kind)], |request| assert_eq!(request.is_grpc(), grpc, "{kind}"));
-        }
-    }
-}
+mod tests;

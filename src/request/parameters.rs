@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{percent, split_at_byte, utf8};
+use super::target::split_at_byte;
+use super::{percent, utf8};
 
 /// The most pairs that are looked at: more than applications take. (Django refuses more than 1,000; PHP and Express leave
 /// out what comes behind so many.)

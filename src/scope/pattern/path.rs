@@ -1,10 +1,13 @@
 //! Patterns for paths.
 
+mod head;
+
 use std::fmt;
 
 use super::PatternError;
 use crate::request::percent;
 use crate::scope::Reading;
+use head::Head;
 
 /// A path: exact, or with `*` for one segment or a part of it, `**` for any segments, also none, and `{a,b}` for one of
 /// several.
@@ -15,21 +18,6 @@ pub struct PathPattern {
     head: Option<Head>,
     /// As it was written, for people.
     written: Box<str>,
-}
-
-/// The literal segments that a pattern begins with, each behind a slash; at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Head {
-    text: Box<[u8]>,
-    /// What comes behind them in the pattern.
-    behind: Behind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Behind {
-    Nothing,
-    Anything,
-    More,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,50 +78,6 @@ impl PathPattern {
             fits(&self.segments, path, |segment, found| segment.fits(found, reading))
         };
         fits(path) || reading == Reading::Possible && without_suffix(path).is_some_and(fits)
-    }
-}
-
-impl Head {
-    fn of(segments: &[Segment]) -> Option<Self> {
-        let (mut text, mut rest) = (Vec::new(), segments);
-        while let [Segment::OneOf(globs), behind @ ..] = rest {
-            let [Glob(parts)] = globs.as_slice() else { break };
-            let [part] = parts.as_slice() else { break };
-            text.push(b'/');
-            text.extend_from_slice(part);
-            rest = behind;
-        }
-        let behind = match rest {
-            [] => Behind::Nothing,
-            [Segment::AnyRest] => Behind::Anything,
-            _ => Behind::More,
-        };
-        (!text.is_empty()).then(|| Self { text: text.into(), behind })
-    }
-
-    /// Whether the path fits, if that can be seen without looking for its segments.
-    ///
-    /// Up to where the path first differs from the text it has the text's segments. If it differs within one of them, then that one does not fit, with or
-    /// without a suffix, unless what differs is one more slash, which separates nothing.
-    fn decides(&self, path: &[u8], reading: Reading) -> Option<bool> {
-        let is_same = |(one, other): (&u8, &u8)| match reading {
-            Reading::Possible => one.eq_ignore_ascii_case(other),
-            Reading::Certain => one == other,
-        };
-        let same = if path.starts_with(&self.text) {
-            self.text.len()
-        } else {
-            path.iter().zip(&*self.text).take_while(|pair| is_same(*pair)).count()
-        };
-        if same == 0 {
-            return None;
-        }
-        match (path.get(same), self.text.get(same), self.behind) {
-            (None, None, Behind::Nothing) | (None | Some(b'/'), None, Behind::Anything) => Some(true),
-            (None, None, Behind::More) | (Some(b'/'), Some(_), _) | (Some(b'/' | b'.'), None, _) => None,
-            // The path ends, or goes on otherwise.
-            _ => Some(false),
-        }
     }
 }
 
@@ -279,157 +223,4 @@ fn is_of_another_language(segment: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::request::{Headers, NoProperties, Request};
-
-    /// Whether the path fits under any of its readings.
-    fn path(pattern: &str, path: &str) -> bool {
-        let pattern = PathPattern::new(pattern).expect(pattern);
-        let block = Headers::encode(&[(":path", path)]);
-        let request = Request::new(Headers::new(&block), &NoProperties);
-        request.paths().expect(path).any(|path| pattern.matches(path, Reading::Possible))
-    }
-
-    fn check(cases: &[(&str, &[&str], &[&str])]) {
-        for (pattern, inside, outside) in cases {
-            for inside in *inside {
-                assert!(path(pattern, inside), "{pattern} {inside}");
-            }
-            for outside in *outside {
-                assert!(!path(pattern, outside), "{pattern} {outside}");
-            }
-        }
-    }
-
-    #[test]
-    fn paths() {
-        check(&[
-            ("/a/b", &["/a/b", "/a/b/", "/A/b", "/a//b", "/a/./b", "/a%2Fb"], &["/a", "/a/b/c", "/a/bb"]),
-            ("/a/b/", &["/a/b", "/a/b/"], &["/a/b/c"]),
-            ("/a/%62", &["/a/b"], &["/a/%2563"]),
-            ("/a/*/c", &["/a/b/c", "/a/%2A/c"], &["/a/c", "/a/b/b/c", "/a/b"]),
-            ("/a/%2A/c", &["/a/*/c", "/a/%2a/c"], &["/a/b/c"]),
-            ("//a/./x/..//b%2Fc/", &["/a/b/c"], &["/a/b"]),
-            ("/../a/%2e%2E/b", &["/b"], &["/a/b"]),
-            ("/a/*/../b", &["/a/b"], &["/a/x/b"]),
-            ("/", &["/", "", "//", "/a/.."], &["/a", "/.a"]),
-        ]);
-    }
-
-    #[test]
-    fn any_segments() {
-        check(&[
-            ("/a/**/", &["/a", "/a/b/c"], &["/"]),
-            ("/a/**", &["/a", "/a/", "/a/b", "/a/b/c"], &["/", "/ab"]),
-            ("/a/*/**", &["/a/b", "/a/b/c"], &["/a", "/a/"]),
-            ("/**", &["/", "", "/a/b"], &[]),
-            (
-                "/a/**/b",
-                &["/a/b", "/a/x/b", "/a/x/y/b", "/a/b/b", "/a/b/x/b"],
-                &["/a", "/b", "/a/b/c", "/x/a/b"],
-            ),
-            ("/**/b", &["/b", "/a/b", "/a/b/b"], &["/", "/b/a"]),
-            ("/**/**/b/**", &["/b", "/a/b/c", "/a/c/b"], &["/", "/a/c"]),
-            (
-                "/a/**/b/*/c",
-                &["/a/b/x/c", "/a/b/b/c", "/a/b/x/b/y/c", "/a/b/b/b/c"],
-                &["/a/b/c", "/a/b/x/c/d"],
-            ),
-            ("/**/a/**/b", &["/a/b", "/x/a/y/b", "/b/a/b"], &["/b/a", "/a"]),
-        ]);
-    }
-
-    #[test]
-    fn parts_of_a_segment() {
-        check(&[
-            (
-                "/jobs.*",
-                &["/jobs.json", "/JOBS.", "/jobs.a.b", "/jobs%2ejson"],
-                &["/jobs", "/jobsx", "/jobs/x", "/jobs/a.json"],
-            ),
-            ("/jobs*", &["/jobs", "/jobs7", "/jobs.json", "/jobs/"], &["/job", "/jobs/7"]),
-            (
-                "/f/*.pdf",
-                &["/f/a.pdf", "/f/.pdf", "/f/a.PDF/", "/f/a.pdf.json"],
-                &["/f/pdf", "/f/a.pdfx", "/f/a/b.pdf"],
-            ),
-            ("/f/**/*.pdf", &["/f/a.pdf", "/f/a/b.pdf"], &["/f/a", "/f/a.pdf/b"]),
-            (
-                "/a*b*c",
-                &["/abc", "/abbc", "/aXbYc", "/abcbc", "/a%2Ab*c"],
-                &["/ab", "/acb", "/ac", "/xabc", "/abcx"],
-            ),
-            ("/a*bc*c", &["/abcc", "/abc.c", "/abbcc"], &["/abc", "/ac"]),
-            ("/*a*", &["/a", "/bab", "/ba"], &["/b", "/"]),
-            ("/a%2Ab*", &["/a*b", "/a*bc"], &["/axb"]),
-            ("/{jobs,tasks}/*", &["/jobs/7", "/Tasks/7"], &["/job/7", "/jobs,tasks/7", "/jobs"]),
-            ("/v{1,2}{,-beta}/x", &["/v1/x", "/v2-beta/x"], &["/v3/x", "/v1-/x", "/v/x"]),
-            ("/{a,b}*.{c,d}", &["/a.c", "/bxx.d"], &["/a.e", "/c.c"]),
-            ("/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", &["/aaaaaa", "/bababa"], &["/aaaaac", "/aaaaa"]),
-            ("/x*a*a*", &["/xaa", "/xbaba"], &["/xa", "/xba", "/xbba"]),
-            ("/{a%2Cb,c%7D}", &["/a,b", "/c}"], &["/a", "/c"]),
-        ]);
-    }
-
-    #[test]
-    fn a_format_suffix_is_read_with_and_without() {
-        check(&[
-            (
-                "/a/jobs",
-                &["/a/jobs.json", "/a/jobs.api/", "/a/Jobs.x-y", "/a/jobs%2Ejson", "/a/jobs.json;x"],
-                &["/a/jobs.", "/a/jobsjson", "/a/jobs.a.b", "/a.b/jobs2"],
-            ),
-            ("/a.json", &["/a.json", "/a.json.gz"], &["/a", "/a.xml"]),
-            ("/", &[], &["/.json", "/a.json"]),
-            ("/a", &["/a.b"], &["/a.b/c"]),
-        ]);
-        let jobs = PathPattern::new("/jobs").expect("a pattern");
-        assert!(!jobs.matches(b"/jobs.json", Reading::Certain), "an exemption is not wider for it");
-    }
-
-    /// How many comparisons of segments it takes.
-    fn steps(pattern: &str, path: &str) -> usize {
-        let pattern = PathPattern::new(pattern).expect(pattern);
-        let steps = std::cell::Cell::new(0);
-        let found = path.split('/').filter(|segment| !segment.is_empty()).map(str::as_bytes);
-        fits(&pattern.segments, found, |segment, found| {
-            steps.set(steps.get() + 1);
-            segment.fits(found, Reading::Possible)
-        });
-        steps.get()
-    }
-
-    #[test]
-    fn no_path_takes_long() {
-        for pattern in ["/**/a/**/a/**/a/**/b", "/**/a/a/a/a/b", "/a/**/a/*/**/b/a"] {
-            let parts = pattern.split('/').count();
-            for length in [10, 100, 10_000] {
-                let steps = steps(pattern, &"/a".repeat(length));
-                assert!(steps <= parts * length, "{pattern}: {steps} steps for {length} segments");
-            }
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn what_the_head_decides_is_what_the_segments_say(
-            pattern in "(/(a|A|ab|a.b|%2e|..|b%2fa|\\*|\\*\\*|\\{a,b\\}|a\\*)){1,4}/?",
-            path in "(/|a|A|b|ab|\\.|/a|/ab|/a\\.b|/A|\\.\\.){0,8}",
-        ) {
-            let Ok(pattern) = PathPattern::new(&pattern) else { return Ok(()) };
-            for reading in [Reading::Possible, Reading::Certain] {
-                let path = path.as_bytes();
-                let walked = pattern.is_walked(path, reading);
-                proptest::prop_assert_eq!(pattern.matches(path, reading), walked, "{:?}", reading);
-            }
-        }
-    }
-
-    #[test]
-    fn a_certain_reading_minds_case() {
-        let pattern = PathPattern::new("/Docs").expect("a pattern");
-        assert!(pattern.matches(b"/Docs", Reading::Certain));
-        assert!(!pattern.matches(b"/docs", Reading::Certain));
-    }
-}
+mod tests;
