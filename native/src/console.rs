@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tollgate::adapter::console::{self, Desk};
@@ -16,6 +16,7 @@ use tollgate_wire::{Event, Target, Thread, Timer, Wire};
 use crate::abi::{Attribute, Next, Opening, Reply, Scheduler, Stream, Then, concurrency};
 use crate::call::written;
 use crate::envoy::Envoy;
+use crate::lock::lock;
 use crate::meter::Meter;
 use crate::tables::{MemoryData, Space};
 
@@ -213,10 +214,6 @@ impl Visit {
         self.inner.end(&console, number);
         lock(&console.host().papers.letters).remove(&number);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

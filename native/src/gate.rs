@@ -1,6 +1,6 @@
 //! A policy at work.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tollgate::adapter::{A_MOMENT, InForce, Plugin};
 use tollgate::config::Failure;
@@ -8,6 +8,7 @@ use tollgate_wire::{Thread, Timer};
 
 use crate::abi::{Opening, concurrency, is_validating};
 use crate::envoy::Envoy;
+use crate::lock::lock;
 use crate::meter::Meter;
 
 /// A policy at work, which all workers share.
@@ -86,8 +87,4 @@ impl Drop for Watch {
         let in_force = lock(&self.in_force).take();
         drop(in_force);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,6 +11,7 @@ mod console;
 mod envoy;
 mod gate;
 pub mod jwt;
+mod lock;
 mod logger;
 mod meter;
 pub mod module;

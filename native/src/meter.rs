@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tollgate::adapter::{self, Kind};
 
 use crate::abi::{self, Counter, Gauge, Histogram, Opening, Scheduler};
+use crate::lock::lock;
 
 /// How far each metric has come, of all configurations together.
 static VALUES: Mutex<Option<HashMap<String, Arc<AtomicU64>>>> = Mutex::new(None);
@@ -134,9 +135,4 @@ impl adapter::Meter for Meter {
         let late = metric.checked_sub(made.len()).and_then(|place| making.get(place));
         late.map_or(0, |metric| metric.value.load(Ordering::Relaxed))
     }
-}
-
-/// Whoever panics with it leaves it whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! The connection to Redis, one of the process for each policy, and requests that wait for what comes from it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
 use tollgate::adapter::{self, Left, Plugin, Waiter};
@@ -9,6 +9,7 @@ use tollgate_wire::{Event, Target, Thread, Timer, Wire};
 
 use crate::abi::Scheduler;
 use crate::envoy::Envoy;
+use crate::lock::lock;
 
 /// How often deadlines are looked at while anybody waits.
 const TICK: Duration = Duration::from_millis(5);
@@ -46,8 +47,8 @@ impl RedisWire {
         let _ = self.plugin.set(Arc::downgrade(plugin));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        lock(&self.open)
     }
 
     /// Whether this is the connection that is open.
@@ -173,8 +174,8 @@ impl Default for State {
 }
 
 impl Seat {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.0)
     }
 
     /// Sits down, to be called by this. What has become of the request, if that is there already.

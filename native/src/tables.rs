@@ -1,9 +1,11 @@
 //! What all policies of this process share: tables of counters, and what goes with each, by its name.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tollgate::store::{Capacity, MemoryTable, SharedData, TableName, Unavailable};
+
+use crate::lock::lock;
 
 /// All tables. They stay as long as the process: a policy that goes, and comes back, finds its counters.
 static TABLES: Mutex<BTreeMap<String, Arc<Space>>> = Mutex::new(BTreeMap::new());
@@ -18,7 +20,7 @@ pub(crate) struct Space {
 impl Space {
     /// What has this name; the one without a name is called by the empty one.
     pub(crate) fn of(name: Option<&TableName>) -> Arc<Self> {
-        let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = lock(&TABLES);
         tables.entry(name.map_or("", TableName::as_str).to_owned()).or_default().clone()
     }
 
@@ -47,11 +49,11 @@ type Entries = HashMap<Vec<u8>, (Vec<u8>, u32)>;
 
 impl SharedData for MemoryData {
     fn get(&self, name: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned())
+        Ok(lock(&self.0).get(name).cloned())
     }
 
     fn set(&self, name: &[u8], bytes: &[u8], version: u32) -> Result<bool, Unavailable> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = lock(&self.0);
         let Some((old, current)) = entries.get_mut(name) else {
             entries.insert(name.to_owned(), (bytes.to_owned(), 1));
             return Ok(true);
