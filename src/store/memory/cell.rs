@@ -9,32 +9,32 @@ use crate::store::{Charge, Fingerprint, Receipt};
 const ROOM: usize = WAYS as usize;
 
 /// The clients of one cell, the one that came last at the end.
-#[derive(Default)]
+///
+/// In memory they stand in this order, and their names together: whoever looks for one finds it in the first lines of the cache.
+#[repr(C)]
 pub(super) struct Cell {
-    clients: [Stored; ROOM],
     count: usize,
+    /// So many of them count.
+    clients: [Fingerprint; ROOM],
+    /// What is known of each.
+    records: [Record; ROOM],
 }
 
-struct Stored {
-    client: Fingerprint,
-    record: Record,
-}
-
-impl Default for Stored {
+impl Default for Cell {
     fn default() -> Self {
-        Self { client: Fingerprint::EVERYBODY, record: Record::default() }
+        Self { count: 0, clients: [Fingerprint::EVERYBODY; ROOM], records: Default::default() }
     }
 }
 
 impl Cell {
     /// What is known of a client, if anything.
     pub(super) fn record(&self, client: Fingerprint) -> Option<&Record> {
-        self.place(client).map(|place| &self.clients[place].record)
+        self.place(client).map(|place| &self.records[place])
     }
 
     /// All clients, and what is known of them.
     pub(super) fn records(&self) -> impl Iterator<Item = (Fingerprint, &Record)> {
-        self.clients[..self.count].iter().map(|stored| (stored.client, &stored.record))
+        self.clients.iter().copied().zip(&self.records).take(self.count)
     }
 
     /// Takes those of one client's charges that are to be taken, and adds them to the receipt.
@@ -66,7 +66,7 @@ impl Cell {
         change: impl FnOnce(&mut Record) -> bool,
     ) {
         let place = if let Some(place) = self.place(client) {
-            if !change(&mut self.clients[place].record) {
+            if !change(&mut self.records[place]) {
                 return;
             }
             place
@@ -76,11 +76,11 @@ impl Cell {
                 return;
             }
             self.make_room(step);
-            self.clients[self.count] = Stored { client, record };
+            (self.clients[self.count], self.records[self.count]) = (client, record);
             self.count += 1;
             self.count - 1
         };
-        let record = &mut self.clients[place].record;
+        let record = &mut self.records[place];
         record.prune(step.now);
         if record.is_empty() {
             self.remove(place);
@@ -88,23 +88,22 @@ impl Cell {
     }
 
     fn place(&self, client: Fingerprint) -> Option<usize> {
-        self.clients[..self.count].iter().position(|stored| stored.client == client)
+        self.clients[..self.count].iter().position(|known| *known == client)
     }
 
     fn make_room(&mut self, step: &mut Step) {
         let mut kept = 0;
         for place in 0..self.count {
-            if self.clients[place].record.matters(step.now) {
+            if self.records[place].matters(step.now) {
                 self.clients.swap(kept, place);
+                self.records.swap(kept, place);
                 kept += 1;
             }
         }
-        self.clients[kept..self.count].fill_with(Stored::default);
+        self.records[kept..self.count].fill_with(Record::default);
         self.count = kept;
-        let order = |place: &usize| {
-            let Stored { client, record } = &self.clients[*place];
-            ((step.spared)(*client), record.fill(step.now))
-        };
+        let order =
+            |place: &usize| ((step.spared)(self.clients[*place]), self.records[*place].fill(step.now));
         if kept == ROOM
             && let Some(least) = (0..ROOM).rev().min_by_key(order)
         {
@@ -115,7 +114,8 @@ impl Cell {
 
     fn remove(&mut self, place: usize) {
         self.clients[place..self.count].rotate_left(1);
+        self.records[place..self.count].rotate_left(1);
         self.count -= 1;
-        self.clients[self.count] = Stored::default();
+        self.records[self.count] = Record::default();
     }
 }

@@ -14,8 +14,8 @@ use crate::store::{
 };
 use crate::time::Time;
 
-/// So many cells are made at once, when the first of them is written: some 32 KiB.
-const PAGE: usize = 64;
+/// So many cells are made at once, when the first of them is written: 2 MiB. The list of pages is then short, and always near.
+const PAGE: usize = 4096;
 
 /// The counters of many clients in this process's memory, which threads share.
 ///
@@ -23,7 +23,7 @@ const PAGE: usize = 64;
 /// are, and are changed in place. Each cell has a lock of its own, so that threads meet only where their clients do. All charges of a
 /// request are one atomic step, those of several clients, too. No step fails, and none is tried twice.
 ///
-/// Cells are made once, some at a time when the first client comes to one of them, and stay where they are: 64 bytes for each client of the
+/// Cells are made once, a page at a time when the first client comes to one of them, and stay where they are: 64 bytes for each client of the
 /// capacity. What was counted of a client is allocated beside them.
 pub struct MemoryTable {
     capacity: Capacity,
