@@ -15,6 +15,13 @@ pub struct Passed {
     pub(super) note: Option<String>,
 }
 
+impl Passed {
+    /// What it was charged, for the target that the proxy has redirected it to.
+    pub(super) fn charged(self) -> Pending {
+        self.pending.of_redirected(self.told)
+    }
+}
+
 /// Where a request was charged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {

@@ -23,8 +23,13 @@ pub(super) struct Redirects {
 }
 
 impl Redirects {
-    /// A request whose stream ends, since it was redirected. Returns the oldest one if there is no place left.
+    /// A request whose stream ends, since it was redirected. Returns the oldest one if there is no place left; or this one, if it only
+    /// begins anew: Envoy's filter `custom_response` fetches an answer from elsewhere in the same way, but what comes then does not say
+    /// that it was redirected, and would not be known for it.
     pub(super) fn put(&self, at: &impl Stream, passed: Passed) -> Option<Passed> {
+        if at.redirects() == 0 {
+            return Some(passed);
+        }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = if waiting.len() >= MOST { waiting.pop_front() } else { None };
         waiting.push_back((at.connection(), passed));

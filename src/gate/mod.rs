@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::decision::Decision;
+use crate::decision::{Decision, Judged};
 use crate::policy::Trust;
 use crate::redis::OnFailure;
 use crate::reply::LocalReply;
@@ -48,9 +48,28 @@ pub struct Pending {
     /// The proof that is to be noted if the request proves it: it was not known, or it is time to renew it.
     proof: Option<Proof>,
     proves: Proves,
+    /// What the limits have said by which it was charged for an earlier target.
+    earlier: Vec<Judged>,
 }
 
 impl Pending {
+    /// The same for a request that the proxy has redirected, and whose client is to be told this yet.
+    #[must_use]
+    pub fn of_redirected(self, told: Option<Decision>) -> Self {
+        Self { earlier: told.map(|decision| decision.limits).unwrap_or_default(), ..self }
+    }
+
+    /// What its client is to be told of this decision, and of the charges that it has left out since they were taken before.
+    #[must_use]
+    pub fn told(&mut self, decision: Decision) -> Decision {
+        let mut limits = std::mem::take(&mut self.earlier);
+        if limits.is_empty() {
+            return decision;
+        }
+        limits.extend(decision.limits);
+        Decision { limits, ..decision }
+    }
+
     /// What it was charged.
     pub const fn receipt(&self) -> &Receipt {
         &self.receipt
@@ -199,7 +218,8 @@ impl<T: Counters> Gate<T> {
     ) -> Passage {
         let Outcome { verdicts, receipt, mut events } = outcome;
         let decision = Decision::of(plan.charges(proved_for.is_some()), &verdicts);
-        let receipt = if before.receipt.is_empty() { receipt } else { before.receipt.and(receipt) };
+        let Pending { receipt: taken, earlier, .. } = before;
+        let receipt = if taken.is_empty() { receipt } else { taken.and(receipt) };
         let (proof, proves) = match plan.proof().filter(|_| decision.is_allowed()) {
             Some(proof) => match proved_for {
                 // It is noted for a little longer than it has to count, so that not every success has to be written.
@@ -213,7 +233,7 @@ impl<T: Counters> Gate<T> {
             },
             None => (None, plan.proves()),
         };
-        Passage::of(decision, events, Pending { receipt, proof, proves })
+        Passage::of(decision, events, Pending { receipt, proof, proves, earlier })
     }
 
     /// Whether anything about what a request was charged depends on its response.

@@ -9,6 +9,7 @@ from harness import shipped
 from harness.client import Client, Header, fresh_token, token
 from harness.envoy import Gate
 from harness.layouts import layout
+from harness.quota import standing
 from harness.redis import Redis
 from harness.upstream import chained, redirected, told
 
@@ -79,6 +80,13 @@ def test_envoy_follows(gate, caller, application):
 def test_it_is_charged_once_where_both_paths_are_limited(caller):
     target, headers = via("/both")
     assert caller.statuses(QUOTA + 2, target, *headers) == {200: QUOTA, 429: 2}
+
+
+def test_its_quota_is_told(open_gate, application):
+    policy = {"scopes": {"all": {"rate": "5/h", "key": "address"}}, "response": {"ratelimit_headers": "draft"}}
+    gate = open_gate(config=layout(policy, upstream_port=application.port, route=FOLLOWING))
+    with Client(gate.port) as caller:
+        assert standing(caller.send("/from", *redirected("/to"))) == ("all", 4)
 
 
 def test_its_cost_is_charged_once(caller):

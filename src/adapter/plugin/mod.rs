@@ -173,7 +173,7 @@ impl<H: Host> Plugin<H> {
         let now = self.host.now();
         match &self.link {
             None => {
-                let before = before.map(|passed| passed.pending).unwrap_or_default();
+                let before = before.map(Passed::charged).unwrap_or_default();
                 let passage = self.gate.admit(client, before, now);
                 self.go_on_with(self.here(at), passage, Kept::Here, client)
             }
@@ -203,7 +203,7 @@ impl<H: Host> Plugin<H> {
             ruling => ruling,
         };
         self.metrics.count_passage(&passage, ruling);
-        let Passage { decision, pending, .. } = passage;
+        let Passage { decision, mut pending, .. } = passage;
         let is_logged = config.access_log.takes(ruling, &decision);
         let logged = is_logged.then(|| Entry::of(&config.policy, ruling, &decision));
         let note = logged.as_ref().and_then(|entry| self.note(entry));
@@ -213,7 +213,7 @@ impl<H: Host> Plugin<H> {
             reply.headers.extend(note.map(|note| (NOTE, note)));
             Fate::Deny { reply, is_grpc: asker.is_grpc() }
         } else {
-            let told = config.reply.tells_quota().then_some(decision);
+            let told = config.reply.tells_quota().then(|| pending.told(decision));
             Fate::Allow(Passed { pending, counters, told, note })
         };
         Disposition { fate, logged }

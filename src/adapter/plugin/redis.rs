@@ -112,8 +112,8 @@ impl<H: Host> Plugin<H> {
     /// What a redirected request was charged in Redis. Charges here, made while Redis was away, cannot be carried over.
     fn in_redis(&self, here: u32, before: Option<Passed>) -> Pending {
         match before {
-            Some(Passed { pending, counters: Kept::InRedis, .. }) => pending,
-            Some(Passed { pending, counters: Kept::Here, .. }) => {
+            Some(passed) if passed.counters == Kept::InRedis => passed.charged(),
+            Some(Passed { pending, .. }) => {
                 self.give_up(here, pending, Kept::Here);
                 Pending::default()
             }
