@@ -71,7 +71,11 @@ impl MemoryTable {
 
     fn lock(&self, number: u32) -> MutexGuard<'_, Cell> {
         let number = number as usize;
-        let page = self.pages[number / PAGE].get_or_init(|| (0..PAGE).map(|_| Locked::default()).collect());
+        let page = self.pages[number / PAGE].get_or_init(|| {
+            // The last page ends with the table.
+            let left = self.last_cell() as usize + 1 - number / PAGE * PAGE;
+            (0..left.min(PAGE)).map(|_| Locked::default()).collect()
+        });
         locked(&page[number % PAGE])
     }
 
