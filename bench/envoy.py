@@ -38,7 +38,8 @@ class Envoy(processes.Child):
                     raise RuntimeError(f"Envoy does not get ready:\n{self.log()[-3000:]}")
                 time.sleep(0.05)
             self.ports = self._ports()
-            self._threads = processes.threads(self.pid, "wrk:worker_")
+            # Envoy's workers, and the one thread of the module.
+            self._threads = [one for name in ("wrk:worker_", "tollgate") for one in processes.threads(self.pid, name)]
         except BaseException:
             self.__exit__()
             raise
