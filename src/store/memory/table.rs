@@ -95,13 +95,22 @@ impl MemoryTable {
         let mut numbers: Vec<u32> =
             of_clients(charges).map(|of_client| self.number(of_client[0].client)).collect();
         numbers.sort_unstable();
+        let clients = numbers.len();
         numbers.dedup();
         let mut held: Vec<Held> = numbers.into_iter().map(|number| self.hold(number)).collect();
-        self.charge_in(&mut held, charges, known, now)
+        let is_shared = held.len() < clients;
+        self.charge_in(&mut held, is_shared, charges, known, now)
     }
 
-    /// Takes all charges of clients whose cells these are, or none.
-    fn charge_in(&self, held: &mut [Held], charges: &[Charge], known: Option<Known>, now: Time) -> Outcome {
+    /// Takes all charges of clients whose cells these are, or none. `is_shared` says whether any two of the clients share a cell.
+    fn charge_in(
+        &self,
+        held: &mut [Held],
+        is_shared: bool,
+        charges: &[Charge],
+        known: Option<Known>,
+        now: Time,
+    ) -> Outcome {
         let mut events = Events::default();
         let mut verdicts = Vec::with_capacity(charges.len());
         for of_client in of_clients(charges) {
@@ -121,7 +130,14 @@ impl MemoryTable {
         let mut start = 0;
         for of_client in of_clients(charges) {
             let cell = self.cell_of(held, of_client[0].client);
-            let verdicts = &verdicts[start..start + of_client.len()];
+            let verdicts = &mut verdicts[start..start + of_client.len()];
+            if is_shared {
+                // Of this client nothing may have mattered any more when the one before came.
+                let mut anew = verdicts.iter_mut();
+                check(cell, of_client, now, |verdict| {
+                    anew.next().into_iter().for_each(|known| *known = verdict);
+                });
+            }
             cell.take(of_client, verdicts, &mut receipt, step);
             start += of_client.len();
         }
@@ -181,14 +197,14 @@ impl Counters for MemoryTable {
         let mut cells = of_clients(charges).map(|of_client| self.number(of_client[0].client));
         let outcome = match (cells.next(), cells.next(), cells.next()) {
             (None, ..) => Outcome::default(),
-            (Some(only), None, _) => self.charge_in(&mut [self.hold(only)], charges, known, now),
+            (Some(only), None, _) => self.charge_in(&mut [self.hold(only)], false, charges, known, now),
             // A credential and an address, say: still without a list.
             (Some(one), Some(other), None) if one == other => {
-                self.charge_in(&mut [self.hold(one)], charges, known, now)
+                self.charge_in(&mut [self.hold(one)], true, charges, known, now)
             }
             (Some(one), Some(other), None) => {
                 let mut held = [self.hold(one.min(other)), self.hold(one.max(other))];
-                self.charge_in(&mut held, charges, known, now)
+                self.charge_in(&mut held, false, charges, known, now)
             }
             _ => self.charge_many(charges, known, now),
         };
