@@ -13,6 +13,7 @@ from harness import ports, processes
 from harness.adapter import ADAPTER, FILTER, MODULE
 from harness.envoy import Gate
 from harness.places import repo_path
+from harness.redis import Redis
 from harness.upstream import Upstream
 
 OpenGate = Callable[..., Gate]
@@ -50,6 +51,13 @@ def _gates(tmp_path_factory: pytest.TempPathFactory, application: Upstream) -> I
 def open_gate(tmp_path_factory, application) -> Iterator[OpenGate]:
     """For a gate of the test's own."""
     yield from _gates(tmp_path_factory, application)
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    """A Redis without a password, for the tests of one file."""
+    with Redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,6 @@ _POLICY = {
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis")) as redis:
-        yield redis
-
-
-@pytest.fixture(scope="module")
 def gates(redis, open_shared_gate):
     """Two Envoys as shipped, with one Redis."""
     gates = [open_shared_gate(config=shipped.redis([redis.port], _POLICY, timeout="5s")) for _ in range(2)]

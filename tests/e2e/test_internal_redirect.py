@@ -10,7 +10,6 @@ from harness.client import Client, Header, fresh_token, token
 from harness.envoy import Gate
 from harness.layouts import layout
 from harness.quota import standing
-from harness.redis import Redis
 from harness.upstream import chained, redirected, told
 
 QUOTA = 6
@@ -33,12 +32,6 @@ POLICY = {
     }
 }
 FOLLOWING = {"internal_redirect_policy": {"max_internal_redirects": 3}}
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=["here", "in Redis"])

@@ -7,7 +7,6 @@ from test_jwt import bearer, verifying
 
 from harness import shipped
 from harness.client import Client
-from harness.redis import Redis
 
 POLICY = {"scopes": {"all": {"rate": "100/h", "key": {"jwt_claim": "claim"}}}}
 
@@ -25,12 +24,6 @@ KEYS = {
     "a list of nothing": ([None], []),
     "something with a name": ({"name": [1, "b"]}, ["tollgate:v2:bdc812512834b7679d422120ba3e66d9"]),
 }
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -39,12 +39,6 @@ TRUSTING = {
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def gates(redis, open_shared_gate):
     """Two Envoys with two workers each, and one Redis, with the timeout as shipped."""
     config = shipped.redis([redis.port], TRUSTING)

@@ -103,12 +103,6 @@ MISHAPS = {
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def gate(redis, open_shared_gate):
     return open_shared_gate(config=shipped.redis([redis.port], POLICY, timeout="200ms"), workers=2)
 

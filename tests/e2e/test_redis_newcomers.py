@@ -10,7 +10,6 @@ import pytest
 
 from harness import shipped
 from harness.client import Client, fresh_address, fresh_token, token
-from harness.redis import Redis
 from harness.upstream import told
 
 ANON = 5
@@ -21,12 +20,6 @@ POLICY = {
         "user": {"rate": "300/min", "key": ["credential", "address"]},
     }
 }
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["1 worker", "2 workers"])

@@ -13,7 +13,6 @@ from harness.client import Client, Connection, encode, fresh_address, fresh_toke
 from harness.grpc import GrpcApplication, called
 from harness.layouts import layout
 from harness.quota import applying, standing
-from harness.redis import Redis
 from harness.upstream import redirected, told
 
 ANON, USER = 5, 100  # quotas; nothing comes back within the test
@@ -138,12 +137,6 @@ def test_nothing_else_proves(gate, method, headers):
 
 
 # -- for how long ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.mark.parametrize("store", ["here", "in Redis"])
