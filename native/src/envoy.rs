@@ -72,7 +72,9 @@ impl Host for Envoy {
     }
 
     fn counters(&self, config: &Config, _shared: &SharedCells<MemoryData>) -> Result<Self::Counters, String> {
-        Ok(Space::of(config.table.as_ref()).table(config.capacity))
+        let table = Space::of(config.table.as_ref()).table(config.capacity);
+        // Envoy opens one after the other.
+        table.ok_or_else(|| "store.capacity: another policy has laid out the table meanwhile".to_owned())
     }
 
     fn wire(&self, settings: &Settings) -> Result<RedisWire, String> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tollgate::adapter::{A_MOMENT, InForce, Plugin};
+use tollgate::adapter::{A_MOMENT, Host, InForce, Plugin};
 use tollgate::config::Failure;
 use tollgate_wire::{Thread, Timer};
 
@@ -10,6 +10,7 @@ use crate::abi::{Opening, concurrency, is_validating};
 use crate::envoy::Envoy;
 use crate::lock::lock;
 use crate::meter::Meter;
+use crate::tables::tidy_up;
 
 /// A policy at work, which all workers share.
 pub(crate) struct Gate {
@@ -28,6 +29,7 @@ impl Gate {
             workers: concurrency(),
             papers: Arc::default(),
         };
+        tidy_up(envoy.now());
         let plugin = Arc::new(Plugin::open(envoy, at.document())?);
         meter.is_open();
         if let Some(link) = plugin.link() {

@@ -29,7 +29,7 @@ pub use memory::{Known, MemoryCells, MemoryTable};
 pub use name::TableName;
 pub use plan::{Acceptance, Plan, Proof, Proves, Settlement};
 pub use seen::{Seen, Watched};
-pub use shared::{Absence, SharedCells, SharedData, Topic};
+pub use shared::{Absence, CAPACITY, SharedCells, SharedData, Topic};
 pub use table::{Loaded, Table};
 
 use crate::limit::{Algorithm, Limit, Verdict};

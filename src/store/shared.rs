@@ -8,7 +8,8 @@ use super::{Capacity, Cells, Secret, TableName, Unavailable, numbers};
 /// A change of what is stored needs another version: two builds may stand beside each other, and neither takes for its own
 /// what the other has written. No cell has one of these names: cells' names are of 16 bytes.
 const SECRET: &[u8] = b"tollgate.v2.secret";
-const CAPACITY: &[u8] = b"tollgate.v2.capacity";
+/// For how many clients the nameless table is laid out. Where entries can be deleted: without it the table can be laid out anew.
+pub const CAPACITY: &[u8] = b"tollgate.v2.capacity";
 const TOLD: &[u8] = b"tollgate.v2.told";
 const ABSENCE: &[u8] = b"tollgate.v2.absence";
 const CELL: &[u8; 12] = b"tollgate.v2.";

@@ -22,6 +22,11 @@ def gate(open_gate):
     return open_gate(policy("10/h"), watched=True)
 
 
+def with_a_broken_filter(filters: list[dict]) -> None:
+    broken = typed("filters.http.lua.v3.Lua", default_source_code={"inline_string": "this is no Lua"})
+    filters.insert(1, {"name": "another", "typed_config": broken})
+
+
 def statuses(gate, times: int, *headers):
     """On a new connection: those that are open may be served by the old configuration to their end."""
     with Client(gate.port) as caller:
@@ -101,6 +106,38 @@ def test_another_capacity_is_refused(gate):
     assert statuses(gate, 6, caller) == {200: 4, 429: 2}
 
 
+@pytest.mark.only("filter", because="shared data cannot be deleted")
+def test_what_was_refused_has_laid_out_its_table_in_the_filter(gate):
+    """Another name helps."""
+    gate.expect_error("store.capacity")
+    gate.refuse_update(policy("10/h", store={"name": "new", "capacity": 2048}), with_a_broken_filter)
+    gate.refuse_update(policy("10/h", store={"name": "new", "capacity": 4096}))
+    gate.update(policy("10/h", store={"name": "newer", "capacity": 4096}))
+    assert statuses(gate, 12, token(fresh_token())) == {200: 10, 429: 2}
+
+
+@pytest.mark.only("module", because="its tables stand in memory of its own")
+def test_what_was_refused_has_laid_out_no_table(gate):
+    """Envoy refuses a policy for another filter's sake; then one comes that has the same new table, and another capacity."""
+    gate.refuse_update(policy("10/h", store={"name": "new", "capacity": 2048}), with_a_broken_filter)
+    gate.update(policy("10/h", store={"name": "new", "capacity": 4096}))
+    assert statuses(gate, 12, token(fresh_token())) == {200: 10, 429: 2}
+
+
+@pytest.mark.only("module", because="see above")
+def test_a_table_in_which_somebody_was_counted_stays_when_its_policy_goes(open_gate):
+    gate = open_gate(policy("10/h"), watched=True, arguments=["--drain-time-s", "1"])
+    gate.expect_error("store.capacity")
+    caller = token(fresh_token())
+    gate.update(policy("10/h", store={"name": "new", "capacity": 2048}))
+    assert statuses(gate, 6, caller) == {200: 6}
+    gate.update(policy("10/h"))
+    until(lambda: not gate.stat("listener_manager.total_filter_chains_draining"))
+    gate.refuse_update(policy("10/h", store={"name": "new", "capacity": 4096}))
+    gate.update(policy("10/h", store={"name": "new", "capacity": 2048}))
+    assert statuses(gate, 6, caller) == {200: 4, 429: 2}
+
+
 def test_the_reply_changes_with_the_policy(gate):
     caller = token(fresh_token())
     statuses(gate, 10, caller)
@@ -152,8 +189,7 @@ def test_the_log_says_what_is_in_force_once(open_gate):
         until(lambda: len(said(gate)) == number)
         # As long as Envoy keeps the old one, it would only take it up again.
         until(lambda: not gate.stat("listener_manager.total_filter_chains_draining"))
-    broken = typed("filters.http.lua.v3.Lua", default_source_code={"inline_string": "this is no Lua"})
-    gate.refuse_update(policy("12/h"), lambda filters: filters.insert(1, {"name": "another", "typed_config": broken}))
+    gate.refuse_update(policy("12/h"), with_a_broken_filter)
     gate.update(policy("13/h"))
     until(lambda: "13/h" in said(gate))
     assert said(gate) == ["10/h", "11/h", "10/h", "13/h"]
