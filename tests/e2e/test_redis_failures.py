@@ -189,6 +189,21 @@ def test_what_redis_says_is_told_once(tmp_path, open_gate):
         assert gate.log().count("ERR unknown command") == 1
 
 
+def test_another_reason_of_one_kind_is_told_at_once(tmp_path, open_gate):
+    """Without a login first, then with one that may not do what it has to: both are `auth`."""
+    with Redis(tmp_path, password="right") as server:
+        gate = open_gate(config=shipped.redis([server.port], POLICY), workers=1)
+        with Client(gate.port) as caller:
+
+            def is_told(text: str) -> bool:
+                caller.send("/", token(fresh_token()))
+                return f"Redis refuses (auth): {text}" in gate.log()
+
+            until(lambda: is_told("NOAUTH"))
+            server.command("ACL", "SETUSER", "default", "nopass", "-evalsha")
+            until(lambda: is_told("NOPERM"))
+
+
 def is_asked(gate: Gate, caller: Client) -> bool:
     """Whether Redis decides about this caller's requests. Nobody else may call meanwhile."""
 

@@ -3,8 +3,11 @@
 mod answer;
 mod redis;
 mod tell;
+mod told;
 
 use std::sync::Mutex;
+
+use told::Told;
 
 use super::host::{Host, Stream};
 use super::link::Link;
@@ -18,11 +21,10 @@ use crate::config::Config;
 use crate::decision::Ruling;
 use crate::gate::{Gate, Passage};
 use crate::metrics::policy_name;
-use crate::redis::{Failure, Store};
+use crate::redis::Store;
 use crate::reply::LocalReply;
 use crate::request::{Headers, Request, Unclear};
 use crate::store::SharedCells;
-use crate::time::Time;
 
 /// The header that tells a proxy that asks what its log is to say.
 const NOTE: &str = "x-tollgate";
@@ -38,8 +40,8 @@ pub struct Plugin<H: Host> {
     metrics: Metrics<H::Meter>,
     /// The way to Redis, if the counters are there.
     link: Option<Link<H::Wire>>,
-    /// When the log was told last what Redis refuses, by kind.
-    told: Mutex<Vec<(Failure, Time)>>,
+    /// What the log was told of Redis.
+    told: Mutex<Told>,
     funnel: Mutex<Funnel>,
     redirects: Redirects,
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use super::Plugin;
 use crate::adapter::host::Host;
@@ -11,37 +10,27 @@ use crate::redis::{Failure, Refusal};
 use crate::request::Request;
 use crate::store::Topic;
 
-/// How often the log is told the same about Redis.
-const EACH: Duration = Duration::from_mins(1);
-
 /// That all clients seem to be one.
 const FUNNEL: &Topic = b"all from one src";
 
 impl<H: Host> Plugin<H> {
-    /// Tells the log what Redis said, for each kind of refusal once a minute.
+    /// Tells the log what Redis said, each refusal once a minute.
     pub(super) fn tell_refusal(&self, refusal: &Refusal) {
-        if self.is_news(refusal.failure) {
+        if self.is_news(refusal.failure, &refusal.text) {
             log::warn!("Redis refuses ({}): {}", refusal.failure.name(), refusal.text);
         }
     }
 
-    /// Whether the log was not told of such a failure within the last minute. It is told now.
-    fn is_news(&self, failure: Failure) -> bool {
-        let now = self.host.now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.iter().any(|(known, at)| *known == failure && now.since(*at) < EACH) {
-            return false;
-        }
-        told.retain(|(known, _)| *known != failure);
-        told.push((failure, now));
-        true
-    }
-
-    /// Tells the log why there is no connection to Redis, for each kind of failure once a minute.
+    /// Tells the log why there is no connection to Redis, each reason once a minute.
     pub fn tell_trouble(&self, failure: Failure, reason: &str) {
-        if self.is_news(failure) {
+        if self.is_news(failure, reason) {
             log::warn!("Redis cannot be asked ({}): {reason}", failure.name());
         }
+    }
+
+    fn is_news(&self, failure: Failure, reason: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.is_news(failure, reason, self.host.now())
     }
 
     /// Tells the log, once for all workers, when every client seems to arrive from one address.
