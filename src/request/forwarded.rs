@@ -112,7 +112,7 @@ pub(super) fn read<'a>(headers: &Headers<'a>) -> Result<Line<'a>, Unclear> {
     match (original, forwarded, url(headers)?) {
         ([Some(_), _], _, Some(_)) => Err(Unclear::BothOriginals),
         ([None, method], [None, None], Some(url)) => {
-            let (authority, target) = parts(url)?;
+            let (authority, target) = split_original_url(url).ok_or(Unclear::NoUrl)?;
             line(Some(target), method, Some(authority).filter(|host| !host.is_empty()), ORIGINAL)
         }
         ([None, _], [None, None], None) if headers.first("x-original-url").is_some() => {
@@ -145,17 +145,18 @@ fn url<'a>(headers: &Headers<'a>) -> Result<Option<&'a [u8]>, Unclear> {
     Ok(url)
 }
 
-/// The authority and the target in `http://authority/target`.
+/// The authority and the target in `http://authority/target`, which ingress-nginx tells as `X-Original-URL`. `None` if it is not as that
+/// writes it; the gate refuses such a question.
 ///
 /// ingress-nginx makes it of `$scheme://$http_host$request_uri`, and the host is what the client says it is. nginx takes almost
 /// anything there, such as `a.test?b=` or `a.test#`, but no `/`. So the first `/` is where the target starts, whatever a URL's
 /// grammar says, and no host can move it. What stands before it must be a host. That leaves one target out: `?b=1`, as nginx has it
 /// of `GET http://a.test?b=1`. It cannot be told from a host with a `?` in it, and is refused.
-fn parts(url: &[u8]) -> Result<(&[u8], &[u8]), Unclear> {
-    let rest =
-        url.strip_prefix(b"http://").or_else(|| url.strip_prefix(b"https://")).ok_or(Unclear::NoUrl)?;
-    let (authority, target) = rest.split_at(memchr::memchr(b'/', rest).ok_or(Unclear::NoUrl)?);
-    if authority.iter().all(|byte| is_of_host(*byte)) { Ok((authority, target)) } else { Err(Unclear::NoUrl) }
+#[must_use]
+pub fn split_original_url(url: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = url.strip_prefix(b"http://").or_else(|| url.strip_prefix(b"https://"))?;
+    let parts = rest.split_at(memchr::memchr(b'/', rest)?);
+    parts.0.iter().all(|byte| is_of_host(*byte)).then_some(parts)
 }
 
 /// Whether this stands in a host with a port, as RFC 3986 has it. (No `@`: a request's host has no user before it.)

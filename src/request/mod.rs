@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 pub use cookie::Candidate;
-pub use forwarded::{RequestFrom, Unclear};
+pub use forwarded::{RequestFrom, Unclear, split_original_url};
 pub use headers::{Headers, Iter};
 pub use parameters::{Parameters, Values};
 

@@ -205,3 +205,33 @@ def test_proxies_that_ask(tmp_path, application, which):
     assert report["files"][0]["format"] == format_
     assert (report["requests"], report["unattributed"], report["skipped"]) == (200, 0, 0)
     assert report["denied"] == report["denied_both"] == sum(denied for _, denied in live)
+
+
+@pytest.mark.only("filter", because="kubernetes/ ships the filter")
+def test_the_service_s_own_log_where_ingress_nginx_asks(tmp_path, application):
+    """It has `url` in place of host and path: that of what was asked about, and not the service's own."""
+    scopes = {
+        "all": {"rate": "4/h", "key": "address", "match": {"path": "/api/**"}},
+        "other": {"rate": "2/h", "key": "address", "match": {"host": "other.test"}},
+    }
+    policy = asking.policy_for("ingress-nginx", WITHOUT_QUERY | {"scopes": scopes})
+    config = shipped.authz(policy)
+    for directory in ("gate", "proxy"):
+        (tmp_path / directory).mkdir()
+    live = []
+    [logs] = [logs for logs in shipped._find(config, "access_log") if logs["access_log"][0].get("filter")]
+    del logs["access_log"][0]["filter"]
+    with Gate(tmp_path / "gate", config=config) as gate:
+        with asking.ASKING["ingress-nginx"][0](tmp_path / "proxy", gate.port, application.port) as proxy:
+            with Client(proxy.port, fresh_address()) as caller:
+                for target in ["/api/a?x=1", "/", "/api/b", "/api/c", "/b", "/api/d", "/api/e", "/api/f"]:
+                    live.append(caller.send(target).status == 429)
+                for _ in range(3):
+                    live.append(caller.send("/", ("host", "other.test")).status == 429)
+    lines = [line for line in gate.log().splitlines() if line.startswith("{")]
+    assert len(lines) == len(live)
+    log = tmp_path / "access.log"
+    log.write_text("\n".join(lines) + "\n")
+    report, decided = replay(tmp_path, policy, log)
+    assert [decision == "denied" for decision in decided] == live
+    assert live == [False] * 6 + [True] * 2 + [False] * 2 + [True]

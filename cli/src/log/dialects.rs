@@ -35,6 +35,7 @@ fn envoy() -> Dialect {
         ("method", Field::Method),
         ("host", Field::Host),
         ("path", Field::Target),
+        ("url", Field::OriginalUrl),
         ("status", Field::Status),
         ("details", Field::Details),
         ("duration_ms", Field::Duration(Unit::Millis)),

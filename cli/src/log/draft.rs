@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use tollgate::request::split_original_url;
+
 use super::field::{Credential, Edge, Field, Line, Scalar, Skip, Text};
 use super::time::{TimeForm, Unit, digits};
 
@@ -13,6 +15,7 @@ pub(crate) struct Draft<'a> {
     end: Option<u64>,
     duration: Option<u64>,
     query: Option<Text<'a>>,
+    original_url: Option<Text<'a>>,
     is_request: bool,
 }
 
@@ -55,6 +58,7 @@ impl<'a> Draft<'a> {
             Field::Target => line.target = value.text(),
             Field::Query => self.query = value.given(),
             Field::Host => line.host = value.given(),
+            Field::OriginalUrl => self.original_url = value.given(),
             Field::Status => line.status = value.status()?,
             Field::GrpcStatus => line.grpc = value.given().and_then(|text| grpc_status(&text)),
             Field::Details => line.details = value.given().unwrap_or_default(),
@@ -104,7 +108,7 @@ impl<'a> Draft<'a> {
 
     /// What the line says, now that all of it was read.
     pub(crate) fn finish(self) -> Result<Line<'a>, Skip> {
-        let Self { mut line, start, end, duration, query, is_request } = self;
+        let Self { mut line, start, end, duration, query, original_url, is_request } = self;
         let duration = duration.unwrap_or_default();
         (line.start, line.end) = match (start, end) {
             (Some(start), end) => (start, end.unwrap_or_else(|| start.saturating_add(duration)).max(start)),
@@ -113,6 +117,12 @@ impl<'a> Draft<'a> {
         };
         if !is_request {
             return Err(Skip::NoRequest);
+        }
+        if let Some(url) = original_url {
+            // What ingress-nginx has asked about. Beside it stands the host of the service itself.
+            let (host, target) = split_original_url(&url).ok_or(Skip::NoRequest)?;
+            line.host = (!host.is_empty()).then(|| Cow::Owned(host.to_vec()));
+            line.target = Cow::Owned(target.to_vec());
         }
         if let Some(query) = query {
             let mut target = line.target.into_owned();

@@ -27,6 +27,8 @@ pub(crate) enum Field {
     /// What stands behind the `?`, with or without it.
     Query,
     Host,
+    /// Host and target in one, as ingress-nginx tells them; `-` or nothing where they stand in fields of their own.
+    OriginalUrl,
     Status,
     GrpcStatus,
     /// Envoy's `%RESPONSE_CODE_DETAILS%`.

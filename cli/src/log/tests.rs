@@ -146,6 +146,32 @@ fn what_real_servers_write() {
     assert_eq!((name, &*lines[1], &*lines[5]), ("envoy-json", second, "no_request"));
 }
 
+/// What `envoy/authz.yaml` writes where ingress-nginx asks: `url` says what about, and `host` is the service's own. What it cannot ask
+/// about is answered with 400.
+#[test]
+fn what_our_service_writes_where_ingress_nginx_asks() {
+    let (name, lines) = read(log!("ingress-nginx"));
+    assert_eq!(name, "envoy-json");
+    assert_eq!(
+        lines,
+        [
+            "17:52:20.454000+0 127.1.0.2 GET /api/a gate.test 200 untold ?",
+            "17:52:20.458000+0 127.1.0.2 GET / gate.test 200 untold ?",
+            "17:52:20.466000+0 127.1.0.2 GET /api/e gate.test 403 untold ?",
+            "17:52:20.468000+0 127.1.0.2 GET / other.test 403 untold ?",
+        ]
+    );
+    let of_url = |url: &str| {
+        let line =
+            format!(r#"{{"time":"2026-11-28T17:50:50.556Z","method":"GET","url":"{url}","status":400}}"#);
+        let format = Format::parse("envoy-json", None).expect("a format");
+        format.read(line.as_bytes()).map_or_else(|skip| skip.name().to_owned(), |line| told(&line))
+    };
+    assert_eq!(of_url("http://a.test"), "no_request");
+    assert_eq!(of_url("http://a.test#/b"), "no_request");
+    assert_eq!(of_url("https:///b"), "17:50:50.556000+0 ? GET /b ? 400 untold ?");
+}
+
 /// What this project's `nginx/auth_request.conf` has nginx write. Its paths have no query; `%3F` is none.
 #[test]
 fn what_our_own_nginx_writes() {
@@ -289,12 +315,13 @@ proptest! {
     /// A line that was changed somewhere, as a broken disk or a hostile client would.
     #[test]
     fn a_line_that_was_changed_is_read_or_skipped(
-        which in 0_usize..15, cut in any::<prop::sample::Index>(), bytes in proptest::collection::vec(any::<u8>(), 0..8),
+        which in 0_usize..16, cut in any::<prop::sample::Index>(), bytes in proptest::collection::vec(any::<u8>(), 0..8),
     ) {
         let logs = [
             log!("nginx-combined"), log!("nginx-main"), log!("nginx-tollgate"), log!("apache-vhost"), log!("apache-common"),
             log!("gunicorn"), log!("caddy"), log!("traefik-common"), log!("traefik-json"), log!("envoy"), log!("istio"),
             log!("envoy-gateway"), log!("envoy-ours"), log!("alb"), log!("cloudflare"),
+            log!("ingress-nginx"),
         ];
         let mut line = logs[which].lines().next().unwrap_or_default().as_bytes().to_vec();
         let cut = cut.index(line.len());
