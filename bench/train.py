@@ -79,6 +79,18 @@ _NO_LOG = {"access_log": "off"}
 _AUTHZ = {"request": {"from": "forwarded"}, "client": {"credential": {"trust": "any"}}}
 
 
+def policies(redis_port: int) -> dict[str, dict]:
+    """Each has a listener of its name."""
+    in_redis = redis.IN_REDIS | {"url": f"redis://127.0.0.1:{redis_port}"}
+    return {
+        "default": {},
+        "silent": _NO_LOG,
+        "broad": _BROAD,
+        "asked": _AUTHZ,
+        "redis": {"client": {"credential": {"trust": "any"}}, "store": {"redis": in_redis}},
+    }
+
+
 def main(directory: Path) -> None:
     """`directory` has the module that counts, as `libtollgate.so`."""
     # What is started is stopped by context managers: an exception reaches them, a signal would not.
@@ -91,15 +103,10 @@ def main(directory: Path) -> None:
         for name, text in (("form", _FORM), ("crawler", _CRAWLER), ("asked", _ASKED))
     )
     with redis.Redis(directory) as shared:
-        in_redis = redis.IN_REDIS | {"url": f"redis://127.0.0.1:{shared.port}"}
-        policies = {
-            "default": {},
-            "silent": _NO_LOG,
-            "broad": _BROAD,
-            "asked": _AUTHZ,
-            "redis": {"client": {"credential": {"trust": "any"}}, "store": {"redis": in_redis}},
-        }
-        served = [listeners.listener(name, [listeners.module(name, policy)]) for name, policy in policies.items()]
+        served = [
+            listeners.listener(name, [listeners.module(name, policy)])
+            for name, policy in policies(shared.port).items()
+        ]
         # Two workers, for whom locks matter.
         with Envoy(directory, served, workers=2) as envoy:
             for name, template, clients in [
