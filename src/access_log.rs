@@ -39,6 +39,9 @@ pub struct Entry<'p> {
 }
 
 impl<'p> Entry<'p> {
+    /// The names of all fields. Each entry has the first.
+    pub const NAMES: [&'static str; 6] = ["decision", "scope", "shadow", "client", "wait", "remaining"];
+
     /// What there is to say of a request that was ruled on so.
     #[must_use]
     pub fn of(policy: &'p Policy, ruling: Ruling, decision: &Decision) -> Self {

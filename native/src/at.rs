@@ -73,6 +73,10 @@ impl adapter::Stream for At<'_, '_> {
         self.stream.set_response_header(name, value);
     }
 
+    fn has_filter_state(&self, name: &str) -> bool {
+        self.stream.filter_state(&[PREFIX, name].concat()).is_some()
+    }
+
     fn set_filter_state(&mut self, name: &str, value: &str) {
         self.stream.set_filter_state(&[PREFIX, name].concat(), value);
     }

@@ -127,6 +127,9 @@ pub trait Stream: Properties {
     /// Sets a header of the response, in place of any that has its name.
     fn set_response_header(&mut self, name: &str, value: &str);
 
+    /// Whether what the proxy's access log shows under this name was set, by this gate or an earlier one of the same chain.
+    fn has_filter_state(&self, name: &str) -> bool;
+
     /// Sets what the proxy's access log shows under this name.
     fn set_filter_state(&mut self, name: &str, value: &str);
 }

@@ -193,6 +193,11 @@ pub(super) fn set_response_header(name: &str, value: &str) {
     unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
+/// Whether [`set_filter_state`] was called for this name, by whichever filter of the request's chain.
+pub(super) fn has_filter_state(name: &str) -> bool {
+    !cfg!(feature = "nginx") && property(format!("tollgate.{name}").as_bytes()).is_some()
+}
+
 /// Sets what the proxy's access log shows as `%FILTER_STATE(wasm.tollgate.NAME:PLAIN)%`. (nginx has nothing like it.)
 pub(super) fn set_filter_state(name: &str, value: &str) {
     if cfg!(feature = "nginx") {

@@ -152,6 +152,10 @@ impl Stream for AtWork {
         host::set_response_header(name, value);
     }
 
+    fn has_filter_state(&self, name: &str) -> bool {
+        host::has_filter_state(name)
+    }
+
     fn set_filter_state(&mut self, name: &str, value: &str) {
         host::set_filter_state(name, value);
     }

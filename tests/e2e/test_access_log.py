@@ -63,6 +63,39 @@ def test_inline(tmp_path, application, which):
     assert secret not in log
 
 
+# A gate behind the first one: it exempts a page, and limits another.
+_BEHIND = {"exempt": [{"path": "/free"}], "scopes": {"inner": {"rate": "1/h", "key": "address", "match": {"path": "/inner"}}}}
+
+
+def test_a_line_speaks_of_one_gate(tmp_path, application):
+    """Of two in a row of the last that has something to say: nothing of what the first has said stays beside it."""
+    first = _POLICY | {"scopes": _POLICY["scopes"] | {"all": {"rate": "4/h", "key": "address"}}, "access_log": "all"}
+    config = shipped.inline(application.port, json.dumps(first))
+    shipped.add_policy(config, "second", json.dumps(_BEHIND | {"access_log": "all"}))
+    with Gate(tmp_path, config=config) as gate, Client(gate.port, "127.0.0.1") as caller:
+        for target in ["/free", "/a", "/inner", "/inner", "/inner"]:
+            caller.send(target)
+    lines = [{name: value for name, value in _told(line).items() if value and name != "client_id"} for line in _lines(gate)]
+    assert lines == [
+        {"decision": "exempt"},
+        {"decision": "allowed"},
+        {"decision": "allowed", "scope": "inner", "remaining": "0"},
+        # A denial is said without a look at what stands there: `shadow` is the first gate's.
+        {"decision": "denied", "scope": "inner", "shadow": "strict", "wait": "3600", "remaining": "0"},
+        {"decision": "denied", "scope": "all", "shadow": "strict", "wait": "3600", "remaining": "0"},
+    ]
+
+
+def test_what_the_first_gate_has_said_stays_where_the_second_has_nothing_to_say(tmp_path, application):
+    config = shipped.inline(application.port, json.dumps(_POLICY))
+    shipped.add_policy(config, "second", json.dumps(_BEHIND))
+    with Gate(tmp_path, config=config) as gate, Client(gate.port, "127.0.0.1") as caller:
+        for _ in range(2):
+            caller.send("/a")
+    [_, second] = _lines(gate)
+    assert (second["decision"], second["scope"], second["shadow"]) == ("allowed", "all", "strict")
+
+
 def test_as_an_authz_service(tmp_path):
     policy = _ASKED | {"response": {"status": 403}}
     asked = {"x_forwarded_for": fresh_address(), "x_forwarded_method": "PUT", "x_forwarded_host": "api.example.com"}

@@ -203,7 +203,7 @@ impl Stream<'_> {
         };
     }
 
-    /// Sets what the access log shows as `%FILTER_STATE(key:PLAIN)%`. Once for each key: Envoy keeps the first.
+    /// Sets what the access log shows as `%FILTER_STATE(key:PLAIN)%`, in place of what was set before.
     pub fn set_filter_state(&mut self, key: &str, value: &str) {
         // SAFETY: as above.
         unsafe {

@@ -75,8 +75,8 @@ impl<'p, H: Host> Disposition<'p, H> {
 
     /// Tells the access log. Returns what happens to the request.
     pub fn told(self, at: &mut impl Stream) -> Fate<H> {
-        for (name, value) in self.logged.iter().flat_map(Entry::fields) {
-            at.set_filter_state(name, &value);
+        if let Some(entry) = &self.logged {
+            tell::tell_log(at, entry);
         }
         self.fate
     }

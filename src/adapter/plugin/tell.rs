@@ -4,14 +4,35 @@ use std::fmt;
 use std::sync::PoisonError;
 
 use super::Plugin;
-use crate::adapter::host::Host;
+use crate::access_log::Entry;
+use crate::adapter::host::{Host, Stream};
 use crate::client::{Cause, Client};
+use crate::decision::Ruling;
 use crate::redis::{Failure, Refusal};
 use crate::request::Request;
 use crate::store::Topic;
 
 /// That all clients seem to be one.
 const FUNNEL: &Topic = b"all from one src";
+
+/// Tells the access log of a request.
+///
+/// Where an earlier gate of the same chain has told it something, nothing of that stays: a line speaks of one gate. Of a denial that is not
+/// looked at, since floods are denied: it says all but `shadow`, which may stay.
+pub(super) fn tell_log(at: &mut impl Stream, entry: &Entry) {
+    let fields = entry.fields();
+    let says_all = entry.ruling == Ruling::Denied && entry.scope.is_some();
+    if !says_all && at.has_filter_state(Entry::NAMES[0]) {
+        for name in Entry::NAMES {
+            if fields.iter().all(|(said, _)| *said != name) {
+                at.set_filter_state(name, "");
+            }
+        }
+    }
+    for (name, value) in fields {
+        at.set_filter_state(name, &value);
+    }
+}
 
 impl<H: Host> Plugin<H> {
     /// Tells the log what Redis said, each refusal once a minute.
