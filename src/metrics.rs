@@ -5,6 +5,7 @@
 //! all names are known when a policy is taken into use.
 
 use crate::decision::{Judgement, Ruling};
+use crate::store::TableName;
 
 /// What all names begin with.
 const PREFIX: &str = "tollgate.";
@@ -60,10 +61,24 @@ pub fn store(what: &str) -> String {
     format!("{PREFIX}store_{what}_total")
 }
 
-/// How many clients' counters in this proxy matter now.
-pub const STORE_CLIENTS: &str = "tollgate.store_clients";
-/// For how many clients there is room.
-pub const STORE_CAPACITY: &str = "tollgate.store_capacity";
+/// How many clients' counters matter now in the table of this name, or in that without one.
+#[must_use]
+pub fn store_clients(table: Option<&TableName>) -> String {
+    of_table("store_clients", table)
+}
+
+/// For how many clients there is room in it.
+#[must_use]
+pub fn store_capacity(table: Option<&TableName>) -> String {
+    of_table("store_capacity", table)
+}
+
+/// Without a name there is no label.
+fn of_table(what: &str, table: Option<&TableName>) -> String {
+    let label = table.map(|name| format!(".store.{}", name.as_str().replace('.', "_")));
+    format!("{PREFIX}{what}{}", label.unwrap_or_default())
+}
+
 /// Exchanges with Redis.
 pub const REDIS_EXCHANGES: &str = "tollgate.redis_exchanges_total";
 /// How many requests one exchange with Redis is about.
@@ -99,6 +114,16 @@ mod tests {
     }
 
     #[test]
+    fn each_table_has_a_gauge_of_its_own() {
+        assert_eq!(store_clients(None), "tollgate.store_clients");
+        assert_eq!(
+            store_clients(TableName::new("inner.1").as_ref()),
+            "tollgate.store_clients.store.inner_1",
+            "a label's value has no dot"
+        );
+    }
+
+    #[test]
     fn no_name_begins_like_another() {
         let mut names = vec![
             requests("p", Ruling::Allowed),
@@ -107,24 +132,21 @@ mod tests {
             credentials("p", "proved"),
             credentials("p", "held_back"),
             redis_failures("timeout"),
+            store_clients(None),
+            store_capacity(TableName::new("inner").as_ref()),
         ];
         names.extend(["lost_races", "evicted", "corrupt", "unsettled", "contended", "failed"].map(store));
-        let fixed = [
-            STORE_CLIENTS,
-            STORE_CAPACITY,
-            REDIS_EXCHANGES,
-            REDIS_REQUESTS,
-            REDIS_UNSETTLED,
-            REDIS_WORKERS_WITHOUT,
-            REDIS_EVICTS,
-        ];
+        let fixed = [REDIS_EXCHANGES, REDIS_REQUESTS, REDIS_UNSETTLED, REDIS_WORKERS_WITHOUT, REDIS_EVICTS];
         names.extend(fixed.map(str::to_owned));
         // What Prometheus shows of a name is what stands before its labels.
         let shown: Vec<_> = names
             .iter()
             .map(|name| {
                 name.split(
-                    [".policy.", ".cause."].iter().find(|label| name.contains(**label)).unwrap_or(&"\0"),
+                    [".policy.", ".cause.", ".store."]
+                        .iter()
+                        .find(|label| name.contains(**label))
+                        .unwrap_or(&"\0"),
                 )
                 .next()
             })

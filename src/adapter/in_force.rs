@@ -80,7 +80,7 @@ impl<H: Host> InForce<H> {
         if self.counts_clients(now)
             && let Ok(clients) = self.census.step(self.plugin.gate().counters(), now)
         {
-            set_clients(self.plugin.metrics().meter(), clients);
+            set_clients(self.plugin.metrics().meter(), self.plugin.config().table.as_ref(), clients);
         }
         A_MOMENT
     }

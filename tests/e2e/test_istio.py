@@ -235,6 +235,8 @@ def test_prometheus_can_make_labels(open_proxy, extension):
     assert told["tollgate_scope_requests_total", policy, ("scope", "address"), ("decision", "allowed")] == "60"
     assert told["tollgate_credentials_proved_total", policy] == "0"
     assert ("tollgate_store_capacity",) in told
+    named = relabelled("tollgate_store_clients_store_inner-1", rules["metric_relabel_configs"])
+    assert named == ("tollgate_store_clients", ("store", "inner-1"))
 
 
 def relabelled(name: str, rules: list[dict]) -> tuple:

@@ -83,6 +83,24 @@ def test_two_policies_are_told_apart_by_their_names(tmp_path, application):
         }
 
 
+def test_each_table_is_told_by_itself(tmp_path, application):
+    """A policy whose table has a name, beside one whose table has none: neither hides how full the other is."""
+    config = shipped.inline(application.port, json.dumps({"scopes": {"all": {"rate": "9/h", "key": "address"}}, "store": {"capacity": 64}}))
+    inner = {"scopes": {"all": {"rate": "9/h", "key": {"header": "x-user"}}}, "store": {"name": "inner.1", "capacity": 128}}
+    shipped.add_policy(config, "second", json.dumps(inner))
+    with Gate(tmp_path, config=config) as gate:
+        with Client(gate.port) as caller:
+            for user in range(5):
+                caller.send("/", ("x-user", str(user)))
+
+        def told() -> dict[str, str]:
+            page = gate.admin("/stats/prometheus?filter=store_c")
+            return dict(re.findall(r"^tollgate_store_((?:clients|capacity)\{.*\}) (\d+)$", page, re.MULTILINE))
+
+        of_inner = {'clients{store="inner_1"}': "5", 'capacity{store="inner_1"}': "128"}
+        until(lambda: told() == {"clients{}": "1", "capacity{}": "64"} | of_inner)
+
+
 def test_names_are_as_prometheus_users_expect(tmp_path, application):
     """Counters end in `_total`, nothing else does, and no name is the beginning of another."""
     with _gate(tmp_path, application, _POLICY) as gate:

@@ -158,7 +158,11 @@ impl<H: Desk> Console<H> {
     fn policies(&self, shown: &Shown<H>) -> Answer {
         let counts: Vec<&dyn Counts> = shown.metrics.iter().map(|metrics| metrics as &dyn Counts).collect();
         let capacity = self.shared.agreed_capacity();
-        let table = shown.metrics.first().map(|metrics| metrics.table(capacity)).unwrap_or_default();
+        let table = shown
+            .metrics
+            .first()
+            .map(|metrics| metrics.table(self.table.as_ref(), capacity))
+            .unwrap_or_default();
         let redis = shown.metrics.iter().find_map(Metrics::redis);
         let now = self.host.now();
         let mut blocked: Vec<_> = self.acts().blocked(now).collect();
@@ -205,7 +209,13 @@ impl<H: Desk> Console<H> {
             let redis = config.as_ref().ok().and_then(|config| config.redis.as_ref());
             let secret = redis.map_or(secret, |redis| redis.secret);
             let scopes = config.as_ref().map_or(&[][..], |config| &config.policy.scopes);
-            metrics.push(Metrics::define(self.host.meter(), &name, scopes, redis.is_some()));
+            metrics.push(Metrics::define(
+                self.host.meter(),
+                &name,
+                scopes,
+                self.table.as_ref(),
+                redis.is_some(),
+            ));
             policies.push(InForce { name, since: posted.since, workers, config, secret });
         }
         let shown = Arc::new(Shown { posted, book: Book::new(policies), metrics });

@@ -13,7 +13,7 @@ use crate::metrics::{self as names};
 use crate::redis::{Failure, Report};
 use crate::request::Unclear;
 use crate::scope::Scope;
-use crate::store::{Events, StoreError};
+use crate::store::{Events, StoreError, TableName};
 
 /// The metrics' ids at the proxy.
 pub(super) struct Metrics<M> {
@@ -51,10 +51,16 @@ struct ScopeMetrics {
 }
 
 impl<M: Meter> Metrics<M> {
-    /// Those of the policy with this name.
-    pub(super) fn define(meter: M, name: &str, scopes: &[Scope], with_redis: bool) -> Self {
+    /// Those of the policy with this name, and of its table.
+    pub(super) fn define(
+        meter: M,
+        name: &str,
+        scopes: &[Scope],
+        table: Option<&TableName>,
+        with_redis: bool,
+    ) -> Self {
         let counter = |name: &str| meter.define(Kind::Counter, name);
-        shown::prepare(&meter, name, scopes);
+        shown::prepare(&meter, name, scopes, table);
         let scope = |scope: &str| {
             let judged = |judgement| counter(&names::scope_requests(name, scope, judgement));
             ScopeMetrics {

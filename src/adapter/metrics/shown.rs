@@ -8,7 +8,7 @@ use crate::decision::{Judgement, Ruling};
 use crate::metrics as names;
 use crate::redis::Failure;
 use crate::scope::Scope;
-use crate::store::Capacity;
+use crate::store::{Capacity, TableName};
 
 /// What a console is told.
 impl<M: Meter> Counts for Metrics<M> {
@@ -27,11 +27,15 @@ impl<M: Meter> Counts for Metrics<M> {
 }
 
 impl<M: Meter> Metrics<M> {
-    /// The state of the table.
-    pub(in crate::adapter) fn table(&self, capacity: Option<Capacity>) -> TableState {
+    /// The state of the table of this name, or of that without one.
+    pub(in crate::adapter) fn table(
+        &self,
+        name: Option<&TableName>,
+        capacity: Option<Capacity>,
+    ) -> TableState {
         TableState {
             capacity,
-            clients: self.meter.value(self.meter.define(Kind::Gauge, names::STORE_CLIENTS)),
+            clients: self.meter.value(self.meter.define(Kind::Gauge, &names::store_clients(name))),
             evicted: self.meter.value(self.evicted),
             corrupt: self.meter.value(self.corrupt),
             contended: self.meter.value(self.contended),
@@ -52,9 +56,9 @@ impl<M: Meter> Metrics<M> {
 }
 
 /// Tells the proxy which gauges there will be.
-pub(super) fn prepare(meter: &impl Meter, name: &str, scopes: &[Scope]) {
-    meter.prepare(Kind::Gauge, names::STORE_CAPACITY);
-    meter.prepare(Kind::Gauge, names::STORE_CLIENTS);
+pub(super) fn prepare(meter: &impl Meter, name: &str, scopes: &[Scope], table: Option<&TableName>) {
+    meter.prepare(Kind::Gauge, &names::store_capacity(table));
+    meter.prepare(Kind::Gauge, &names::store_clients(table));
     for scope in scopes {
         meter.prepare(Kind::Gauge, &names::scope_enforced(name, &scope.name));
     }
@@ -63,13 +67,13 @@ pub(super) fn prepare(meter: &impl Meter, name: &str, scopes: &[Scope]) {
 /// Says for how many clients there is room, and which scopes are enforced under the policy with this name.
 pub(in crate::adapter) fn set_gauges(meter: &impl Meter, name: &str, config: &Config) {
     let set = |name: &str, value: u64| meter.record(meter.define(Kind::Gauge, name), value);
-    set(names::STORE_CAPACITY, config.capacity.clients().into());
+    set(&names::store_capacity(config.table.as_ref()), config.capacity.clients().into());
     for scope in &config.policy.scopes {
         set(&names::scope_enforced(name, &scope.name), scope.enforced.into());
     }
 }
 
-/// Says how many clients' counters matter.
-pub(in crate::adapter) fn set_clients(meter: &impl Meter, clients: u64) {
-    meter.record(meter.define(Kind::Gauge, names::STORE_CLIENTS), clients);
+/// Says how many clients' counters matter in the table of this name, or in that without one.
+pub(in crate::adapter) fn set_clients(meter: &impl Meter, table: Option<&TableName>, clients: u64) {
+    meter.record(meter.define(Kind::Gauge, &names::store_clients(table)), clients);
 }

@@ -106,7 +106,13 @@ impl<H: Host> Plugin<H> {
             Link::new(settings, wire, seed)
         });
         let name = policy_name(&host.plugin_name());
-        let metrics = Metrics::define(host.meter(), &name, &config.policy.scopes, link.is_some());
+        let metrics = Metrics::define(
+            host.meter(),
+            &name,
+            &config.policy.scopes,
+            config.table.as_ref(),
+            link.is_some(),
+        );
         let counters = host.counters(&config, &shared)?;
         let gate = Gate::new(config, secret, counters);
         let (told, funnel, redirects) = (Mutex::default(), Mutex::default(), Redirects::default());
