@@ -10,6 +10,7 @@ mod keys;
 mod matching;
 mod operators;
 mod planned;
+mod proofs;
 mod readings;
 mod responses;
 mod secrets;
@@ -19,8 +20,10 @@ mod settlement;
 mod settling;
 mod several;
 mod size;
+mod store;
 mod trust;
 mod unused;
+mod values;
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,6 +1,9 @@
 //! Random matches.
 
-use super::*;
+use serde_json::{Map, Value, json};
+
+use super::names::{cookie_name, header_name, parameter_name};
+use super::random::{Make, Random, object, one_or_more, some};
 
 pub(super) fn matched(random: &mut Random, depth: usize) -> Value {
     let mut matched = object(
