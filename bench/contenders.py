@@ -69,6 +69,11 @@ def in_envoy(wasm: Path, against: Path | None) -> list[Contender]:
         Contender(
             "floor-denied", "floor: those of a denial", "poll", [listeners.wasm("floor-429", floor, "calls, deny")], denies=True
         ),
+        Contender("module-empty", "empty module", "poll", [listeners.empty_module("empty")]),
+        Contender("module-floor", "module, floor: the calls only", "poll", [listeners.empty_module("calls")]),
+        Contender(
+            "module-floor-denied", "module, floor: those of a denial", "poll", [listeners.empty_module("calls, deny")], denies=True
+        ),
         Contender("lua", "Lua: reads 2 headers", "poll", [listeners.lua(_LUA)]),
         Contender("local", "local_ratelimit by address", "poll", [listeners.local_ratelimit(600)], per_minute=600),
         *_tollgate("tollgate", "Tollgate", wasm),

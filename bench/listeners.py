@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench import places
+
 _TYPES = "type.googleapis.com/envoy.extensions"
 _ANY_PORT = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
 
@@ -84,6 +86,16 @@ def module(name: str, policy: dict) -> dict:
         "filter_config": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": json.dumps(policy)},
     }
     return {"name": name, "typed_config": config}
+
+
+def empty_module(kind: str) -> dict:
+    """The least that a native module can be, by the kinds that bench/empty-module has."""
+    config = {
+        "@type": f"{_TYPES}.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+        "dynamic_module_config": {"module": {"local": {"filename": str(places.EMPTY_MODULE)}}},
+        "filter_name": kind,
+    }
+    return {"name": "empty-module", "typed_config": config}
 
 
 def lua(code: str) -> dict:
