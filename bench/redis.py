@@ -1,6 +1,6 @@
 """`redis`: what a request costs whose counters are in Redis.
 
-One Envoy with one worker, and one Redis. Contenders: no filter; Tollgate with counters in Envoy; Tollgate with counters in Redis.
+One Envoy with one worker, and one Redis. Contenders: no filter; Tollgate with counters in Envoy, and in Redis, as a filter and as a module; a module that puts each request aside and asks nobody.
 For each number of connections, round by round, each is loaded for a moment. CPU is that of Envoy's worker and, apart, that of Redis; latencies are wrk's. The median of the rounds counts.
 """
 
@@ -47,6 +47,7 @@ def contenders(port: int) -> list[Contender]:
         Contender("none", "no filter", "poll", baseline=None),
         Contender("local", "counters in Envoy", "poll", [listeners.tollgate("local", wasm, _POLICY)], baseline="none"),
         Contender("redis", "in Redis", "poll", [listeners.tollgate("redis", wasm, shared)], baseline="none"),
+        Contender("floor", "module, floor: it waits", "poll", [listeners.empty_module("calls, wait")], baseline="none"),
         Contender("module", "module: in Envoy", "poll", [listeners.module("module", _POLICY)], baseline="none"),
         Contender("module-redis", "module: in Redis", "poll", [listeners.module("module-redis", shared)], baseline="none"),
     ]

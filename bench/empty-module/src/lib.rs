@@ -5,12 +5,17 @@
 //!   counters; of the response its status), and does nothing with the answers.
 //! - `deny`: it answers each request with a bare `429`. The floor for a denial.
 //! - `calls, deny`: the calls, and then a `429` with the fields and the body that Tollgate's has.
+//! - `calls, wait`: the calls; then the request is put aside, and goes on when another thread says so, after as long as Redis would take. The
+//!   floor for a limiter whose counters are in Redis, but for all that it does, and for the exchange itself.
 
 use std::ffi::{c_char, c_void};
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::ptr::null;
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Bytes, wherever they are.
 #[repr(C)]
@@ -40,6 +45,10 @@ const RESPONSE: u32 = 2;
 const SOURCE_ADDRESS: u32 = 24;
 const CONTINUE: u32 = 0;
 const STOP: u32 = 1;
+const STOP_ALL: u32 = 4;
+
+/// What Redis takes for one request, see the benchmark `redis`.
+const OF_REDIS: Duration = Duration::from_micros(30);
 
 unsafe extern "C" {
     fn envoy_dynamic_module_callback_http_filter_config_define_counter(
@@ -71,6 +80,10 @@ unsafe extern "C" {
         attribute: u32,
         value: *mut Bytes,
     ) -> bool;
+    fn envoy_dynamic_module_callback_http_filter_scheduler_new(stream: Envoy) -> *mut c_void;
+    fn envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler: *mut c_void, event: u64);
+    fn envoy_dynamic_module_callback_http_filter_scheduler_delete(scheduler: *mut c_void);
+    fn envoy_dynamic_module_callback_http_filter_continue_decoding(stream: Envoy);
     fn envoy_dynamic_module_callback_http_send_response(
         stream: Envoy,
         status: u32,
@@ -86,6 +99,7 @@ unsafe extern "C" {
 struct Kind {
     calls: bool,
     denies: bool,
+    waits: bool,
     counters: [usize; 3],
 }
 
@@ -102,8 +116,12 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 ) -> *const c_void {
     // SAFETY: Envoy lends the name for this call.
     let name = unsafe { std::slice::from_raw_parts(name.data, name.len) };
-    let mut kind =
-        Kind { calls: name.starts_with(b"calls"), denies: name.ends_with(b"deny"), counters: [0; 3] };
+    let (calls, denies, waits) =
+        (name.starts_with(b"calls"), name.ends_with(b"deny"), name.ends_with(b"wait"));
+    let mut kind = Kind { calls, denies, waits, counters: [0; 3] };
+    if waits {
+        let _ = caller();
+    }
     for (id, name) in kind.counters.iter_mut().zip(["floor.one", "floor.two", "floor.three"]) {
         // SAFETY: the configuration is there, and the pointers are good for the call.
         unsafe {
@@ -154,12 +172,63 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
             unsafe { envoy_dynamic_module_callback_http_filter_increment_counter(stream, *id, null(), 0, 1) };
         }
     }
+    if kind.waits {
+        // SAFETY: the stream is there.
+        let scheduler = unsafe { envoy_dynamic_module_callback_http_filter_scheduler_new(stream) };
+        let _ = caller().send(Waiting(scheduler));
+        return STOP_ALL;
+    }
     if !kind.denies {
         return CONTINUE;
     }
     // SAFETY: the stream is there.
     unsafe { deny(stream, kind.calls) };
     STOP
+}
+
+/// A request that waits, by which Envoy is told that it can go on.
+struct Waiting(*mut c_void);
+
+// SAFETY: Envoy's schedulers are for any thread.
+unsafe impl Send for Waiting {}
+
+/// The thread by which requests go on.
+fn caller() -> &'static Sender<Waiting> {
+    static CALLER: OnceLock<Sender<Waiting>> = OnceLock::new();
+    CALLER.get_or_init(|| {
+        let (sender, waiting) = channel();
+        // By its name the benchmarks know whose CPU it uses.
+        let started = thread::Builder::new().name("tollgate-floor".to_owned()).spawn(|| call(waiting));
+        started.expect("the system has a thread");
+        sender
+    })
+}
+
+/// Has requests go on, those together that have come together, after as long as Redis takes for so many.
+fn call(all: Receiver<Waiting>) {
+    while let Ok(first) = all.recv() {
+        let together: Vec<_> = [first].into_iter().chain(all.try_iter()).collect();
+        thread::sleep(OF_REDIS * u32::try_from(together.len()).unwrap_or(u32::MAX));
+        together.into_iter().for_each(go_on);
+    }
+}
+
+fn go_on(Waiting(scheduler): Waiting) {
+    // SAFETY: it was made for this thread, which uses it once.
+    unsafe {
+        envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler, 0);
+        envoy_dynamic_module_callback_http_filter_scheduler_delete(scheduler);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
+    stream: Envoy,
+    _kind: *const c_void,
+    _event: u64,
+) {
+    // SAFETY: the stream is there.
+    unsafe { envoy_dynamic_module_callback_http_filter_continue_decoding(stream) };
 }
 
 /// Reads what a limiter has to know.
@@ -271,7 +340,6 @@ macro_rules! unused {
 
 unused! {
     envoy_dynamic_module_on_http_filter_stream_complete(Envoy, *const c_void);
-    envoy_dynamic_module_on_http_filter_scheduled(Envoy, *const c_void, u64);
     envoy_dynamic_module_on_http_filter_config_scheduled(Envoy, *const c_void, u64);
     envoy_dynamic_module_on_http_filter_per_route_config_destroy(*const c_void);
     envoy_dynamic_module_on_http_filter_http_callout_done(
