@@ -41,6 +41,34 @@ locked() {
     ) 9>"$ROOT/target/.$1.lock"
 }
 
+# side_by_side FUNCTION : calls `FUNCTION WORD` for each word of the input, as many at once as there are cores, each in a shell of its own. What
+# one prints comes in one piece, when it has ended. Fails if one has failed, when all have ended.
+# (xargs is in the foreground, so Ctrl-C reaches all. What bash itself starts in the background would not hear it.)
+side_by_side() {
+    local cores
+    cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+    # Each shell gets what this one knows: the functions, and where the repository lies.
+    xargs -P "$cores" -n 1 bash -c "$(declare -p ROOT; declare -f)"$'\n_in_one_piece "$@"' "$0" "$1"
+}
+
+_in_one_piece() {
+    set -euo pipefail
+    local log status
+    log=$(mktemp "${TMPDIR:-/tmp}/tollgate.XXXXXX")
+    # shellcheck disable=SC2064  # the file is known now
+    trap "rm -f '$log'" EXIT
+    # Used with `||`, `set -e` would be ignored in all that the function calls.
+    set +e
+    (
+        set -e
+        "$@"
+    ) >"$log" 2>&1
+    status=$?
+    set -e
+    locked output cat "$log"
+    return "$status"
+}
+
 # ensure_python FILE… : the requirements FILEs, relative to the repository, are installed in target/venv.
 ensure_python() {
     need python3 "install Python 3.9 or newer, with its venv module (Debian: apt-get install python3-venv)"
