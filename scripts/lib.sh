@@ -41,14 +41,15 @@ locked() {
     ) 9>"$ROOT/target/.$1.lock"
 }
 
+# cores : how many there are.
+cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
+
 # side_by_side FUNCTION : calls `FUNCTION WORD` for each word of the input, as many at once as there are cores, each in a shell of its own. What
 # one prints comes in one piece, when it has ended. Fails if one has failed, when all have ended.
 # (xargs is in the foreground, so Ctrl-C reaches all. What bash itself starts in the background would not hear it.)
 side_by_side() {
-    local cores
-    cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
     # Each shell gets what this one knows: the functions, and where the repository lies.
-    xargs -P "$cores" -n 1 bash -c "$(declare -p ROOT; declare -f)"$'\n_in_one_piece "$@"' "$0" "$1"
+    xargs -P "$(cores)" -n 1 bash -c "$(declare -p ROOT; declare -f)"$'\n_in_one_piece "$@"' "$0" "$1"
 }
 
 _in_one_piece() {
