@@ -212,7 +212,7 @@ def test_only_a_request_that_can_prove_does(open_gate):
 def test_a_proof_lasts_as_long_as_it_is_used_with_success(open_gate):
     """Whether or not what it is used for is counted: `/page` falls under no scope once it is trusted."""
     user = POLICY["scopes"]["user"] | {"rate": f"{USER}/s", "match": {"path": "/api/**"}}
-    gate = open_gate(trusting(trust_for="2s") | {"scopes": POLICY["scopes"] | {"user": user}})
+    gate = open_gate(trusting(trust_for="4s") | {"scopes": POLICY["scopes"] | {"user": user}})
     ways = [("/api/x", token(fresh_token()), {"user"}), ("/page", token(fresh_token()), set())]
 
     def trusted(*headers) -> list[bool]:
@@ -224,11 +224,11 @@ def test_a_proof_lasts_as_long_as_it_is_used_with_success(open_gate):
     assert trusted(*refused) == [False, False]
     assert trusted() == [True, True]
     for _ in range(2):
-        time.sleep(1.1)
+        time.sleep(2.2)
         assert trusted() == [True, True]
-    time.sleep(1.1)
+    time.sleep(2.2)
     assert trusted(*refused) == [True, True]
-    time.sleep(1.4)  # a proof is noted for an eighth longer than it has to count
+    time.sleep(2.6)  # a proof is noted for an eighth longer than it has to count
     assert trusted(*refused) == [False, False]
     assert trusted() == [True, True]
 
