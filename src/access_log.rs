@@ -21,6 +21,47 @@ pub enum Logged {
     All,
 }
 
+/// A field of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// What was decided. Each entry has it.
+    Decision,
+    /// By which scope.
+    Scope,
+    /// Which scopes in shadow mode would have denied it, separated by commas.
+    Shadow,
+    /// Who was counted.
+    Client,
+    /// For how many seconds its client is told to wait.
+    Wait,
+    /// How many units the scope has left.
+    Remaining,
+}
+
+impl Field {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Decision, Self::Scope, Self::Shadow, Self::Client, Self::Wait, Self::Remaining];
+
+    /// The filter state that Envoy's log shows it by, as in `%FILTER_STATE(wasm.tollgate.scope:PLAIN)%`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Decision => "wasm.tollgate.decision",
+            Self::Scope => "wasm.tollgate.scope",
+            Self::Shadow => "wasm.tollgate.shadow",
+            Self::Client => "wasm.tollgate.client",
+            Self::Wait => "wasm.tollgate.wait",
+            Self::Remaining => "wasm.tollgate.remaining",
+        }
+    }
+
+    /// Its name.
+    fn name(self) -> &'static str {
+        self.key().strip_prefix("wasm.tollgate.").unwrap_or_default()
+    }
+}
+
 /// What the log is told of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<'p> {
@@ -39,9 +80,6 @@ pub struct Entry<'p> {
 }
 
 impl<'p> Entry<'p> {
-    /// The names of all fields. Each entry has the first.
-    pub const NAMES: [&'static str; 6] = ["decision", "scope", "shadow", "client", "wait", "remaining"];
-
     /// What there is to say of a request that was ruled on so.
     #[must_use]
     pub fn of(policy: &'p Policy, ruling: Ruling, decision: &Decision) -> Self {
@@ -77,18 +115,18 @@ impl<'p> Entry<'p> {
         }
     }
 
-    /// The fields of the log that have something to say, by their names.
+    /// The fields of the log that have something to say.
     #[must_use]
-    pub fn fields(&self) -> Vec<(&'static str, Cow<'p, str>)> {
-        let mut fields = Vec::with_capacity(6);
-        fields.push(("decision", self.ruling.name().into()));
-        fields.extend(self.scope.map(|scope| ("scope", scope.into())));
+    pub fn fields(&self) -> Vec<(Field, Cow<'p, str>)> {
+        let mut fields = Vec::with_capacity(Field::ALL.len());
+        fields.push((Field::Decision, self.ruling.name().into()));
+        fields.extend(self.scope.map(|scope| (Field::Scope, scope.into())));
         if !self.shadow.is_empty() {
-            fields.push(("shadow", self.shadow.join(",").into()));
+            fields.push((Field::Shadow, self.shadow.join(",").into()));
         }
-        fields.extend(self.client.map(|client| ("client", client.to_string().into())));
-        fields.extend(self.wait.map(|wait| ("wait", wait.to_string().into())));
-        fields.extend(self.remaining.map(|remaining| ("remaining", remaining.to_string().into())));
+        fields.extend(self.client.map(|client| (Field::Client, client.to_string().into())));
+        fields.extend(self.wait.map(|wait| (Field::Wait, wait.to_string().into())));
+        fields.extend(self.remaining.map(|remaining| (Field::Remaining, remaining.to_string().into())));
         fields
     }
 
@@ -97,12 +135,13 @@ impl<'p> Entry<'p> {
     #[must_use]
     pub fn header(&self) -> String {
         let mut header = String::with_capacity(96);
-        for (name, value) in self.fields() {
+        for (field, value) in self.fields() {
+            let name = field.name();
             // Writing to a string does not fail.
-            let _ = match name {
-                "decision" => write!(header, "{value}"),
-                "wait" | "remaining" => write!(header, ";{name}={value}"),
-                _ => write!(header, ";{name}=\"{value}\""),
+            let _ = match field {
+                Field::Decision => write!(header, "{value}"),
+                Field::Wait | Field::Remaining => write!(header, ";{name}={value}"),
+                Field::Scope | Field::Shadow | Field::Client => write!(header, ";{name}=\"{value}\""),
             };
         }
         header

@@ -4,14 +4,12 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tollgate::access_log::Field;
 use tollgate::adapter;
 use tollgate::request::Properties;
 
 use crate::abi::{Attribute, Stream};
 use crate::jwt;
-
-/// The name that the access log's fields begin with.
-const PREFIX: &str = "wasm.tollgate.";
 
 /// A number for each request that needs one: none that is under way has the same.
 #[derive(Default)]
@@ -73,11 +71,11 @@ impl adapter::Stream for At<'_, '_> {
         self.stream.set_response_header(name, value);
     }
 
-    fn has_filter_state(&self, name: &str) -> bool {
-        self.stream.filter_state(&[PREFIX, name].concat()).is_some()
+    fn has_logged(&self, field: Field) -> bool {
+        self.stream.filter_state(field.key()).is_some()
     }
 
-    fn set_filter_state(&mut self, name: &str, value: &str) {
-        self.stream.set_filter_state(&[PREFIX, name].concat(), value);
+    fn set_logged(&mut self, field: Field, value: &str) {
+        self.stream.set_filter_state(field.key(), value);
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::wire::Wire;
+use crate::access_log::Field;
 use crate::config::Config;
 use crate::redis::Settings;
 use crate::request::Properties;
@@ -127,9 +128,9 @@ pub trait Stream: Properties {
     /// Sets a header of the response, in place of any that has its name.
     fn set_response_header(&mut self, name: &str, value: &str);
 
-    /// Whether what the proxy's access log shows under this name was set, by this gate or an earlier one of the same chain.
-    fn has_filter_state(&self, name: &str) -> bool;
+    /// Whether this field of the proxy's access log was set, by this gate or an earlier one of the same chain.
+    fn has_logged(&self, field: Field) -> bool;
 
-    /// Sets what the proxy's access log shows under this name.
-    fn set_filter_state(&mut self, name: &str, value: &str);
+    /// Sets this field of the proxy's access log.
+    fn set_logged(&mut self, field: Field, value: &str);
 }

@@ -13,6 +13,7 @@ use proxy_wasm::types::{MapType, Status};
 
 #[cfg(feature = "nginx")]
 use super::{nginx, slack};
+use crate::access_log::Field;
 use crate::reply::LocalReply;
 use crate::request::Headers;
 use crate::response::Origin;
@@ -193,19 +194,24 @@ pub(super) fn set_response_header(name: &str, value: &str) {
     unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
-/// Whether [`set_filter_state`] was called for this name, by whichever filter of the request's chain.
-pub(super) fn has_filter_state(name: &str) -> bool {
-    !cfg!(feature = "nginx") && property(format!("tollgate.{name}").as_bytes()).is_some()
+/// Whether [`set_logged`] was called for this field, by whichever filter of the request's chain.
+pub(super) fn has_logged(field: Field) -> bool {
+    !cfg!(feature = "nginx") && property(path_of(field).as_bytes()).is_some()
 }
 
-/// Sets what the proxy's access log shows as `%FILTER_STATE(wasm.tollgate.NAME:PLAIN)%`. (nginx has nothing like it.)
-pub(super) fn set_filter_state(name: &str, value: &str) {
+/// Sets a field of the proxy's access log. (nginx has nothing like it.)
+pub(super) fn set_logged(field: Field, value: &str) {
     if cfg!(feature = "nginx") {
         return;
     }
-    let path = format!("tollgate.{name}");
+    let path = path_of(field);
     // SAFETY: the pointers are valid for the call.
     unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+}
+
+/// The property that is the field's filter state: Envoy puts `wasm.` in front.
+fn path_of(field: Field) -> &'static str {
+    field.key().strip_prefix("wasm.").unwrap_or_default()
 }
 
 /// The monotonic clock, the same for all workers.

@@ -11,6 +11,7 @@ use super::host;
 use super::nginx;
 use super::shared::HostData;
 use super::wire::GrpcWire;
+use crate::access_log::Field;
 use crate::adapter::{Host, Kind, Meter, Stream};
 use crate::config::Config;
 use crate::redis::Settings;
@@ -152,11 +153,11 @@ impl Stream for AtWork {
         host::set_response_header(name, value);
     }
 
-    fn has_filter_state(&self, name: &str) -> bool {
-        host::has_filter_state(name)
+    fn has_logged(&self, field: Field) -> bool {
+        host::has_logged(field)
     }
 
-    fn set_filter_state(&mut self, name: &str, value: &str) {
-        host::set_filter_state(name, value);
+    fn set_logged(&mut self, field: Field, value: &str) {
+        host::set_logged(field, value);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::PoisonError;
 
 use super::Plugin;
-use crate::access_log::Entry;
+use crate::access_log::{Entry, Field};
 use crate::adapter::host::{Host, Stream};
 use crate::client::{Cause, Client};
 use crate::decision::Ruling;
@@ -22,15 +22,15 @@ const FUNNEL: &Topic = b"all from one src";
 pub(super) fn tell_log(at: &mut impl Stream, entry: &Entry) {
     let fields = entry.fields();
     let says_all = entry.ruling == Ruling::Denied && entry.scope.is_some();
-    if !says_all && at.has_filter_state(Entry::NAMES[0]) {
-        for name in Entry::NAMES {
-            if fields.iter().all(|(said, _)| *said != name) {
-                at.set_filter_state(name, "");
+    if !says_all && at.has_logged(Field::Decision) {
+        for field in Field::ALL {
+            if fields.iter().all(|(said, _)| *said != field) {
+                at.set_logged(field, "");
             }
         }
     }
-    for (name, value) in fields {
-        at.set_filter_state(name, &value);
+    for (field, value) in fields {
+        at.set_logged(field, &value);
     }
 }
 
