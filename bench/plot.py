@@ -26,7 +26,7 @@ def document(height: float, title: str, body: list[str]) -> str:
 
 def bars(title: str, lines: list[tuple[str, float, str, str]], note: str) -> str:
     """A horizontal bar for each line: its name, value, what to write behind it, and its colour."""
-    left, right = 290, 130
+    left, right = 340, 130
     scale = (_WIDTH - left - right) / max(value for _, value, _, _ in lines)
     body = []
     for number, (name, value, words, colour) in enumerate(lines):
@@ -67,7 +67,7 @@ def cpu_charts(saved: dict) -> dict[str, str]:
 
     def added(row: dict) -> tuple[str, float, str, str]:
         value = row["added"]["median"]
-        colour = _BLUE if row["name"].startswith("tollgate") else _GREY
+        colour = _BLUE if row["title"].startswith("Tollgate") else _GREY
         return row["title"], max(0.0, value), f"+{value:.1f} µs, {row['to_empty']['median']:.1f}×", colour
 
     lines = [added(row) for row in saved["rows"] if "added" in row and not row["name"].startswith("other")]
