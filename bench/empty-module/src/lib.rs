@@ -3,8 +3,7 @@
 //! - `empty`: it does nothing. The floor for any module.
 //! - `calls`: it makes the calls to Envoy that a limiter of clients cannot do without (all headers, the client's address, the clock, three
 //!   counters; of the response its status), and does nothing with the answers.
-//! - `deny`: it answers each request with a bare `429`. The floor for a denial.
-//! - `calls, deny`: the calls, and then a `429` with the fields and the body that Tollgate's has.
+//! - `calls, deny`: the calls, and then a `429` with the fields and the body that Tollgate's has. The floor for a denial.
 //! - `calls, wait`: the calls; then the request is put aside, and goes on when another thread says so, after as long as Redis would take. The
 //!   floor for a limiter whose counters are in Redis, but for all that it does, and for the exchange itself.
 
@@ -182,7 +181,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
         return CONTINUE;
     }
     // SAFETY: the stream is there.
-    unsafe { deny(stream, kind.calls) };
+    unsafe { deny(stream) };
     STOP
 }
 
@@ -256,15 +255,10 @@ unsafe fn read(stream: Envoy) {
 ///
 /// # Safety
 /// The stream is there.
-unsafe fn deny(stream: Envoy, like_tollgate: bool) {
+unsafe fn deny(stream: Envoy) {
     let field = |name, value| Header { name: Bytes::of(name), value: Bytes::of(value) };
     let fields = [field("content-type", "application/json"), field("retry-after", "60")];
-    let fields = if like_tollgate { &fields[..] } else { &[] };
-    let body = if like_tollgate {
-        r#"{"detail":"Request was throttled. Expected available in 60 seconds."}"#
-    } else {
-        ""
-    };
+    let body = r#"{"detail":"Request was throttled. Expected available in 60 seconds."}"#;
     // SAFETY: as promised; Envoy copies what it needs.
     unsafe {
         envoy_dynamic_module_callback_http_send_response(
